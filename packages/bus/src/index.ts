@@ -1,0 +1,20 @@
+export { BusError, type BusErrorCode, OffsetOutOfRange, type Range } from './error.ts'
+export { type KafkaBusOptions, kafkaBus } from './kafka/bus.ts'
+export { partitionOf } from './partition.ts'
+export type {
+  Bounds,
+  Bus,
+  BusRecord,
+  ConsumeOptions,
+  Consumer,
+  Lag,
+  Log,
+  Pace,
+  PartitionControl,
+  Paused,
+  Place,
+  StoredRecord,
+  TopicSpec,
+} from './port.ts'
+export { type PostgresBusOptions, postgresBus } from './postgres/bus.ts'
+export { type MigrateOptions, migrateBus } from './postgres/migration.ts'

@@ -1,0 +1,37 @@
+import { eventually, needs, ownEngine } from '@rondo/testkit'
+import { type BusHarness, busConformance } from '../conformance.ts'
+import { kafkaBus } from './bus.ts'
+import { createClient, kafkajs } from './client.ts'
+
+async function createHarness(): Promise<BusHarness> {
+  // Of its own: it is stopped in mid-suite.
+  const engine = await ownEngine('kafka')
+  const connection = { brokers: [engine.address], clientId: 'rondo-test' }
+  const admin = createClient(connection, () => undefined).admin()
+  await admin.connect()
+  return {
+    open: async () => kafkaBus({ ...connection, pace: { retryFirst: 50, retryMost: 500, watch: 100 } }),
+    deleteRecords: (topic, partition, before) => admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] }),
+    recreate: async ({ name, partitions }) => {
+      await admin.deleteTopics({ topics: [name] })
+      // Deletion goes on for a moment after it was acknowledged.
+      await eventually(() => admin.createTopics({ topics: [{ topic: name, numPartitions: partitions }], waitForLeaders: true }), {
+        within: 20_000,
+      })
+    },
+    limit: async (name, bytes) => {
+      const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }]
+      await admin.alterConfigs({ validateOnly: false, resources: [{ type: kafkajs().ConfigResourceTypes.TOPIC, name, configEntries }] })
+    },
+    disturb: async () => {
+      await engine.stop()
+      await engine.start()
+    },
+    close: async () => {
+      await admin.disconnect()
+      await engine.stop()
+    },
+  }
+}
+
+busConformance('Kafka', createHarness, needs('kafka'))

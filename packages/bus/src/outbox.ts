@@ -1,0 +1,195 @@
+import { BusError, unavailable } from './error.ts'
+import { partitionOf } from './partition.ts'
+import type { BusRecord, Place } from './port.ts'
+
+/*
+ * What both adapters do before a request leaves: place records in partitions, refuse those over the limit, cut what does not fit into one
+ * request, and gather what is sent while a request is under way, so that many callers with one record each do not cost a request each.
+ */
+
+export interface TopicFacts {
+  readonly partitions: number
+  /** The limit of one batch of one partition, in bytes. */
+  readonly maxBytes: number
+}
+
+export interface Placed {
+  readonly topic: string
+  readonly partition: number
+  readonly record: BusRecord
+  readonly bytes: number
+}
+
+export interface Store {
+  /** Kept for a while by the adapter, unless `fresh`. Rejects with `unknown_topic`. */
+  facts(topic: string, fresh: boolean): Promise<TopicFacts>
+  /** Writes one request; the offsets in the order of the records. Rejects with `too_large` when the limit has become lower. */
+  write(records: readonly Placed[]): Promise<readonly bigint[]>
+}
+
+export interface RequestLimits {
+  readonly bytes: number
+  readonly records: number
+}
+
+/** Bytes of a batch without its records. */
+const batchOverhead = 100
+
+/** An upper bound of what a record takes in a batch: its bytes, and the longest form of each length and number around them. */
+export function bytesOf({ key, value, headers }: BusRecord): number {
+  const named = Object.entries(headers).reduce((sum, [name, text]) => sum + 10 + Buffer.byteLength(name) + Buffer.byteLength(text), 0)
+  return 36 + Buffer.byteLength(key) + (value?.byteLength ?? 0) + named
+}
+
+function place(topic: string, record: BusRecord, index: number, { partitions, maxBytes }: TopicFacts): Placed {
+  const partition = record.partition ?? partitionOf(record.key, partitions)
+  if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
+    const message = `record ${index} (key ${record.key}) names partition ${partition}; ${topic} has 0 to ${partitions - 1}`
+    throw new BusError('partition_mismatch', message, { topic, index, partition, partitions })
+  }
+  const bytes = bytesOf(record)
+  if (bytes + batchOverhead > maxBytes) {
+    const message = `record ${index} (key ${record.key}) takes ${bytes} bytes; ${topic} takes ${maxBytes - batchOverhead}`
+    throw new BusError('too_large', message, { topic, index, key: record.key, bytes, limit: maxBytes - batchOverhead })
+  }
+  return { topic, partition, record, bytes }
+}
+
+/** How many of the records, from the first, fit into one request: no partition's batch over its limit, the whole within the limits. At least one. */
+export function fitting(records: readonly Placed[], maxBytes: (topic: string) => number, limits: RequestLimits): number {
+  const batches = new Map<string, number>()
+  let total = 0
+  for (const [index, { topic, partition, bytes }] of records.entries()) {
+    const batch = `${topic}/${partition}`
+    const size = (batches.get(batch) ?? batchOverhead) + bytes
+    total += bytes
+    if (index > 0 && (size > maxBytes(topic) || total > limits.bytes || index >= limits.records)) return index
+    batches.set(batch, size)
+  }
+  return records.length
+}
+
+interface Parcel {
+  readonly topic: string
+  readonly records: readonly BusRecord[]
+  placed: readonly Placed[]
+  maxBytes: number
+  resolve(places: readonly Place[]): void
+  reject(error: unknown): void
+}
+
+export interface Outbox {
+  send(topic: string, records: readonly BusRecord[]): Promise<readonly Place[]>
+  /** Takes nothing more, and waits for what was taken. */
+  close(): Promise<void>
+}
+
+const lowered = 3
+
+export function createOutbox(store: Store, limits: RequestLimits): Outbox {
+  const waiting: Parcel[] = []
+  let working: Promise<void> | undefined
+  let closed = false
+
+  const placeAll = async (parcel: Parcel, fresh: boolean): Promise<void> => {
+    const facts = await store.facts(parcel.topic, fresh)
+    parcel.maxBytes = facts.maxBytes
+    parcel.placed = parcel.records.map((record, index) => place(parcel.topic, record, index, facts))
+  }
+
+  /** One parcel by itself, in as many requests as it takes. A limit that has become lower is asked for again. */
+  const writeAlone = async (parcel: Parcel): Promise<readonly bigint[]> => {
+    const offsets: bigint[] = []
+    for (let refusals = 0; offsets.length < parcel.placed.length; ) {
+      const rest = parcel.placed.slice(offsets.length)
+      try {
+        offsets.push(
+          ...(await store.write(
+            rest.slice(
+              0,
+              fitting(rest, () => parcel.maxBytes, limits),
+            ),
+          )),
+        )
+      } catch (error) {
+        if (!(error instanceof BusError && error.code === 'too_large') || refusals === lowered) throw error
+        refusals += 1
+        await placeAll(parcel, true)
+      }
+    }
+    return offsets
+  }
+
+  const settle = async (parcel: Parcel, work: () => Promise<readonly bigint[]>): Promise<void> => {
+    try {
+      const offsets = await work()
+      parcel.resolve(parcel.placed.map(({ partition }, index) => ({ partition, offset: offsets[index] ?? -1n })))
+    } catch (error) {
+      parcel.reject(unavailable(`sending to ${parcel.topic} failed`, error))
+    }
+  }
+
+  /** The parcels, from the first, that one request takes. */
+  const take = (): readonly Parcel[] => {
+    const maxBytes = (topic: string) => Math.min(...waiting.filter((parcel) => parcel.topic === topic).map((parcel) => parcel.maxBytes))
+    const fit = fitting(
+      waiting.slice(0, limits.records).flatMap((parcel) => parcel.placed),
+      maxBytes,
+      limits,
+    )
+    let count = 0
+    let records = 0
+    for (const parcel of waiting) {
+      records += parcel.placed.length
+      if (records > fit) break
+      count += 1
+    }
+    return waiting.splice(0, Math.max(count, 1))
+  }
+
+  const writeTogether = async (parcels: readonly Parcel[]): Promise<void> => {
+    const all = parcels.flatMap((parcel) => parcel.placed)
+    let offsets: readonly bigint[]
+    try {
+      offsets = await store.write(all)
+    } catch (error) {
+      // What is wrong with one must not be the others' failure; when the engine is away, each is told so.
+      if (error instanceof BusError && error.code === 'unavailable') for (const parcel of parcels) parcel.reject(error)
+      else for (const parcel of parcels) await settle(parcel, () => writeAlone(parcel))
+      return
+    }
+    let from = 0
+    for (const parcel of parcels) {
+      const own = offsets.slice(from, from + parcel.placed.length)
+      from += parcel.placed.length
+      await settle(parcel, async () => own)
+    }
+  }
+
+  const work = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const [first, ...others] = take()
+      if (first === undefined) break
+      if (others.length === 0) await settle(first, () => writeAlone(first))
+      else await writeTogether([first, ...others])
+    }
+    working = undefined
+  }
+
+  return {
+    async send(topic, records) {
+      if (closed) throw new BusError('closed', 'the bus is closed')
+      if (records.length === 0) return []
+      const { promise, resolve, reject } = Promise.withResolvers<readonly Place[]>()
+      const parcel: Parcel = { topic, records, placed: [], maxBytes: 0, resolve, reject }
+      await placeAll(parcel, false)
+      waiting.push(parcel)
+      working ??= work()
+      return promise
+    },
+    async close() {
+      closed = true
+      await working
+    },
+  }
+}

@@ -1,0 +1,70 @@
+import { readdir, readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { unavailable } from '../error.ts'
+
+const folder = new URL('../../sql/', import.meta.url)
+const lock = 1380078930
+
+export interface MigrateOptions {
+  /** The role that the bus connects as; made when it is not there. Letters, digits and underscores. */
+  readonly role?: string
+  /** Its password; without one it can log in only where the server trusts it. */
+  readonly password?: string
+}
+
+const undo = ['42710', '23505', 'XX000'] // somebody else made, or changed, the same role at the same moment
+
+/** Roles belong to the whole server, so two databases may be prepared at once: the second finds the role there. */
+async function makeRole(client: pg.Client, role: string, password: string | undefined): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
+      if (rowCount === 0) await client.query(`create role ${role} login`)
+      if (password !== undefined) await client.query(`alter role ${role} password ${client.escapeLiteral(password)}`)
+      return
+    } catch (error) {
+      if (tries === 5 || !undo.includes((error as { code?: string }).code ?? '')) throw error
+    }
+  }
+}
+
+const grants = (role: string): string => `
+  grant usage on schema bus to ${role};
+  grant select, insert, update, delete on all tables in schema bus to ${role};
+  grant usage on all sequences in schema bus to ${role};
+  grant execute on all functions in schema bus to ${role};
+  revoke all on schema bus from public;`
+
+async function migrate(client: pg.Client, { role = 'rondo_bus', password }: MigrateOptions): Promise<void> {
+  await makeRole(client, role, password)
+  await client.query('create schema if not exists bus')
+  await client.query('create table if not exists bus.migration (name text primary key, applied_at timestamptz not null default now())')
+  const { rows } = await client.query<{ name: string }>('select name from bus.migration')
+  const done = new Set(rows.map(({ name }) => name))
+  for (const name of (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort()) {
+    if (done.has(name)) continue
+    await client.query(await readFile(new URL(name, folder), 'utf8'))
+    await client.query('insert into bus.migration (name) values ($1)', [name])
+  }
+  await client.query(grants(role))
+}
+
+/**
+ * Brings the schema `bus` of a database to the present state, as its owner, in one transaction and under a lock:
+ * any number of processes may do so at once.
+ */
+export async function migrateBus(ownerUrl: string, options: MigrateOptions = {}): Promise<void> {
+  if (options.role !== undefined && !/^[a-z_][a-z0-9_]*$/.test(options.role)) throw new Error(`"${options.role}" is no role name`)
+  const client = new pg.Client({ connectionString: ownerUrl, application_name: 'rondo bus migration' })
+  try {
+    await client.connect()
+    await client.query('begin')
+    await client.query('select pg_advisory_xact_lock($1)', [lock])
+    await migrate(client, options)
+    await client.query('commit')
+  } catch (error) {
+    throw unavailable('the schema of the bus could not be prepared', error)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,163 @@
+import type { Envelope } from '@rondo/kernel'
+
+/** CloudEvents 1.0, Kafka protocol binding, binary mode: the attributes are headers `ce_…`, the value is the data as JSON. */
+export interface CloudEventRecord {
+  readonly key: string
+  readonly value: Uint8Array
+  readonly headers: Readonly<Record<string, string>>
+  /** Where the ledger has put it; absent for intake, whose partition follows from the key. */
+  readonly partition?: number
+}
+
+/** What the ledger knows of an event beside its envelope. */
+export interface Chain {
+  /** The position of the event before it in its partition; 0 for the first. */
+  readonly previous: number
+  /** Raised by a restore. */
+  readonly epoch: number
+}
+
+/** A record as the bus gives it. */
+export interface ReceivedRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly key: string
+  readonly value: Uint8Array | null
+  readonly headers: Readonly<Record<string, string>>
+  readonly timestamp: Date
+}
+
+/** An intake event as an adapter makes it: place and time of recording are given by the broker. */
+export type IntakeEvent = Omit<Envelope, 'stream' | 'streamId' | 'version' | 'position' | 'partition' | 'recordedAt'> & {
+  /** Of (source, id): all deliveries of one id lie in one partition. */
+  readonly key: string
+  /** Of what was sent, before persons were found in it: a duplicate stays one when somebody is mapped in between. */
+  readonly contentHash?: string
+}
+
+export const intakeTopic = 'rondo.intake.v1'
+export const topicOf = (service: string): string => `rondo.${service}.v1`
+/** The topic that a fact type (`rondo.builds.change.recorded`) is read from. */
+export const topicOfFact = (base: string): string => topicOf(base.split('.')[1] ?? '')
+
+/** The record is not a CloudEvent as Rondo writes them. */
+export class NotAnEvent extends Error {
+  override readonly name = 'NotAnEvent'
+}
+
+type Common = Pick<
+  Envelope,
+  'id' | 'type' | 'schemaVersion' | 'occurredAt' | 'actor' | 'correlationId' | 'causationId' | 'traceparent' | 'loopIds'
+>
+
+const attributes = (event: Common, source: string, subject: string): Record<string, string> => ({
+  'content-type': 'application/json',
+  ce_specversion: '1.0',
+  ce_id: event.id,
+  ce_source: source,
+  ce_type: `${event.type}.v${event.schemaVersion}`,
+  ce_subject: subject,
+  ce_time: event.occurredAt,
+  ce_actor: event.actor,
+  ce_correlationid: event.correlationId,
+  ce_causationid: event.causationId,
+  ...(event.traceparent ? { ce_traceparent: event.traceparent } : {}),
+  ...(event.loopIds.length > 0 ? { ce_loopids: event.loopIds.map(encodeURIComponent).join(' ') } : {}),
+})
+
+const encode = (data: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(data))
+
+/** A ledger's event as a record: the same from any relay, whenever it is sent. */
+export function toRecord(event: Envelope, { previous, epoch }: Chain): CloudEventRecord {
+  const subject = `${event.stream}/${event.streamId}`
+  const headers = {
+    ...attributes(event, `/rondo/${event.type.split('.')[1]}`, subject),
+    ce_streamversion: String(event.version),
+    ce_position: String(event.position),
+    ce_previous: String(previous),
+    ce_partition: String(event.partition),
+    ce_epoch: String(epoch),
+    ce_recordedtime: event.recordedAt,
+  }
+  return { key: subject, value: encode(event.data), headers, partition: event.partition }
+}
+
+/** An intake event as a record. */
+export const toIntakeRecord = (event: IntakeEvent): CloudEventRecord => ({
+  key: event.key,
+  value: encode(event.data),
+  headers: { ...attributes(event, '/rondo/intake', event.key), ...(event.contentHash ? { ce_contenthash: event.contentHash } : {}) },
+})
+
+/** What was sent, as the edge hashed it. */
+export const contentHashOf = (record: ReceivedRecord): string | undefined => record.headers.ce_contenthash
+
+function header(record: ReceivedRecord, name: string): string {
+  const value = record.headers[name]
+  if (value === undefined || value === '') {
+    throw new NotAnEvent(
+      `${record.topic}/${record.partition} offset ${record.offset} has no header ${name}: only CloudEvents as Rondo writes them are read`,
+    )
+  }
+  return value
+}
+
+function count(record: ReceivedRecord, name: string): number {
+  const value = Number(header(record, name))
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new NotAnEvent(`header ${name} of ${record.topic}/${record.partition} offset ${record.offset} is no count`)
+  return value
+}
+
+function dataOf(record: ReceivedRecord): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(record.value ?? new Uint8Array()))
+  } catch (error) {
+    throw new NotAnEvent(`the value of ${record.topic}/${record.partition} offset ${record.offset} is not JSON`, { cause: error })
+  }
+}
+
+function commonOf(record: ReceivedRecord) {
+  const [, type, version] = /^(.+)\.v(\d+)$/.exec(header(record, 'ce_type')) ?? []
+  if (!type || !version) throw new NotAnEvent(`ce_type of ${record.topic}/${record.partition} offset ${record.offset} names no version`)
+  const traceparent = record.headers.ce_traceparent
+  return {
+    id: header(record, 'ce_id'),
+    type,
+    schemaVersion: Number(version),
+    data: dataOf(record),
+    occurredAt: header(record, 'ce_time'),
+    actor: header(record, 'ce_actor'),
+    correlationId: header(record, 'ce_correlationid'),
+    causationId: header(record, 'ce_causationid'),
+    ...(traceparent ? { traceparent } : {}),
+    loopIds: record.headers.ce_loopids?.split(' ').map(decodeURIComponent) ?? [],
+  }
+}
+
+/** A record of a service's topic. Throws NotAnEvent. */
+export function fromRecord(record: ReceivedRecord): { readonly event: Envelope; readonly chain: Chain } {
+  const [stream = '', ...rest] = header(record, 'ce_subject').split('/')
+  const event = {
+    ...commonOf(record),
+    stream,
+    streamId: rest.join('/'),
+    version: count(record, 'ce_streamversion'),
+    position: count(record, 'ce_position'),
+    partition: count(record, 'ce_partition'),
+    recordedAt: header(record, 'ce_recordedtime'),
+  }
+  return { event, chain: { previous: count(record, 'ce_previous'), epoch: count(record, 'ce_epoch') } }
+}
+
+/** A record of the intake topic: its position is the offset, its stream the record key. Throws NotAnEvent. */
+export const fromIntakeRecord = (record: ReceivedRecord): Envelope => ({
+  ...commonOf(record),
+  stream: 'intake',
+  streamId: record.key,
+  version: 1,
+  position: Number(record.offset),
+  partition: record.partition,
+  recordedAt: `${record.timestamp.toISOString().slice(0, -1)}000Z`,
+})

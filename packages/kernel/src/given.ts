@@ -1,0 +1,97 @@
+import type { DomainError, ErrorCode } from './errors.ts'
+import type { Fact, FactOf } from './fact.ts'
+import { type Instant, plus } from './instant.ts'
+import { type AnyStream, type Context, decide, evolve, type InputOf, type StateOf } from './stream.ts'
+
+const start: Instant = '2026-01-01T00:00:00.000000Z'
+
+/** Text by which two values are equal: object keys sorted, `undefined` left out; with `sets`, arrays too. */
+function canonical(value: unknown, sets = false): string {
+  if (Array.isArray(value)) {
+    const items = value.map((item) => canonical(item, sets))
+    return `[${(sets ? items.sort() : items).join()}]`
+  }
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+  return `{${entries
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, item]) => `${JSON.stringify(name)}:${canonical(item, sets)}`)
+    .join()}}`
+}
+
+function same(what: string, actual: unknown, expected: unknown, sets = false) {
+  if (canonical(actual, sets) === canonical(expected, sets)) return
+  throw new Error(`${what}\n  expected ${canonical(expected, sets)}\n  but was  ${canonical(actual, sets)}`)
+}
+
+const shown = (facts: readonly Fact[]) => facts.map(({ type, data }) => ({ type, data }))
+
+/** Every order of up to six, else a rotation and its reverse for each start. */
+function orders<T>(items: readonly T[]): readonly (readonly T[])[] {
+  if (items.length > 6)
+    return items.flatMap((_, at) => [[...items.slice(at), ...items.slice(0, at)], [...items.slice(at), ...items.slice(0, at)].reverse()])
+  return items.length < 2 ? [items] : items.flatMap((item, at) => orders(items.toSpliced(at, 1)).map((rest) => [item, ...rest]))
+}
+
+/** A fact that happened at a given time; without it, given facts are a minute apart in the order written. */
+export const at = <F extends Fact>(time: Instant, fact: F): F & { readonly occurredAt: Instant } => ({ ...fact, occurredAt: time })
+
+type Rules<S, Kind extends 'asks' | 'tells'> = S extends { readonly [K in Kind]: infer Table } ? Table : never
+
+/** `given(stream, …facts).ask('name', input).then(…facts)`; `.refused(code)`; `.inAnyOrder().phase('…')`. */
+export function given<S extends AnyStream>(stream: S, ...history: readonly FactOf<S['facts']>[]) {
+  const facts = history as readonly (Fact & { occurredAt?: Instant })[]
+  const timed = facts.map((fact, index) => ({
+    fact,
+    occurrence: { id: `fact-${index + 1}`, at: fact.occurredAt ?? plus(start, index * 60_000), actor: 'person:somebody' },
+  }))
+  const replay = (order = timed): StateOf<S> =>
+    order.reduce((state, { fact, occurrence }) => evolve(stream, state, fact.verb, fact.data, occurrence), stream.initial as StateOf<S>)
+  const run = (kind: 'ask' | 'tell', rule: string, input: unknown, context: Partial<Context>) => {
+    const after = {
+      at: plus(start, facts.length * 60_000),
+      actor: 'person:somebody',
+      messageId: 'message-1',
+      streamId: 'stream-1',
+      ...context,
+    }
+    const { facts: made, refused } = decide({ kind, stream, id: after.streamId, rule, input }, replay(), after)
+    return {
+      then(...expected: readonly Fact[]) {
+        if (refused) throw new Error(`${rule} was refused: ${refused.code} ${refused.message}`)
+        same(`${stream.name} ${rule}`, shown(made), shown(expected))
+      },
+      nothing: () => same(`${stream.name} ${rule}`, refused ?? shown(made), []),
+      refused(code: ErrorCode, record: readonly Fact[] = []): DomainError {
+        if (!refused) throw new Error(`${rule} was not refused but made ${canonical(shown(made))}`)
+        same(`${stream.name} ${rule}: ${refused.message}`, refused.code, code)
+        same(`${stream.name} ${rule} leaves`, shown(made), shown(record))
+        return refused
+      },
+    }
+  }
+  const inEvery = (states: () => readonly StateOf<S>[]) => ({
+    states,
+    phase: (expected: string) => states().forEach((state) => same(`phase of ${canonical(state)}`, stream.phase?.(state), expected)),
+    state: (expected: StateOf<S>) => states().forEach((state) => same('state', state, expected, true)),
+  })
+  return {
+    ask: <Name extends keyof Rules<S, 'asks'> & string>(
+      rule: Name,
+      input?: InputOf<Rules<S, 'asks'>[Name]>,
+      context: Partial<Context> = {},
+    ) => run('ask', rule, input, context),
+    tell: <Name extends keyof Rules<S, 'tells'> & string>(
+      rule: Name,
+      input?: InputOf<Rules<S, 'tells'>[Name]>,
+      context: Partial<Context> = {},
+    ) => run('tell', rule, input, context),
+    ...inEvery(() => [replay()]),
+    inAnyOrder: () =>
+      inEvery(() => {
+        const states = orders(timed).flatMap((order) => [replay([...order]), replay([...order, ...order])])
+        for (const state of states) same('the order matters', state, states[0], true)
+        return states
+      }),
+  }
+}

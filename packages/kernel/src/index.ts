@@ -1,0 +1,7 @@
+export * from './envelope.ts'
+export * from './errors.ts'
+export * from './fact.ts'
+export * from './instant.ts'
+export * from './message.ts'
+export * from './reaction.ts'
+export * from './stream.ts'

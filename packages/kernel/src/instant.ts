@@ -1,0 +1,24 @@
+/**
+ * A moment as text: UTC with exactly six decimals (`2026-11-25T09:00:00.061789Z`).
+ * PostgreSQL keeps microseconds and a JavaScript Date does not; at a fixed width the order of the text is the order of time.
+ */
+export type Instant = string
+
+const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)$/
+
+/** Reads an RFC 3339 time (offset required; digits past microseconds are cut). Undefined where it is none. */
+export function parseInstant(text: string): Instant | undefined {
+  const [, date, time, fraction = '', zone = 'Z'] = RFC3339.exec(text) ?? []
+  if (!date || !time) return undefined
+  const wall = new Date(`${date}T${time}Z`)
+  // Date rolls 30 February over into March; a time that does not exist is refused instead
+  if (Number.isNaN(wall.getTime()) || wall.toISOString().slice(0, 19) !== `${date}T${time}`) return undefined
+  const utc = new Date(`${date}T${time}${zone.toUpperCase()}`)
+  if (Number.isNaN(utc.getTime())) return undefined
+  return `${utc.toISOString().slice(0, 19)}.${fraction.padEnd(6, '0').slice(0, 6)}Z`
+}
+
+export const toInstant = (date: Date): Instant => `${date.toISOString().slice(0, -1)}000Z`
+/** Milliseconds since 1970; what lies below a millisecond is cut. */
+export const millis = (at: Instant): number => Date.parse(at)
+export const plus = (at: Instant, ms: number): Instant => toInstant(new Date(Date.parse(at) + ms))

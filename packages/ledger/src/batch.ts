@@ -1,0 +1,232 @@
+import { DomainError } from '@rondo/kernel'
+import { type Draft, type DraftEvent, decideUnit, draftOf, type UnitDecision } from './decision.ts'
+import { type Changes, changes, derive, type KeyRow, type TimerRow } from './derived.ts'
+import { CheckpointGap, Defect } from './failure.ts'
+import { chainOf, type Loaded } from './load.ts'
+import type { Checkpoint, Unit } from './port.ts'
+import type { LedgerRules } from './rules.ts'
+import { keyOf, type StoredOutcome } from './storage.ts'
+
+export interface Work {
+  readonly unit: Unit
+  /** The due tell that the unit fires. */
+  readonly timer?: TimerRow
+}
+
+/** How a unit will be answered once the batch is committed. */
+export type Outcome =
+  | { readonly kind: 'applied'; readonly decision: UnitDecision }
+  | { readonly kind: 'duplicate'; readonly results: readonly { readonly streamId: string; readonly version: number }[] }
+  | { readonly kind: 'rejected'; readonly error: Error }
+  /** Decided again after this batch; `lostKey`: a unique key that another unit took first. */
+  | { readonly kind: 'later'; readonly lostKey?: LostKey }
+
+export interface LostKey {
+  readonly name: string
+  readonly value: string
+  readonly holder: string
+}
+
+export interface CheckpointRow {
+  readonly source: string
+  readonly partition: number
+  /** What must be stored; null: nothing. */
+  readonly previous: number | null
+  readonly position: number
+  readonly next_offset: string
+}
+
+export interface Batch {
+  readonly outcomes: readonly Outcome[]
+  /** Written streams with the version they must have now. */
+  readonly streams: readonly (Draft & { readonly base: number })[]
+  readonly events: readonly DraftEvent[]
+  readonly derived: Changes
+  readonly messages: readonly { readonly id: string; readonly hash: string; readonly days: number; readonly outcome: StoredOutcome }[]
+  readonly checkpoints: readonly CheckpointRow[]
+  readonly counted: readonly { readonly id: string; readonly duplicates: number; readonly conflicts: number }[]
+  readonly fired: readonly TimerRow[]
+}
+
+/** How long an outcome is kept: asks and timers, and what came by a checkpoint (intake). */
+const askDays = 7
+const intakeDays = 30
+
+export const uniqueName = ({ stream, name, value }: Pick<KeyRow, 'stream' | 'name' | 'value'>): string =>
+  JSON.stringify([stream, name, value])
+
+/** A batch while it is decided: what the units so far would leave. */
+class Drafting {
+  readonly drafts = new Map<string, Draft>()
+  readonly events: DraftEvent[] = []
+  readonly messages = new Map<string, { hash: string; days: number; outcome: StoredOutcome; refused?: DomainError }>()
+  readonly checkpoints = new Map<string, Checkpoint>()
+  readonly counted = new Map<string, { duplicates: number; conflicts: number }>()
+  readonly fired: TimerRow[] = []
+  /** Partitions of which a unit was put off: what follows it has to wait too. */
+  readonly held = new Set<string>()
+  /** Unique keys of the streams touched so far, and who holds them. */
+  readonly holders = new Map<string, string>()
+  readonly loaded: Loaded
+  readonly rules: LedgerRules
+
+  constructor(loaded: Loaded, rules: LedgerRules) {
+    this.loaded = loaded
+    this.rules = rules
+  }
+
+  readonly find = (stream: Draft['stream'], id: string): Draft => {
+    const key = keyOf(stream.name, id)
+    const refused = this.loaded.refused.get(key)
+    if (refused) throw refused
+    return this.drafts.get(key) ?? draftOf(stream, id, this.loaded)
+  }
+
+  decide(work: Work): Outcome {
+    try {
+      const chain = work.unit.checkpoint && chainOf(work.unit.checkpoint)
+      const outcome = chain !== undefined && this.held.has(chain) ? ({ kind: 'later' } as const) : this.#decide(work)
+      if (outcome.kind === 'later' && chain !== undefined) this.held.add(chain)
+      return outcome
+    } catch (error) {
+      return {
+        kind: 'rejected',
+        error: known(error) ? error : new Defect(`unit ${work.unit.id} cannot be decided: ${error}`, { cause: error }),
+      }
+    }
+  }
+
+  #decide({ unit, timer }: Work): Outcome {
+    if (this.#isBehind(unit)) return { kind: 'duplicate', results: [] }
+    const seen = unit.remember ? this.#seen(unit) : undefined
+    if (seen) return seen
+    if (timer && !this.#isDue(timer)) return { kind: 'duplicate', results: [] }
+    const decision = decideUnit(unit, this.find, this.loaded, this.rules)
+    const lostKey = this.#lostKey(decision)
+    if (lostKey) return { kind: 'later', lostKey }
+    this.#take(unit, decision, timer)
+    if (!decision.refused) return { kind: 'applied', decision }
+    return { kind: 'rejected', error: decision.refused }
+  }
+
+  /** Whether the record was applied before; throws a CheckpointGap where records before it are missing. */
+  #isBehind({ checkpoint }: Unit): boolean {
+    if (!checkpoint) return false
+    const chain = chainOf(checkpoint)
+    const stored = this.checkpoints.get(chain)?.position ?? this.loaded.checkpoints.get(chain)
+    if (stored !== undefined && checkpoint.position <= stored) return true
+    if (stored === undefined ? checkpoint.previous > 0 : checkpoint.previous !== stored) {
+      throw new CheckpointGap(checkpoint.source, checkpoint.partition, stored, checkpoint.previous)
+    }
+    return false
+  }
+
+  /** What became of the same id before, in the database or earlier in this batch. */
+  #seen(unit: Unit): Outcome | undefined {
+    const before = this.messages.get(unit.id) ?? this.loaded.messages.get(unit.id)
+    if (!before) return undefined
+    const same = before.hash === unit.hash
+    const { duplicates, conflicts } = this.counted.get(unit.id) ?? { duplicates: 0, conflicts: 0 }
+    this.counted.set(unit.id, { duplicates: duplicates + (same ? 1 : 0), conflicts: conflicts + (same ? 0 : 1) })
+    if (!same) {
+      return {
+        kind: 'rejected',
+        error: new DomainError('id_reused', `the id ${unit.id} was used before with another content; the first stands`, {
+          message_id: unit.id,
+        }),
+      }
+    }
+    if (unit.checkpoint) this.checkpoints.set(chainOf(unit.checkpoint), unit.checkpoint)
+    const { outcome } = before
+    if ('results' in outcome) return { kind: 'duplicate', results: outcome.results }
+    return { kind: 'rejected', error: new DomainError(outcome.refused.code, outcome.refused.message, outcome.refused.details) }
+  }
+
+  /** Whether the state, as it is now, still derives the timer. */
+  #isDue({ stream: name, stream_id, tell, due }: TimerRow): boolean {
+    const stream = this.rules.streams.get(name)
+    if (!stream) return false
+    const draft = this.find(stream, stream_id)
+    return derive(stream, stream_id, draft).timers.some((timer) => timer.tell === tell && timer.due === due)
+  }
+
+  #lostKey({ drafts }: UnitDecision): LostKey | undefined {
+    const keys = [...drafts.values()].flatMap((draft) => derive(draft.stream, draft.id, draft).keys.filter(({ is_unique }) => is_unique))
+    const own = new Map<string, string>()
+    for (const key of keys) {
+      const name = uniqueName(key)
+      const holder = own.get(name) ?? this.holders.get(name)
+      // a holder that this very unit makes let go is none
+      if (holder !== undefined && holder !== key.id && !lets(drafts, key, holder)) return { name: key.name, value: key.value, holder }
+      own.set(name, key.id)
+    }
+    return undefined
+  }
+
+  #take(unit: Unit, { drafts, events, results, refused }: UnitDecision, timer: TimerRow | undefined): void {
+    for (const [key, draft] of drafts) {
+      const before = this.find(draft.stream, draft.id)
+      for (const gone of unique(before)) this.holders.delete(gone)
+      this.drafts.set(key, draft)
+    }
+    for (const draft of drafts.values()) for (const held of unique(draft)) this.holders.set(held, draft.id)
+    this.events.push(...events)
+    // A refusal that recorded nothing is not kept: a retry decides again.
+    if (refused && events.length === 0) return
+    if (unit.checkpoint) this.checkpoints.set(chainOf(unit.checkpoint), unit.checkpoint)
+    if (timer) this.fired.push(timer)
+    if (unit.remember) {
+      const outcome = refused
+        ? { refused: { code: refused.code, message: refused.message, details: refused.details } }
+        : { results: results.map(({ streamId, version }) => ({ streamId, version })) }
+      this.messages.set(unit.id, { hash: unit.hash, days: unit.checkpoint ? intakeDays : askDays, outcome })
+    }
+  }
+}
+
+const unique = (draft: Draft): readonly string[] =>
+  draft.version === 0
+    ? []
+    : derive(draft.stream, draft.id, draft)
+        .keys.filter(({ is_unique }) => is_unique)
+        .map(uniqueName)
+
+const lets = (drafts: ReadonlyMap<string, Draft>, key: KeyRow, holder: string): boolean => {
+  const draft = drafts.get(keyOf(key.stream, holder))
+  return draft !== undefined && !unique(draft).includes(uniqueName(key))
+}
+
+const known = (error: unknown): error is Error => error instanceof DomainError || error instanceof Defect || error instanceof CheckpointGap
+
+/** Decides the units in their order, in memory. */
+export function decideBatch(works: readonly Work[], loaded: Loaded, rules: LedgerRules): Batch {
+  const drafting = new Drafting(loaded, rules)
+  const outcomes = works.map((work) => drafting.decide(work))
+  const streams = [...drafting.drafts.entries()].map(([key, draft]) => ({ ...draft, base: loaded.streams.get(key)?.version ?? 0 }))
+  const each = streams.map((draft) => {
+    const before = loaded.streams.get(keyOf(draft.stream.name, draft.id))
+    return changes(derive(draft.stream, draft.id, before), derive(draft.stream, draft.id, draft))
+  })
+  return {
+    outcomes,
+    streams,
+    events: drafting.events,
+    derived: {
+      keys: each.flatMap(({ keys }) => keys),
+      keys_gone: each.flatMap(({ keys_gone }) => keys_gone),
+      timers: each.flatMap(({ timers }) => timers),
+      timers_gone: each.flatMap(({ timers_gone }) => timers_gone),
+      loops: each.flatMap(({ loops }) => loops),
+    },
+    messages: [...drafting.messages.entries()].map(([id, { hash, days, outcome }]) => ({ id, hash, days, outcome })),
+    checkpoints: [...drafting.checkpoints.entries()].map(([chain, { source, partition, position, nextOffset }]) => ({
+      source,
+      partition,
+      previous: loaded.checkpoints.get(chain) ?? null,
+      position,
+      next_offset: String(nextOffset),
+    })),
+    counted: [...drafting.counted.entries()].map(([id, counts]) => ({ id, ...counts })),
+    fired: drafting.fired,
+  }
+}

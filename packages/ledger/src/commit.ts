@@ -1,0 +1,71 @@
+import { append, findWritten, isEmpty, type Lost, lostOf, type Written } from './append.ts'
+import type { Batch, Work } from './batch.ts'
+import type { Database } from './database.ts'
+import { failureOf, isDown, unavailable } from './failure.ts'
+import type { LedgerRules } from './rules.ts'
+
+export type Committed =
+  | { readonly written: Written }
+  /** Nothing was written: who rests on it has to be decided again. */
+  | { readonly lost: Lost }
+  /** It will fail each time: somebody in the batch is the culprit. */
+  | { readonly failed: unknown }
+
+const maxAttempts = 8
+/** How long a lost reply is looked up before those who wait are told that the outcome is not known. */
+const lookUpMs = 10_000
+
+/** Before the n-th next attempt (from 0): 20 ms, doubled up to a second. */
+export const backoff = (attempt: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(1_000, 20 * 2 ** attempt)))
+
+/** Writes the batch once, whatever happens to the reply. Rejects with `unavailable` where it cannot be or is not known. */
+export async function commit(database: Database, works: readonly Work[], batch: Batch, rules: LedgerRules): Promise<Committed> {
+  if (isEmpty(batch)) return { written: { position: 0, recordedAt: '' } }
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    try {
+      return { written: await append(database, works, batch, rules) }
+    } catch (error) {
+      const judgement = await judged(database, batch, error)
+      if (judgement) return judgement
+      await backoff(attempt)
+    }
+  }
+  throw unavailable('the database could not write')
+}
+
+/** Undefined: nothing was written, and the same again may succeed. */
+async function judged(database: Database, batch: Batch, error: unknown): Promise<Committed | undefined> {
+  const lost = lostOf(error)
+  if (lost) return { lost }
+  switch (failureOf(error)) {
+    case 'fenced':
+      throw unavailable('a newer version of this service has taken over', error)
+    case 'replanned':
+      throw unavailable('the partition plan was changed at this moment', error)
+    case 'statement':
+    case 'lost':
+      return { failed: error }
+    case 'down': {
+      const written = await lookUp(database, batch, error)
+      return written && { written }
+    }
+    case 'again':
+      return undefined
+  }
+}
+
+/** Before anyone is answered: was it committed? */
+async function lookUp(database: Database, batch: Batch, cause: unknown): Promise<Written | undefined> {
+  const end = performance.now() + lookUpMs
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await findWritten(database, batch)
+    } catch (error) {
+      if (!isDown(error)) throw error
+      if (performance.now() > end) {
+        throw unavailable('the database went away while it wrote: whether it did is not known; the same id again is safe', cause)
+      }
+      await backoff(attempt)
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import { partitionOf } from '@rondo/bus'
+import {
+  type AnyStream,
+  type Context,
+  type DomainError,
+  decide,
+  type Envelope,
+  evolve,
+  type Fact,
+  type FactType,
+  type Message,
+} from '@rondo/kernel'
+import { derive, loopIds } from './derived.ts'
+import { eventId } from './event-id.ts'
+import { Defect } from './failure.ts'
+import type { Loaded } from './load.ts'
+import type { Unit } from './port.ts'
+import type { LedgerRules } from './rules.ts'
+import { storable, storableId } from './storable.ts'
+import { type Head, keyOf } from './storage.ts'
+
+/** A stream while a batch is decided. `version` 0: does not exist. */
+export interface Draft extends Omit<Head, 'phase'> {
+  readonly stream: AnyStream
+  readonly id: string
+}
+
+/** An event without what the append gives it. */
+export type DraftEvent = Omit<Envelope, 'position' | 'recordedAt'>
+
+export interface UnitDecision {
+  readonly drafts: ReadonlyMap<string, Draft>
+  readonly events: readonly DraftEvent[]
+  readonly results: readonly { readonly streamId: string; readonly version: number; readonly events: readonly DraftEvent[] }[]
+  readonly refused?: DomainError
+}
+
+export function draftOf(stream: AnyStream, id: string, loaded: Loaded): Draft {
+  const head = loaded.streams.get(keyOf(stream.name, id))
+  return head ? { ...head, stream, id } : { stream, id, version: 0, fold: stream.fold, state: stream.initial, firstAt: '', lastAt: '' }
+}
+
+/** Decides one unit, message by message, each on what those before it left. Throws where it cannot be stored at all. */
+export function decideUnit(unit: Unit, find: (stream: AnyStream, id: string) => Draft, loaded: Loaded, rules: LedgerRules): UnitDecision {
+  const drafts = new Map<string, Draft>()
+  const events: DraftEvent[] = []
+  const results: { streamId: string; version: number; events: readonly DraftEvent[] }[] = []
+  const counted = new Map<string, number>()
+  for (const message of unit.messages) {
+    const key = keyOf(message.stream.name, message.id)
+    const before = drafts.get(key) ?? find(streamOf(message, rules), message.id)
+    const outcome = decideMessage(unit, message, before, loaded, rules, counted)
+    if (outcome.refused) return { ...refusal(message, unit, find, loaded, rules, outcome.refused), refused: outcome.refused }
+    if (outcome.events.length > 0) drafts.set(key, outcome.draft)
+    events.push(...outcome.events)
+    results.push({ streamId: message.id, version: outcome.draft.version, events: outcome.events })
+  }
+  return { drafts, events, results }
+}
+
+/** A refused unit leaves the refusal's facts alone, on the state before the unit. */
+function refusal(
+  message: Message,
+  unit: Unit,
+  find: (stream: AnyStream, id: string) => Draft,
+  loaded: Loaded,
+  rules: LedgerRules,
+  refused: DomainError,
+) {
+  const before = find(message.stream, message.id)
+  const { draft, events } = appended(unit, before, refused.record, contextOf(unit, message, loaded), loaded, rules, new Map())
+  return { drafts: new Map(events.length > 0 ? [[keyOf(message.stream.name, message.id), draft]] : []), events, results: [] }
+}
+
+function streamOf({ stream, id }: Message, rules: LedgerRules): AnyStream {
+  if (rules.streams.get(stream.name) !== stream) throw new Defect(`${rules.service} has no stream "${stream.name}"`)
+  storableId(id, `the id of a ${stream.name}`)
+  return stream
+}
+
+const contextOf = (unit: Unit, { id }: Message, loaded: Loaded): Context => ({
+  at: unit.cause.at ?? loaded.now,
+  actor: unit.cause.actor,
+  messageId: unit.id,
+  streamId: id,
+})
+
+function decideMessage(unit: Unit, message: Message, before: Draft, loaded: Loaded, rules: LedgerRules, counted: Map<string, number>) {
+  const context = contextOf(unit, message, loaded)
+  let decision: ReturnType<typeof decide>
+  try {
+    decision = decide(message, before.state, context)
+  } catch (error) {
+    throw new Defect(
+      `${message.kind} ${message.rule} of ${message.stream.name} ${message.id} threw: ${error instanceof Error ? error.message : error}`,
+      { cause: error },
+    )
+  }
+  if (decision.refused) return { draft: before, events: [], refused: decision.refused }
+  return { ...appended(unit, before, decision.facts, context, loaded, rules, counted), refused: undefined }
+}
+
+function appended(
+  unit: Unit,
+  before: Draft,
+  facts: readonly Fact[],
+  context: Context,
+  loaded: Loaded,
+  rules: LedgerRules,
+  counted: Map<string, number>,
+) {
+  const { stream, id } = before
+  const key = keyOf(stream.name, id)
+  const events: DraftEvent[] = []
+  let draft = before
+  for (const fact of facts) {
+    const { type, data } = checkedFact(stream, fact, rules)
+    const n = (counted.get(key) ?? 0) + 1
+    counted.set(key, n)
+    const eventIdentity = eventId(unit.id, stream.name, id, n)
+    draft = evolved(draft, fact.verb, data, { id: eventIdentity, at: context.at, actor: context.actor })
+    events.push({
+      id: eventIdentity,
+      stream: stream.name,
+      streamId: id,
+      version: draft.version,
+      partition: partitionOf(key, loaded.partitions),
+      type: type.base,
+      schemaVersion: type.version,
+      data,
+      occurredAt: context.at,
+      actor: context.actor,
+      correlationId: unit.cause.correlationId,
+      causationId: unit.cause.causationId,
+      ...(unit.cause.traceparent === undefined ? {} : { traceparent: unit.cause.traceparent }),
+      loopIds: loopIds(stream, id, draft.state),
+    })
+  }
+  if (events.length > 0) checkState(draft, rules)
+  return { draft, events }
+}
+
+function evolved(draft: Draft, verb: string, data: unknown, occurrence: { id: string; at: string; actor: string }): Draft {
+  const { at } = occurrence
+  return {
+    ...draft,
+    version: draft.version + 1,
+    fold: draft.stream.fold,
+    state: evolve(draft.stream, draft.state, verb, data, occurrence),
+    firstAt: draft.version === 0 ? at : draft.firstAt,
+    // biome-ignore lint/complexity/useMathMinMax: both are text
+    lastAt: draft.lastAt > at ? draft.lastAt : at,
+  }
+}
+
+/** The data as they will be read back: parsed by their schema, and as JSON. */
+function checkedFact(stream: AnyStream, fact: Fact, rules: LedgerRules): { type: FactType; data: unknown } {
+  const type: FactType | undefined = stream.facts[fact.verb]
+  if (type?.type !== fact.type) throw new Defect(`${stream.name} has no fact ${fact.type}`)
+  const parsed = type.schema.safeParse(fact.data)
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'data'}: ${message}`).join('; ')
+    throw new Defect(`${fact.type} of ${stream.name} does not fit its schema: ${issues}`)
+  }
+  return { type, data: JSON.parse(storable(parsed.data, fact.type, rules.maxEventBytes)) }
+}
+
+/** Everything derived can be derived and stored: better this unit fails now than the batch. */
+function checkState(draft: Draft, rules: LedgerRules): void {
+  storable(draft.state, `the state of ${draft.stream.name} ${draft.id}`, rules.maxEventBytes)
+  for (const { value, name } of derive(draft.stream, draft.id, draft).keys) {
+    if (typeof value !== 'string' || !value.isWellFormed() || value.includes('\0'))
+      throw new Defect(`the key ${name} of ${draft.stream.name} ${draft.id} is not text`)
+  }
+}

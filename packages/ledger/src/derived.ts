@@ -1,0 +1,95 @@
+import type { AnyStream, Due } from '@rondo/kernel'
+
+export interface KeyRow {
+  readonly stream: string
+  readonly name: string
+  readonly value: string
+  readonly id: string
+  readonly is_unique: boolean
+}
+export interface TimerRow {
+  readonly stream: string
+  readonly stream_id: string
+  readonly tell: string
+  readonly due: string
+}
+export interface LoopRow {
+  readonly loop_id: string
+  readonly stream: string
+  readonly stream_id: string
+}
+
+/** What is stored beside a state because it follows from it. */
+export interface Derived {
+  readonly keys: readonly KeyRow[]
+  readonly timers: readonly TimerRow[]
+  readonly loops: readonly LoopRow[]
+}
+const nothing: Derived = { keys: [], timers: [], loops: [] }
+
+/** An event carries at most so many; the stream's index has all of them. */
+const maxLoopIds = 100
+const maxKeyLength = 1_000
+
+export const loopIds = (stream: AnyStream, id: string, state: unknown): readonly string[] =>
+  [...new Set(stream.loops?.(state, id) ?? [])].slice(0, maxLoopIds)
+
+/** Heads and drafts never change, and each is asked for several times in a batch. */
+const derivedBefore = new WeakMap<object, Derived>()
+
+/** Keys, timers and loops of a head's state; none where the stream does not exist yet. */
+export function derive(stream: AnyStream, id: string, head: { readonly state: unknown } | undefined): Derived {
+  if (!head) return nothing
+  const before = derivedBefore.get(head)
+  if (before) return before
+  const derived = derivedFrom(stream, id, head.state)
+  derivedBefore.set(head, derived)
+  return derived
+}
+
+function derivedFrom(stream: AnyStream, id: string, state: unknown): Derived {
+  const unique = new Set<string>(stream.unique)
+  const keys = Object.entries(stream.keys).flatMap(([name, of]) =>
+    [...new Set((of as (state: unknown) => readonly string[])(state))].map((value) => ({
+      stream: stream.name,
+      name,
+      value: checked(stream, name, value),
+      id,
+      is_unique: unique.has(name),
+    })),
+  )
+  const timers = (stream.timers?.(state) ?? []).map(({ tell, at }: Due) => ({ stream: stream.name, stream_id: id, tell, due: at }))
+  const loops = [...new Set(stream.loops?.(state, id) ?? [])].map((loop_id) => ({ loop_id, stream: stream.name, stream_id: id }))
+  return { keys, timers, loops }
+}
+
+function checked(stream: AnyStream, name: string, value: string): string {
+  if (value.length > maxKeyLength) throw new RangeError(`the key ${name} of a ${stream.name} is longer than ${maxKeyLength} characters`)
+  return value
+}
+
+/** Rows of `from` that are not in `other`. */
+function without<R extends object>(from: readonly R[], other: readonly R[]): readonly R[] {
+  if (from.length === 0 || other.length === 0) return from
+  const known = new Set(other.map((row) => JSON.stringify(row)))
+  return from.filter((row) => !known.has(JSON.stringify(row)))
+}
+
+export interface Changes {
+  readonly keys: readonly KeyRow[]
+  readonly keys_gone: readonly KeyRow[]
+  readonly timers: readonly TimerRow[]
+  readonly timers_gone: readonly TimerRow[]
+  /** Never taken away: the history keeps what ever belonged to the turn. */
+  readonly loops: readonly LoopRow[]
+}
+
+export function changes(before: Derived, after: Derived): Changes {
+  return {
+    keys: without(after.keys, before.keys),
+    keys_gone: without(before.keys, after.keys),
+    timers: without(after.timers, before.timers),
+    timers_gone: without(before.timers, after.timers),
+    loops: without(after.loops, before.loops),
+  }
+}

@@ -1,0 +1,22 @@
+import type { Envelope } from '@rondo/kernel'
+import type { Database } from './database.ts'
+import { reaching } from './failure.ts'
+import { selectEvents } from './storage.ts'
+
+/** In commit order, after a position; gapless without a filter. */
+export function eventsAfter({ pool }: Database, after: number, limit: number, types?: readonly string[]): Promise<readonly Envelope[]> {
+  const filter = types ? 'and type = any($3)' : ''
+  return reaching(
+    selectEvents(pool, `where position > $1 ${filter} order by position limit $2`, types ? [after, limit, types] : [after, limit]),
+  )
+}
+
+/** The whole of each stream that ever carried the loop id, in order; these are all the events that carry it, and those from before they did. */
+export function loopHistory({ pool }: Database, loopId: string, limit: number): Promise<readonly Envelope[]> {
+  return reaching(
+    selectEvents(pool, 'where (stream, stream_id) in (select stream, stream_id from loop where loop_id = $1) order by position limit $2', [
+      loopId,
+      limit,
+    ]),
+  )
+}

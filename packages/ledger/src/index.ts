@@ -1,0 +1,6 @@
+export type { Log } from './database.ts'
+export { CheckpointGap, Defect } from './failure.ts'
+export { type LedgerOptions, type OpenLedger, openLedger } from './ledger.ts'
+export { type LockHolder, type MigrateOptions, migrate } from './migration.ts'
+export { MigrationError } from './migration-files.ts'
+export type * from './port.ts'

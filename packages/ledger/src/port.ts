@@ -1,0 +1,78 @@
+import type { Envelope, Instant, Message, Projection, Read, Sql } from '@rondo/kernel'
+
+/** Who, when and why: what every event of a unit carries. */
+export interface Cause {
+  /** When it happened; absent: now, by the database's clock (an ask). */
+  readonly at?: Instant | undefined
+  readonly actor: string
+  readonly correlationId: string
+  readonly causationId: string
+  readonly traceparent?: string | undefined
+}
+
+/** How far a partition of a source was read. Compare-and-set: it moves from `previous` to `position` or the unit is not committed. */
+export interface Checkpoint {
+  /** Topic and its incarnation. */
+  readonly source: string
+  readonly partition: number
+  readonly previous: number
+  readonly position: number
+  /** The bus's offset after this record, where reading goes on. */
+  readonly nextOffset: bigint
+}
+
+/** Committed together or not at all. */
+export interface Unit {
+  /** The message's id: the same id and hash again changes nothing; another hash is refused (`id_reused`). */
+  readonly id: string
+  readonly hash: string
+  /** Whether id and hash are kept (asks, intake, timers); facts of another ledger are known by their watermark. */
+  readonly remember: boolean
+  readonly messages: readonly Message[]
+  readonly cause: Cause
+  readonly checkpoint?: Checkpoint
+  /** Foreign facts for views. */
+  readonly projections?: readonly { readonly projection: Projection; readonly event: Envelope }[]
+  /** Runs the reaction (or ask) again from its read: after a lost unique key or conflict. */
+  readonly again?: () => Promise<readonly Message[]>
+}
+
+export interface Applied {
+  readonly duplicate: boolean
+  /** What each message wrote (empty: nothing to do), and its stream's version now. */
+  readonly results: readonly { readonly streamId: string; readonly version: number; readonly events: readonly Envelope[] }[]
+}
+
+export interface ParkedKey {
+  readonly source: string
+  readonly partition: number
+  readonly key: string
+  readonly reason: string
+  readonly since: Instant
+  readonly waiting: number
+}
+
+export interface Ledger {
+  /** Resolves when durable. Rejects with a DomainError: the refusal, `id_reused`, `conflict` after bounded tries, `unavailable`. */
+  submit(unit: Unit): Promise<Applied>
+  readonly read: Read
+  readonly sql: Sql
+  /** Gapless, in commit order, after `position`. */
+  events(after: number, limit: number, filter?: { readonly types?: readonly string[] }): Promise<readonly Envelope[]>
+  /** The last position and the epoch (raised by a restore). */
+  head(): Promise<{ readonly position: number; readonly epoch: number }>
+  /** Everything that belongs to the turn, in order: events that carry the loop id, and the whole of each stream that ever did. */
+  history(loopId: string, limit: number): Promise<readonly Envelope[]>
+  /** Calls back after commits of this process and (coalesced) of others. */
+  onCommit(listener: (position: number) => void): () => void
+  checkpoint(source: string, partition: number): Promise<{ position: number; nextOffset: bigint } | undefined>
+  /** Stores a record that could not be applied, with its key and all that follow under this key, and moves the checkpoint. */
+  park(record: { readonly key: string; readonly event: Envelope; readonly reason: string }, checkpoint: Checkpoint): Promise<void>
+  parkedKeys(): Promise<readonly ParkedKey[]>
+  isParked(source: string, partition: number, key: string): Promise<boolean>
+  /** What became of a message id: for receipts. */
+  known(
+    id: string,
+  ): Promise<{ readonly hash: string; readonly at: Instant; readonly duplicates: number; readonly conflicts: number } | undefined>
+  close(): Promise<void>
+}

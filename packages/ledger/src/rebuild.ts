@@ -1,0 +1,122 @@
+import type { AnyStream } from '@rondo/kernel'
+import type pg from 'pg'
+import { type Database, transaction } from './database.ts'
+import { derive } from './derived.ts'
+import { unavailable } from './failure.ts'
+import type { LedgerRules } from './rules.ts'
+import { refolded } from './storage.ts'
+
+/** Streams refolded in one transaction. */
+const chunk = 100
+
+interface Stale {
+  readonly id: string
+  readonly version: number
+}
+
+/**
+ * Folds again what a lower fold has stored, and then keeps lower folds from writing. While it runs, processes of the lower fold
+ * go on with the streams that are not folded yet. Any number may run it at once: each row is compared and set.
+ */
+export async function rebuild(database: Database, rules: LedgerRules): Promise<void> {
+  for (const stream of rules.streams.values()) await rebuildStream(database, stream)
+}
+
+async function rebuildStream(database: Database, stream: AnyStream): Promise<void> {
+  const { pool, service, log } = database
+  const { rows } = await pool.query<{ fold: number }>('select fold from fold where stream = $1', [stream.name])
+  const stored = rows[0]?.fold ?? 0
+  if (stored === stream.fold) return
+  if (stored > stream.fold) {
+    throw unavailable(`${service} runs with fold ${stored} of ${stream.name}, this program knows ${stream.fold}: start the newer version`)
+  }
+  let folded = 0
+  do {
+    for (let stale = await staleStreams(pool, stream); stale.length > 0; stale = await staleStreams(pool, stream)) {
+      folded += await refoldStreams(database, stream, stale)
+    }
+  } while (!(await closed(pool, stream)))
+  if (folded > 0) log.info({ service, stream: stream.name, fold: stream.fold, folded }, 'streams folded again')
+}
+
+async function staleStreams(pool: pg.Pool, stream: AnyStream): Promise<readonly Stale[]> {
+  const { rows } = await pool.query<Stale>('select id, version from stream where stream = $1 and fold < $2 order by fold, id limit $3', [
+    stream.name,
+    stream.fold,
+    chunk,
+  ])
+  return rows
+}
+
+/** With the head row locked nobody appends: either nothing of a lower fold is left, and nothing will come, or there is more to do. */
+function closed(pool: pg.Pool, stream: AnyStream): Promise<boolean> {
+  return transaction(pool, async (client) => {
+    await client.query('select from head for update')
+    const { rowCount } = await client.query('select from stream where stream = $1 and fold < $2 limit 1', [stream.name, stream.fold])
+    if (rowCount) return false
+    await client.query(
+      'insert into fold (stream, fold) values ($1, $2) on conflict (stream) do update set fold = greatest(fold.fold, excluded.fold)',
+      [stream.name, stream.fold],
+    )
+    return true
+  })
+}
+
+async function refoldStreams({ pool, service }: Database, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
+  const heads = await Promise.all(
+    stale.map(async ({ id, version }) => ({ id, version, state: await refolded(pool, stream, id, version) })),
+  )
+  try {
+    return await transaction(pool, (client) => replace(client, stream, heads))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === '23505' && 'detail' in error) {
+      throw new Error(`fold ${stream.fold} of ${stream.name} (${service}) gives a unique key to two streams: ${error.detail}`, { cause: error })
+    }
+    throw error
+  }
+}
+
+/** Same order of locks as an append: the streams, the head row, everything else. */
+async function replace(
+  client: pg.PoolClient,
+  stream: AnyStream,
+  heads: readonly { id: string; version: number; state: unknown }[],
+): Promise<number> {
+  const locked = await client.query<{ id: string }>(
+    `select s.id from stream s join unnest($2::text[], $3::int[]) as read(id, version) using (id, version)
+     where s.stream = $1 and s.fold < $4 order by s.id for update of s`,
+    [stream.name, heads.map(({ id }) => id), heads.map(({ version }) => version), stream.fold],
+  )
+  await client.query('select from head for update')
+  const ids = new Set(locked.rows.map(({ id }) => id))
+  const won = heads.filter(({ id }) => ids.has(id))
+  const derived = won.map((head) => derive(stream, head.id, head))
+  const rows = won.map(({ id, state }) => ({ id, state, phase: stream.phase?.(state) }))
+  await client.query(
+    `update stream s set (fold, state, phase) = (select $2::int, mine.state, mine.phase)
+     from jsonb_to_recordset($3::jsonb) as mine(id text, state jsonb, phase text) where s.stream = $1 and s.id = mine.id`,
+    [stream.name, stream.fold, JSON.stringify(rows)],
+  )
+  await client.query('delete from stream_key where stream = $1 and id = any($2)', [stream.name, [...ids]])
+  await client.query(
+    `insert into stream_key select stream, name, value, id, is_unique
+     from jsonb_to_recordset($1::jsonb) as _(stream text, name text, value text, id text, is_unique boolean)`,
+    [JSON.stringify(derived.flatMap(({ keys }) => keys))],
+  )
+  const timers = JSON.stringify(derived.flatMap(({ timers }) => timers))
+  const timerRows = 'jsonb_to_recordset($1::jsonb) as mine(stream text, stream_id text, tell text, due text)'
+  await client.query(
+    `delete from timer t where t.stream = $2 and t.stream_id = any($3) and not exists (
+       select from ${timerRows} where (mine.stream_id, mine.tell, mine.due) = (t.stream_id, t.tell, t.due))`,
+    [timers, stream.name, [...ids]],
+  )
+  // Those that are there already stay as they are: fired ones must not fire again
+  await client.query(`insert into timer (stream, stream_id, tell, due) select * from ${timerRows} on conflict do nothing`, [timers])
+  await client.query(
+    `insert into loop select loop_id, stream, stream_id from jsonb_to_recordset($1::jsonb) as _(loop_id text, stream text, stream_id text)
+     on conflict do nothing`,
+    [JSON.stringify(derived.flatMap(({ loops }) => loops))],
+  )
+  return won.length
+}
+

@@ -1,0 +1,112 @@
+import type { Database } from './database.ts'
+import type { TimerRow } from './derived.ts'
+import { isDown } from './failure.ts'
+import type { LedgerRules } from './rules.ts'
+import type { Writer } from './writer.ts'
+
+/** Due tells taken in one look. */
+const chunk = 500
+/** Timers appear by appends of any process: this is how late one may be that became due soon after it was made. */
+const lookMs = 1_000
+/** A tell that cannot be applied is tried again after this, doubled up to an hour. */
+const retryMs = 5_000
+const retryMostMs = 3_600_000
+
+export const timerUnitId = ({ stream, stream_id, tell, due }: TimerRow): string => `${stream}/${stream_id}/${tell}/${due}`
+
+/** Fires due tells, by the database's clock: each once, however many processes look. */
+export class Timers {
+  readonly #database: Database
+  readonly #rules: LedgerRules
+  readonly #writer: Writer
+  /** Those that failed: how often, and until when they are left alone (milliseconds of this process's clock). */
+  readonly #failed = new Map<string, { readonly times: number; readonly until: number }>()
+  #next: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+  #running = false
+
+  constructor(database: Database, rules: LedgerRules, writer: Writer) {
+    this.#database = database
+    this.#rules = rules
+    this.#writer = writer
+  }
+
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#schedule(0)
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false
+    clearTimeout(this.#next)
+    await this.#looking
+  }
+
+  /** Fires what is due now; how many were fired by this process. */
+  async fireDue(): Promise<number> {
+    let fired = 0
+    for (;;) {
+      const due = await this.#due()
+      fired += (await Promise.all(due.map((timer) => this.#fire(timer)))).filter(Boolean).length
+      if (due.length < chunk) return fired
+    }
+  }
+
+  async #due(): Promise<readonly TimerRow[]> {
+    const now = performance.now()
+    const resting = [...this.#failed].filter(([, { until }]) => until > now).map(([id]) => id)
+    const { rows } = await this.#database.pool.query<TimerRow>(
+      `select stream, stream_id, tell, due from timer
+       where fired_at is null and due <= instant(clock_timestamp()) and stream = any($1)
+         and stream || '/' || stream_id || '/' || tell || '/' || due <> all($2)
+       order by due limit $3`,
+      [[...this.#rules.streams.keys()], resting, chunk],
+    )
+    return rows
+  }
+
+  /** It happened when it was due, however late it is fired. */
+  async #fire(timer: TimerRow): Promise<boolean> {
+    const id = timerUnitId(timer)
+    const stream = this.#rules.streams.get(timer.stream)
+    if (!stream) return false
+    try {
+      const { duplicate } = await this.#writer.submit(
+        {
+          id,
+          hash: id,
+          remember: true,
+          messages: [{ kind: 'tell', stream, id: timer.stream_id, rule: timer.tell, input: undefined }],
+          cause: { at: timer.due, actor: `service:${this.#database.service}`, correlationId: id, causationId: id },
+        },
+        timer,
+      )
+      this.#failed.delete(id)
+      return !duplicate
+    } catch (error) {
+      if (isDown(error) || (error instanceof Error && 'code' in error && error.code === 'unavailable')) throw error
+      this.#rest(id, error)
+      return false
+    }
+  }
+
+  #rest(id: string, error: unknown): void {
+    const times = (this.#failed.get(id)?.times ?? 0) + 1
+    this.#failed.set(id, { times, until: performance.now() + Math.min(retryMostMs, retryMs * 2 ** (times - 1)) })
+    this.#database.log.error({ service: this.#database.service, timer: id, times, error: String(error) }, 'a due tell could not be applied')
+  }
+
+  #schedule(ms: number): void {
+    if (this.#running) this.#next = setTimeout(() => (this.#looking = this.#look()), ms).unref()
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.fireDue()
+    } catch (error) {
+      this.#database.log.warn({ service: this.#database.service, error: String(error) }, 'could not look for due tells')
+    }
+    this.#schedule(lookMs)
+  }
+}

@@ -1,0 +1,67 @@
+import type { View } from '@rondo/kernel'
+import type pg from 'pg'
+import { checkedName, type Database, sqlOf, transaction } from './database.ts'
+import { unavailable } from './failure.ts'
+import type { LedgerRules } from './rules.ts'
+import { selectEvents } from './storage.ts'
+
+const pageSize = 1_000
+
+/**
+ * Projects the ledger's own facts into views that are new, or of a higher version than what is stored. Nobody appends meanwhile:
+ * the head row is locked. Rejects where a view cannot be rebuilt from this ledger.
+ */
+export async function rebuildViews({ pool, service, log }: Database, rules: LedgerRules, views: readonly View[]): Promise<void> {
+  const own = new Set([...rules.streams.values()].flatMap(({ facts }) => Object.values(facts).map(({ base }) => base)))
+  for (const view of views) {
+    const version = view.version ?? 1
+    if ((await storedVersion(pool, view)) === version) continue
+    const projected = await transaction(pool, async (client) => {
+      await client.query('select from head for update')
+      const stored = await storedVersion(client, view)
+      if (stored === version) return 0
+      if (stored !== undefined) await empty(client, view, stored, own)
+      const count = await project(client, view, own)
+      await client.query(
+        'insert into view_version (view, version) values ($1, $2) on conflict (view) do update set version = excluded.version',
+        [view.name, version],
+      )
+      return count
+    })
+    if (projected > 0) log.info({ service, view: view.name, version, projected }, 'view rebuilt')
+  }
+}
+
+type Queryable = Pick<pg.Pool, 'query'>
+
+async function storedVersion(queryable: Queryable, view: View): Promise<number | undefined> {
+  const { rows } = await queryable.query<{ version: number }>('select version from view_version where view = $1', [view.name])
+  return rows[0]?.version
+}
+
+async function empty(client: Queryable, view: View, stored: number, own: ReadonlySet<string>): Promise<void> {
+  const { name, version = 1, tables = [], on } = view
+  if (stored > version) throw unavailable(`the view ${name} has version ${stored}, this program knows ${version}: start the newer version`)
+  const foreign = on.filter(({ fact }) => !own.has(fact.base)).map(({ fact }) => fact.base)
+  if (foreign.length > 0) {
+    throw new Error(`the view ${name} takes foreign facts (${foreign.join(', ')}), which this ledger does not hold: make it a new view with tables of its own`)
+  }
+  if (tables.length === 0) throw new Error(`the view ${name} has a new version: name its tables, so that they can be emptied`)
+  for (const table of tables) await client.query(`delete from ${checkedName(table, 'table')}`)
+}
+
+async function project(client: Queryable, view: View, own: ReadonlySet<string>): Promise<number> {
+  const projections = view.on.filter(({ fact }) => own.has(fact.base))
+  const types = projections.map(({ fact }) => fact.base)
+  const sql = sqlOf(client)
+  let count = 0
+  for (let after = 0; ; ) {
+    const events = await selectEvents(client, 'where position > $1 and type = any($2) order by position limit $3', [after, types, pageSize])
+    for (const event of events) {
+      for (const { fact, apply } of projections) if (fact.base === event.type) await apply(sql, event)
+    }
+    count += events.length
+    after = events.at(-1)?.position ?? 0
+    if (events.length < pageSize) return count
+  }
+}

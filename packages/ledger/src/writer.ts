@@ -1,0 +1,159 @@
+import { DomainError, type Envelope } from '@rondo/kernel'
+import { envelopesOf, type Written } from './append.ts'
+import { type Batch, decideBatch, type LostKey, type Outcome, type Work } from './batch.ts'
+import { backoff, commit } from './commit.ts'
+import type { Database } from './database.ts'
+import type { TimerRow } from './derived.ts'
+import { Defect, isDown, unavailable } from './failure.ts'
+import { type Loaded, load } from './load.ts'
+import { losersOf, renewed } from './losers.ts'
+import type { Applied, Unit } from './port.ts'
+import type { LedgerRules } from './rules.ts'
+
+interface Waiting extends Work {
+  /** How often it was lost to somebody else. */
+  readonly tries: number
+  readonly resolve: (applied: Applied) => void
+  readonly reject: (error: Error) => void
+}
+type LostWorks = Map<Waiting, LostKey | undefined>
+
+const maxBatch = 500
+const maxWaiting = 20_000
+
+const immediate = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+const asFailure = (error: unknown, what: string): Error =>
+  error instanceof DomainError || error instanceof Defect
+    ? error
+    : new Defect(`${what}: ${error instanceof Error ? error.message : error}`, { cause: error })
+
+/**
+ * The one writer of a service in a process: gathers what waits, decides it in memory, writes it in one statement.
+ * While one batch is on its way the next one gathers; a message that comes alone goes at once.
+ */
+export class Writer {
+  #queue: Waiting[] = []
+  #running: Promise<void> | undefined
+  #closed = false
+  readonly #database: Database
+  readonly #rules: LedgerRules
+  readonly #committed: (position: number) => void
+
+  constructor(database: Database, rules: LedgerRules, committed: (position: number) => void) {
+    this.#database = database
+    this.#rules = rules
+    this.#committed = committed
+  }
+
+  submit(unit: Unit, timer?: TimerRow): Promise<Applied> {
+    if (this.#closed) return Promise.reject(unavailable('the ledger is closed'))
+    if (this.#queue.length >= maxWaiting) return Promise.reject(unavailable(`${maxWaiting} messages wait already`))
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ unit, ...(timer ? { timer } : {}), tries: 0, resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Takes nothing more and resolves when all that waited is answered. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    // Whoever was answered just now may bring the next message within this turn of the event loop
+    for (await immediate(); this.#queue.length > 0; await immediate()) {
+      const works = this.#queue.splice(0, maxBatch)
+      try {
+        await this.#process(works)
+      } catch (error) {
+        const failed = isDown(error) ? unavailable('the database does not answer', error) : asFailure(error, 'the batch failed')
+        for (const work of works) work.reject(failed)
+      }
+    }
+    this.#running = undefined
+  }
+
+  async #process(works: readonly Waiting[]): Promise<void> {
+    const loaded = await this.#load(works)
+    let rest = works
+    const lost: LostWorks = new Map()
+    while (rest.length > 0) {
+      const batch = decideBatch(rest, loaded, this.#rules)
+      const result = await commit(this.#database, rest, batch, this.#rules)
+      if ('written' in result) {
+        this.#answer(rest, batch, result.written, lost)
+        break
+      }
+      if ('failed' in result) {
+        await this.#halve(rest, result.failed)
+        break
+      }
+      const losers = losersOf(rest, batch, result.lost)
+      if (losers.size === 0) throw new Error(`nobody lost ${JSON.stringify(result.lost)}`)
+      for (const [work, key] of losers) lost.set(work, key)
+      rest = rest.filter((work) => !losers.has(work))
+    }
+    if (lost.size > 0) await this.#putOff(works, lost)
+  }
+
+  /** Until the culprit stands alone. */
+  async #halve(works: readonly Waiting[], error: unknown): Promise<void> {
+    const [alone] = works
+    if (works.length === 1 && alone) return alone.reject(asFailure(error, `unit ${alone.unit.id} cannot be written`))
+    const half = Math.ceil(works.length / 2)
+    await this.#process(works.slice(0, half))
+    await this.#process(works.slice(half))
+  }
+
+  /** A broken idle connection is met here first; it is worth a second try. */
+  async #load(works: readonly Waiting[]): Promise<Loaded> {
+    const units = works.map(({ unit }) => unit)
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await load(this.#database.pool, units)
+      } catch (error) {
+        if (!isDown(error) || attempt === 2) throw error
+        await backoff(attempt)
+      }
+    }
+  }
+
+  #answer(works: readonly Waiting[], batch: Batch, written: Written, lost: LostWorks): void {
+    const envelopes = new Map(envelopesOf(batch.events, written).map((event) => [event.id, event]))
+    works.forEach((work, index) => {
+      const outcome = batch.outcomes[index]
+      if (!outcome || outcome.kind === 'later') lost.set(work, outcome?.lostKey)
+      else settle(work, outcome, envelopes)
+    })
+    if (batch.events.length > 0) this.#committed(written.position + batch.events.length)
+  }
+
+  /** Losers go to the front of the queue, in their order. */
+  async #putOff(works: readonly Waiting[], lost: LostWorks): Promise<void> {
+    const losers = works.filter((work) => lost.has(work))
+    const next = await Promise.allSettled(losers.map((work) => renewed(work.unit, work.tries + 1, lost.get(work))))
+    const again = losers.flatMap((work, index) => {
+      const result = next[index]
+      if (result?.status === 'fulfilled') return [{ ...work, unit: result.value, tries: work.tries + 1 }]
+      work.reject(asFailure(result?.reason, `unit ${work.unit.id} cannot be run again`))
+      return []
+    })
+    this.#queue.unshift(...again)
+  }
+}
+
+function settle(work: Waiting, outcome: Exclude<Outcome, { kind: 'later' }>, envelopes: ReadonlyMap<string, Envelope>): void {
+  if (outcome.kind === 'rejected') work.reject(outcome.error)
+  else if (outcome.kind === 'duplicate') {
+    work.resolve({ duplicate: true, results: outcome.results.map((result) => ({ ...result, events: [] })) })
+  } else {
+    const results = outcome.decision.results.map(({ streamId, version, events }) => ({
+      streamId,
+      version,
+      events: events.flatMap(({ id }) => envelopes.get(id) ?? []),
+    }))
+    work.resolve({ duplicate: false, results })
+  }
+}

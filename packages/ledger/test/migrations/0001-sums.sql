@@ -1,0 +1,4 @@
+create table sums (
+  id text primary key,
+  total integer not null
+);

@@ -1,0 +1,256 @@
+import type { Bus, PartitionControl, StoredRecord } from '@rondo/bus'
+import { fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
+import { DomainError, type Envelope } from '@rondo/kernel'
+import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
+import { processSpan } from './consumer-span.ts'
+import { contentHash, submitFact, submitTells } from './consumer-unit.ts'
+import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { isIntake, NewerFact, type ReactionTable, raised } from './reaction-table.ts'
+import type { Service } from './service.ts'
+
+export interface Consuming {
+  readonly service: Service
+  readonly table: ReactionTable
+  readonly ledger: Ledger
+  readonly bus: Bus
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+/** Where the chain of a partition stands. */
+interface Watermark {
+  /** Topic and incarnation (intake) or topic and epoch (ledgers). */
+  source: string
+  epoch: number
+  /** The last position that was read. */
+  seen: number
+  /** The last that the database knows. */
+  stored: number
+}
+
+interface Place {
+  readonly record: StoredRecord
+  readonly event: Envelope
+  readonly position: number
+}
+
+/** What says "later": nothing is wrong with the record. */
+const temporary: readonly string[] = ['unavailable', 'conflict', 'timed_out', 'rate_limited']
+
+const isTemporary = (error: unknown) =>
+  error instanceof NewerFact || error instanceof CheckpointGap || (error instanceof DomainError && temporary.includes(error.code))
+
+const reasonOf = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 2000)
+
+/** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
+export class ConsumerPartition {
+  readonly #parts: Consuming
+  readonly #topic: string
+  readonly #partition: number
+  #mark: Watermark = { source: '', epoch: 0, seen: 0, stored: 0 }
+  #parked = new Set<string>()
+  #soughtAt = -1
+  /** The offset after what was read and is not stored yet. */
+  #nextOffset = 0n
+
+  constructor(parts: Consuming, topic: string, partition: number) {
+    this.#parts = parts
+    this.#topic = topic
+    this.#partition = partition
+  }
+
+  /** Where reading goes on: from the database, every time anew. */
+  async start(): Promise<bigint | 'first'> {
+    const { ledger } = this.#parts
+    const found = isIntake(this.#topic) ? await this.#intakeStart() : await this.#ledgerStart()
+    this.#mark = found.mark
+    const parked = await ledger.parkedKeys()
+    this.#parked = new Set(
+      parked.filter(({ source, partition }) => source === found.mark.source && partition === this.#partition).map(({ key }) => key),
+    )
+    return found.offset
+  }
+
+  async #intakeStart() {
+    const { bus, ledger } = this.#parts
+    const source = `${this.#topic}@${await bus.topicId(this.#topic)}`
+    const checkpoint = await ledger.checkpoint(source, this.#partition)
+    const seen = checkpoint?.position ?? 0
+    return { mark: { source, epoch: 0, seen, stored: seen }, offset: checkpoint?.nextOffset ?? ('first' as const) }
+  }
+
+  /** Positions are the truth: an offset that no longer fits (the topic was refilled) costs a look from the beginning, nothing more. */
+  async #ledgerStart() {
+    const { bus, ledger } = this.#parts
+    const tail = await bus.tail(this.#topic, this.#partition)
+    const newest = Number(tail?.headers.ce_epoch ?? 1)
+    for (let epoch = newest; epoch >= 1; epoch -= 1) {
+      const source = `${this.#topic}#${epoch}`
+      const checkpoint = await ledger.checkpoint(source, this.#partition)
+      if (!checkpoint) continue
+      const seen = checkpoint.position
+      const bounds = (await bus.bounds(this.#topic)).find(({ partition }) => partition === this.#partition)
+      const there = bounds && checkpoint.nextOffset >= bounds.first && checkpoint.nextOffset <= bounds.next
+      return { mark: { source, epoch, seen, stored: seen }, offset: there ? checkpoint.nextOffset : ('first' as const) }
+    }
+    return { mark: { source: `${this.#topic}#1`, epoch: 1, seen: 0, stored: 0 }, offset: 'first' as const }
+  }
+
+  /** In order; a rejection leaves everything up to the last committed record done. */
+  async handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
+    for (const record of batch) {
+      if (control.signal.aborted) return
+      if (!(await this.#read(record, control))) return
+      this.#nextOffset = record.offset + 1n
+    }
+    await this.#flush()
+  }
+
+  /** False: the rest of the batch is not for now. */
+  async #read(record: StoredRecord, control: PartitionControl): Promise<boolean> {
+    const decoded = this.#decode(record)
+    if (!decoded) return true
+    const { event, previous, position, epoch } = decoded
+    if (epoch > this.#mark.epoch) return (await this.#newEpoch(epoch, previous, control)) && this.#read(record, control)
+    if (epoch < this.#mark.epoch || position <= this.#mark.seen) {
+      this.#count('skipped')
+      return true
+    }
+    if (previous !== undefined && previous !== this.#mark.seen) return this.#gap(record, previous, control)
+    await this.#take({ record, event, position })
+    return true
+  }
+
+  #decode(record: StoredRecord) {
+    try {
+      // An offset is its own chain: the position is one past it, so that 0 means "nothing read".
+      if (isIntake(this.#topic))
+        return { event: fromIntakeRecord(record), previous: undefined, position: Number(record.offset) + 1, epoch: 0 }
+      const { event, chain } = fromRecord(record)
+      return { event, previous: chain.previous, position: event.position, epoch: chain.epoch }
+    } catch (error) {
+      if (!(error instanceof NotAnEvent)) throw error
+      this.#parts.log.error(
+        { err: error, topic: this.#topic, partition: this.#partition, offset: record.offset },
+        'a record that is no event was left out',
+      )
+      this.#count('unreadable')
+      return undefined
+    }
+  }
+
+  /** A restore made a new history beside the one that was read: it goes on from a position that we know, or there is a gap. */
+  async #newEpoch(epoch: number, previous: number | undefined, control: PartitionControl): Promise<boolean> {
+    await this.#flush()
+    if (previous !== undefined && previous > this.#mark.seen) return this.#halt(control, previous)
+    this.#mark = { source: `${this.#topic}#${epoch}`, epoch, seen: previous ?? 0, stored: 0 }
+    return true
+  }
+
+  async #gap(record: StoredRecord, previous: number, control: PartitionControl): Promise<boolean> {
+    await this.#flush()
+    // Once from the beginning of what is there: a stored offset of a refilled topic looks like a gap and is none.
+    if (this.#soughtAt === this.#mark.seen) return this.#halt(control, previous)
+    this.#soughtAt = this.#mark.seen
+    const bounds = (await this.#parts.bus.bounds(this.#topic)).find(({ partition }) => partition === this.#partition)
+    this.#parts.log.warn(
+      { topic: this.#topic, partition: this.#partition, offset: record.offset, seen: this.#mark.seen, previous },
+      'a gap: read once more from the first record',
+    )
+    control.seek(bounds?.first ?? 0n)
+    return false
+  }
+
+  #halt(control: PartitionControl, previous: number): false {
+    const service = this.#topic.split('.')[1]
+    const wanted = this.#mark.seen + 1
+    const reason = `${this.#topic}/${this.#partition}: position ${wanted} is wanted, the first that is there follows ${previous}; "rondo replay ${service} --partition ${this.#partition} --from ${wanted}" closes the gap`
+    this.#parts.log.error({ topic: this.#topic, partition: this.#partition, wanted, previous }, `records are missing: ${reason}`)
+    this.#count('gap')
+    control.pause(reason)
+    return false
+  }
+
+  async #take(place: Place): Promise<void> {
+    const { table, ledger } = this.#parts
+    const { event, record, position } = place
+    const interest = table.interests.get(event.type)
+    if (!interest && !isIntake(this.#topic)) {
+      this.#mark.seen = position
+      this.#count('of no interest')
+      return
+    }
+    await processSpan(record, event, `rondo.${this.#parts.service.name}`, async () => {
+      if (this.#parked.has(record.key) && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) {
+        return this.#park(place, `behind an earlier record of ${record.key}`)
+      }
+      try {
+        // Where the position jumps over what was of no interest, the checkpoint jumps with it.
+        const known = interest ? raised(interest, event) : event
+        const { duplicate } = await submitFact(
+          ledger,
+          interest,
+          known,
+          this.#checkpoint(place),
+          isIntake(this.#topic) ? contentHash(event) : undefined,
+        )
+        this.#count(duplicate ? 'duplicate' : 'applied')
+      } catch (error) {
+        if (error instanceof DomainError && error.code === 'id_reused') await this.#conflict(place)
+        else if (isTemporary(error)) throw error
+        else return this.#park(place, reasonOf(error))
+      }
+      this.#stored(position)
+    })
+  }
+
+  /** The first content of an id stands; whoever records conflicts is told. */
+  async #conflict(place: Place): Promise<void> {
+    const { service, ledger, log } = this.#parts
+    const { event } = place
+    log.warn(
+      { topic: this.#topic, event: event.id, type: event.type },
+      'another content under an id that was seen before: the first stands',
+    )
+    const tells = service.onConflict?.(event, 'id_reused') ?? []
+    await submitTells(ledger, `${event.id}/conflict/${contentHash(event)}`, event, tells, this.#checkpoint(place))
+    this.#count('conflict')
+  }
+
+  async #park(place: Place, reason: string): Promise<void> {
+    const { ledger, log } = this.#parts
+    const { record, event, position } = place
+    log.error(
+      { topic: this.#topic, partition: this.#partition, key: record.key, event: event.id, type: event.type, reason },
+      'a fact could not be applied: its key is parked',
+    )
+    await ledger.park({ key: record.key, event, reason }, this.#checkpoint(place))
+    this.#parked.add(record.key)
+    this.#count('parked')
+    this.#stored(position)
+  }
+
+  #checkpoint({ record, position }: Pick<Place, 'record' | 'position'>): Checkpoint {
+    const { source, stored } = this.#mark
+    return { source, partition: this.#partition, previous: stored, position, nextOffset: record.offset + 1n }
+  }
+
+  #stored(position: number) {
+    this.#mark.seen = position
+    this.#mark.stored = position
+  }
+
+  /** Keeps what was read and was of no interest: one write for a whole batch. */
+  async #flush(): Promise<void> {
+    const { seen, stored, source } = this.#mark
+    if (seen === stored) return
+    const checkpoint = { source, partition: this.#partition, previous: stored, position: seen, nextOffset: this.#nextOffset }
+    await submitTells(this.#parts.ledger, `${source}/${this.#partition}/${seen}`, undefined, [], checkpoint)
+    this.#mark.stored = seen
+  }
+
+  #count(outcome: string) {
+    this.#parts.metrics.consumed.add(1, { service: this.#parts.service.name, topic: this.#topic, outcome })
+  }
+}

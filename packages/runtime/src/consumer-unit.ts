@@ -1,0 +1,69 @@
+import type { Envelope, Tell } from '@rondo/kernel'
+import type { Checkpoint, Ledger, Unit } from '@rondo/ledger'
+import { type Interest, react } from './reaction-table.ts'
+import { hashOf } from './request.ts'
+import { activeTraceparent } from './trace.ts'
+
+/** More tells than this are committed in steps before the one that moves the checkpoint. */
+const mostTells = 500
+
+const shown = ({ stream, id, rule, input }: Tell) => [stream.name, id, rule, input]
+
+const causeOf = (event: Envelope) => ({
+  at: event.occurredAt,
+  actor: event.actor,
+  correlationId: event.correlationId,
+  causationId: event.id,
+  traceparent: activeTraceparent() ?? event.traceparent,
+})
+
+/**
+ * All but the last tells of a large fan-out, in units of their own. Each is known by what it says: after a restart
+ * the steps that were done are duplicates, and one whose reaction now reads something else is told anew.
+ */
+async function steps(ledger: Ledger, event: Envelope, tells: readonly Tell[]): Promise<readonly Tell[]> {
+  let rest = tells
+  while (rest.length > mostTells) {
+    const part = rest.slice(0, mostTells)
+    const hash = hashOf(...part.map(shown))
+    await ledger.submit({ id: `${event.id}/${hash}`, hash, remember: true, messages: part, cause: causeOf(event) })
+    rest = rest.slice(mostTells)
+  }
+  return rest
+}
+
+/** Of an intake event: what was sent under its id. Another content under the same id is a conflict. */
+export const contentHash = ({ type, schemaVersion, data, occurredAt }: Envelope): string => hashOf(type, schemaVersion, data, occurredAt)
+
+/** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
+export async function submitFact(
+  ledger: Ledger,
+  interest: Interest | undefined,
+  event: Envelope,
+  checkpoint: Checkpoint,
+  intakeHash: string | undefined,
+) {
+  const again = async () => steps(ledger, event, interest ? await react(interest, event, ledger.read) : [])
+  const unit: Unit = {
+    id: event.id,
+    hash: intakeHash ?? event.id,
+    remember: intakeHash !== undefined,
+    messages: await again(),
+    cause: causeOf(event),
+    checkpoint,
+    projections: interest?.projections.map((projection) => ({ projection, event })) ?? [],
+    again,
+  }
+  return ledger.submit(unit)
+}
+
+/** Moves the checkpoint and commits the given tells: for what was read and is of no interest, and for conflicts. */
+export const submitTells = (ledger: Ledger, id: string, event: Envelope | undefined, tells: readonly Tell[], checkpoint: Checkpoint) =>
+  ledger.submit({
+    id,
+    hash: id,
+    remember: tells.length > 0,
+    messages: tells,
+    cause: event ? causeOf(event) : { actor: 'service:rondo', correlationId: id, causationId: id },
+    checkpoint,
+  })

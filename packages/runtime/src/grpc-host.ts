@@ -1,0 +1,77 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { ReflectionService } from '@grpc/reflection'
+import { loading, protoFiles, protoFolder } from '@rondo/proto'
+import { HealthImplementation } from 'grpc-health-check'
+import type protobuf from 'protobufjs'
+import { type Endpoint, handlerOf } from './grpc-call.ts'
+import { maxMessageBytes, methodsOf, serviceDefinition } from './grpc-definition.ts'
+import type { AnyRow, RpcTable } from './service.ts'
+import { portError } from './start-error.ts'
+
+export interface GrpcHost {
+  /** One row for each method of the proto's service, or it throws. */
+  add(fullName: string, table: RpcTable, endpoint: Omit<Endpoint, 'method' | 'row'>): void
+  /** The port it listens on. Rejects with a sentence where that one is taken. */
+  listen(host: string, port: number): Promise<number>
+  setServing(serving: boolean): void
+  /** Takes no new calls, waits for those under way, and ends them at the deadline (milliseconds). */
+  stop(deadlineMs: number): Promise<void>
+}
+
+const options = {
+  // Somewhat above the limit, so that the refusal is ours and says how large the message was.
+  'grpc.max_receive_message_length': 4 * maxMessageBytes,
+  'grpc.max_send_message_length': 4 * maxMessageBytes,
+  'grpc.keepalive_time_ms': 60_000,
+}
+
+function rowOf(table: RpcTable, fullName: string, method: string): AnyRow {
+  const row = table[method]
+  if (!row) throw new TypeError(`${fullName} has no row for ${method}`)
+  return row
+}
+
+export function createGrpcHost(protos: protobuf.Root): GrpcHost {
+  const server = new Server(options)
+  const health = new HealthImplementation({ '': 'NOT_SERVING' })
+  health.addToServer(server)
+  new ReflectionService(loadSync([...protoFiles()], { ...loading, includeDirs: [protoFolder] })).addToServer(server)
+  const names = ['']
+
+  return {
+    add(fullName, table, endpoint) {
+      const service = protos.lookupService(fullName)
+      const methods = methodsOf(service)
+      const extra = Object.keys(table).filter((name) => !methods.has(name))
+      if (extra.length > 0) throw new TypeError(`${fullName} has rows that its proto does not know: ${extra.join(', ')}`)
+      const handlers = [...methods].map(
+        ([name, method]) => [name, handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name) })] as const,
+      )
+      server.addService(serviceDefinition(service), Object.fromEntries(handlers))
+      names.push(fullName)
+    },
+    async listen(host, port) {
+      const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+      const { promise, resolve, reject } = Promise.withResolvers<number>()
+      server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(portError('gRPC', 'RONDO_GRPC_PORT', host, port, error)) : resolve(bound),
+      )
+      return promise
+    },
+    setServing(serving) {
+      for (const name of names) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING')
+    },
+    async stop(deadlineMs) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      // tryShutdown waits for ever for a peer that keeps its connection open.
+      const timer = setTimeout(() => {
+        server.forceShutdown()
+        resolve()
+      }, deadlineMs)
+      server.tryShutdown(() => resolve())
+      await promise
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,30 @@
+export { type CallOptions, type Channels, createChannels, findMethod, type MessageObject } from './channels.ts'
+export { type Config, ConfigError, readConfig, serviceNames, variablesTable } from './config.ts'
+export { decode, encode, maxMessageBytes, type Method, methodsOf } from './grpc-definition.ts'
+export type { Host } from './host.ts'
+export { cursorOf, positionOf } from './ledger-rpc.ts'
+export { createLog, type Logger } from './log.ts'
+export type { Component, Readiness } from './readiness.ts'
+export { hashOf, parseRequest, pathOf } from './request.ts'
+export { type Parts, type Running, run, start } from './run.ts'
+export {
+  type AskRow,
+  type Caller,
+  type CallRow,
+  type DuplexRow,
+  type QueryRow,
+  type Received,
+  type Role,
+  type RpcRow,
+  type Rpcs,
+  type RpcTable,
+  roles,
+  rpcs,
+  type Service,
+  type StreamRow,
+  type SubscribeRow,
+} from './service.ts'
+export { StartError } from './start-error.ts'
+export { fromStatus, toStatus } from './status.ts'
+export { checkRole, hashToken, openTokens, type TokenEntry, type Tokens } from './tokens.ts'
+export { activeTraceparent } from './trace.ts'

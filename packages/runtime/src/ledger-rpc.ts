@@ -1,0 +1,107 @@
+import { DomainError, type Envelope } from '@rondo/kernel'
+import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
+import { z } from 'zod'
+import { followed } from './row.ts'
+import type { RunningService } from './running-service.ts'
+import { type Role, rpcs } from './service.ts'
+
+export const ledgerService = 'rondo.ledger.v1.Ledger'
+
+/** Whoever works with Rondo may see what was recorded; a mere reporter may not. */
+const readers: readonly Role[] = ['developer', 'approver', 'operator', 'product_owner', 'auditor']
+const mostEvents = 5000
+const defaultEvents = 1000
+
+const shown = (service: string, event: Envelope) => ({
+  event_id: event.id,
+  service,
+  stream: event.stream,
+  stream_id: event.streamId,
+  version: String(event.version),
+  position: String(event.position),
+  type: event.type,
+  schema_version: event.schemaVersion,
+  data_json: JSON.stringify(event.data),
+  occurred_at: event.occurredAt,
+  recorded_at: event.recordedAt,
+  actor: event.actor,
+  correlation_id: event.correlationId,
+  causation_id: event.causationId,
+  traceparent: event.traceparent ?? '',
+  loop_ids: [...event.loopIds],
+})
+
+/** Opaque to whoever holds it: epoch and position. */
+export const cursorOf = (epoch: number, position: number): string => Buffer.from(`${epoch}.${position}`).toString('base64url')
+
+/** The position of a cursor; refuses one that is none, of another epoch, or from the future. */
+export function positionOf(cursor: string, head: { readonly position: number; readonly epoch: number }): number {
+  const [, epoch, position] = /^(\d{1,9})\.(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
+  if (!epoch || !position) throw new DomainError('invalid', 'cursor: expected the cursor of an answer before', { path: 'cursor' })
+  if (Number(epoch) !== head.epoch || Number(position) > head.position) {
+    throw new DomainError('stale_cursor', `the cursor belongs to epoch ${epoch}, position ${position}; the ledger is at epoch ${head.epoch}, position ${head.position}: begin anew`, { path: 'cursor' })
+  }
+  return Number(position)
+}
+
+/** The generic RPCs over the ledgers of this process. */
+export function ledgerTable(services: readonly RunningService[]) {
+  const find = (name: string): RunningService => {
+    const found = services.find(({ service }) => service.name === name)
+    if (!found) throw new DomainError('not_found', `service: "${name}" does not run in this process; ${services.map(({ service }) => service.name).join(', ')} do`, { path: 'service' })
+    return found
+  }
+
+  async function* tail({ service, cursor, types, until_head }: { service: string; cursor: string; types: string[]; until_head: boolean }, signal: AbortSignal) {
+    const { ledger } = find(service)
+    const head = await ledger.head()
+    const after = cursor === '' ? head.position : cursor === 'start' ? 0 : positionOf(cursor, head)
+    const answer = (event: Envelope, epoch: number) => ({ event: shown(service, event), cursor: cursorOf(epoch, event.position) })
+    if (!until_head) {
+      for await (const { event, epoch } of followed(ledger, after, types, signal)) yield answer(event, epoch)
+      return
+    }
+    for (let last = after; ; ) {
+      const events = await ledger.events(last, 200, types.length > 0 ? { types } : undefined)
+      for (const event of events) {
+        if (event.position > head.position || signal.aborted) return
+        yield answer(event, head.epoch)
+        last = event.position
+      }
+      if (events.length < 200) return
+    }
+  }
+
+  async function status({ service, ledger, consumer, relay }: RunningService) {
+    const [{ position, epoch }, parked, delay] = await Promise.all([ledger.head(), ledger.parkedKeys(), relay.delayMs()])
+    return {
+      service: service.name,
+      position: String(position),
+      epoch: String(epoch),
+      relay_delay_ms: String(Math.round(delay)),
+      parked_keys: parked.map((key) => ({ ...key, waiting: String(key.waiting) })),
+      paused_partitions: consumer.paused.map((paused) => ({ ...paused })),
+    }
+  }
+
+  return rpcs<LedgerV1>()({
+    History: {
+      roles: readers,
+      request: z.strictObject({ service: z.string(), loop_id: z.string().min(1), page_size: z.number().int().min(0).max(mostEvents) }),
+      call: async ({ service, loop_id, page_size }) => {
+        const events = await find(service).ledger.history(loop_id, page_size || defaultEvents)
+        return { events: events.map((event) => shown(service, event)) }
+      },
+    },
+    Tail: {
+      roles: readers,
+      request: z.strictObject({ service: z.string(), cursor: z.string(), types: z.array(z.string().min(1)), until_head: z.boolean() }),
+      subscribe: (request, _host, _caller, signal) => tail(request, signal),
+    },
+    Status: {
+      roles: readers,
+      request: z.strictObject({ service: z.string() }),
+      call: async ({ service }) => ({ services: await Promise.all((service ? [find(service)] : services).map(status)) }),
+    },
+  })
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto'
+import type { Envelope } from '@rondo/kernel'
+import type { Ledger } from '@rondo/ledger'
+import { hashOf } from './request.ts'
+import type { AskRow, Caller, StreamRow } from './service.ts'
+import { activeTraceparent } from './trace.ts'
+
+/** What a row needs to know of the call beside its request. */
+export interface CallContext {
+  /** `rondo.requirements.v1.Requirements/Refine` */
+  readonly method: string
+  readonly caller: Caller
+  /** The caller's own id for the message; the same again changes nothing. */
+  readonly messageId: string | undefined
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: rows were held to their protos where they are declared
+type Any = any
+
+/** Runs an ask: one unit in the ledger, then the answer. A lost key or conflict runs it again from its read. */
+export async function runAsk(
+  row: AskRow<Any>,
+  request: unknown,
+  ledger: Ledger,
+  { method, caller, messageId }: CallContext,
+): Promise<unknown> {
+  const { read } = ledger
+  const id = messageId ?? randomUUID()
+  const message = async () => await row.ask(request, caller, read)
+  const first = await message()
+  const applied = await ledger.submit({
+    id,
+    hash: hashOf(method, caller.actor, request),
+    remember: true,
+    messages: [first],
+    cause: { actor: caller.actor, correlationId: id, causationId: id, traceparent: activeTraceparent() },
+    again: async () => [await message()],
+  })
+  const [result] = applied.results
+  return row.answer(request, result?.streamId ?? first.id, result?.version ?? 0, read)
+}
+
+const page = 200
+/** Milliseconds after which a follower looks without having been woken. */
+const lookAgain = 5000
+
+/** Resolves at the next wake, after a while, or when aborted. */
+function waker(ledger: Ledger, signal: AbortSignal) {
+  let woken = false
+  let wake: () => void = () => undefined
+  const poke = () => {
+    woken = true
+    wake()
+  }
+  const stop = ledger.onCommit(poke)
+  signal.addEventListener('abort', poke, { once: true })
+  return {
+    async next() {
+      if (!woken && !signal.aborted) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        const timer = setTimeout(resolve, lookAgain)
+        wake = resolve
+        await promise
+        clearTimeout(timer)
+      }
+      woken = false
+    },
+    stop() {
+      stop()
+      signal.removeEventListener('abort', poke)
+    },
+  }
+}
+
+/** Events of these types (none named: all) after a position, then live, until aborted. Reads no further than it is asked for: nothing piles up. */
+export async function* followed(
+  ledger: Ledger,
+  after: number,
+  types: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly event: Envelope; readonly epoch: number }> {
+  const wakes = waker(ledger, signal)
+  let last = after
+  try {
+    while (!signal.aborted) {
+      const { position, epoch } = await ledger.head()
+      const events = await ledger.events(last, page, types.length > 0 ? { types } : undefined)
+      for (const event of events) {
+        if (signal.aborted) return
+        yield { event, epoch }
+        last = event.position
+      }
+      if (events.length === page) continue
+      // All up to the head was looked at, also what the filter left out.
+      last = Math.max(last, position)
+      await wakes.next()
+    }
+  } finally {
+    wakes.stop()
+  }
+}
+
+/** The answers of a server stream. */
+export async function* runStream(row: StreamRow<Any>, request: unknown, ledger: Ledger, signal: AbortSignal): AsyncGenerator<unknown> {
+  const head = await ledger.head()
+  const facts = new Map(row.follow.map((fact) => [fact.base, fact]))
+  const after = row.after(request, head) ?? head.position
+  for await (const { event, epoch } of followed(ledger, after, [...facts.keys()], signal)) {
+    const fact = facts.get(event.type)
+    const newest = fact ? { ...event, schemaVersion: fact.version, data: fact.read(event.schemaVersion, event.data) } : event
+    const answer = row.emit(request, newest, epoch)
+    if (answer !== undefined) yield answer
+  }
+}

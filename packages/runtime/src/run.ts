@@ -1,0 +1,169 @@
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { loadProtos } from '@rondo/proto'
+import type protobuf from 'protobufjs'
+import { createChannels } from './channels.ts'
+import type { Config } from './config.ts'
+import { openBus } from './engines.ts'
+import { createGrpcHost, type GrpcHost } from './grpc-host.ts'
+import type { Host } from './host.ts'
+import { createHttpHost, type HttpHost } from './http-host.ts'
+import { ledgerService, ledgerTable } from './ledger-rpc.ts'
+import { createLog, type Logger } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { type Check, type Readiness, readiness } from './readiness.ts'
+import { type RunningService, startService } from './running-service.ts'
+import type { Service } from './service.ts'
+import { Shutdown } from './shutdown.ts'
+import { metricsText, startMetrics } from './telemetry.ts'
+import { openTokens, type Tokens } from './tokens.ts'
+
+export interface Parts {
+  /** The protos of the services; those of Rondo unless told. */
+  readonly protos?: protobuf.Root
+  readonly log?: Logger
+  /** Stops on SIGTERM and SIGINT, a second one ends at once. True unless told. */
+  readonly signals?: boolean
+  /** What was started before (embedded engines): closed last. */
+  readonly closeLast?: (deadlineMs: number) => void | Promise<void>
+}
+
+export interface Running {
+  readonly addresses: { readonly http: string; readonly grpc: string }
+  readonly readiness: () => Promise<Readiness>
+  /** Stops everything in reverse order, within `config.shutdownTimeoutMs`; never rejects. */
+  stop(): Promise<void>
+  /** Resolves when it was stopped, by whomever. */
+  readonly stopped: Promise<void>
+}
+
+const shownHost = (host: string) => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host)
+
+function tokenCheck(tokens: Tokens): Check {
+  return {
+    name: 'tokens',
+    async look() {
+      const { known, problem } = await tokens.state()
+      if (known > 0) return undefined
+      return { cause: problem ?? 'the token file names no token', fix: 'write tokens to RONDO_TOKENS_FILE as a list of {sha256, actor, roles}: until then every call is refused', blocks: false }
+    },
+  }
+}
+
+interface Process {
+  readonly config: Config
+  readonly log: Logger
+  readonly shutdown: Shutdown
+  readonly grpc: GrpcHost
+  readonly http: HttpHost
+  readonly services: readonly RunningService[]
+}
+
+/** Rows and routes of all services, then both servers. */
+async function serve({ config, log, shutdown, grpc, http, services }: Process, common: Omit<Host, 'ledger' | 'log'>, metrics: ReturnType<typeof createMetrics>) {
+  const hostOf = ({ service, ledger }: RunningService): Host => ({ ...common, ledger, log: log.child({ service: service.name }) })
+  for (const one of services) {
+    const host = hostOf(one)
+    for (const [fullName, table] of Object.entries(one.service.rpc)) grpc.add(fullName, table, { host, metrics })
+    await one.service.http?.(http.app, host)
+  }
+  const [first] = services
+  if (first) grpc.add(ledgerService, ledgerTable(services), { host: hostOf(first), metrics })
+  shutdown.add('gRPC', (deadlineMs) => grpc.stop(deadlineMs))
+  const grpcPort = await grpc.listen(config.listenHost, config.grpcPort)
+  shutdown.add('HTTP', (deadlineMs) => http.stop(deadlineMs))
+  const httpPort = await http.listen(config.listenHost, config.httpPort)
+  return { grpcPort, httpPort }
+}
+
+function stopOnSignals(stop: () => Promise<void>, log: Logger): () => void {
+  let asked = false
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (asked) process.exit(1)
+    asked = true
+    log.info({ signal }, 'stopping; once more ends at once')
+    // Whatever a library left open must not keep a stopped process alive.
+    void stop().then(() => setTimeout(() => process.exit(), 1000).unref())
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  return () => {
+    process.off('SIGTERM', onSignal)
+    process.off('SIGINT', onSignal)
+  }
+}
+
+/**
+ * Turns services into a running process: databases, bus, consumers, relays, timers, gRPC and HTTP.
+ * Rejects with a sentence (StartError) when something that is needed cannot be had; what was started by then is stopped.
+ */
+export async function run(services: readonly Service[], config: Config, parts: Parts = {}): Promise<Running> {
+  const log = parts.log ?? createLog(config.logLevel)
+  const shutdown = new Shutdown(log, config.shutdownTimeoutMs)
+  if (parts.closeLast) shutdown.add('engines', parts.closeLast)
+  for (const warning of config.warnings) log.warn(warning)
+  try {
+    return await started(services, config, log, shutdown, parts)
+  } catch (error) {
+    await shutdown.stop()
+    throw error
+  }
+}
+
+async function started(services: readonly Service[], config: Config, log: Logger, shutdown: Shutdown, { signals = true, protos = loadProtos() }: Parts): Promise<Running> {
+  startMetrics()
+  const metrics = createMetrics()
+  const stopping = new AbortController()
+  const tokens = openTokens(config.tokensFile ?? join(config.dataDir, 'tokens.json'))
+  const bus = await openBus(services, config, log)
+  shutdown.add('bus', () => bus.close())
+  const running: RunningService[] = []
+  for (const service of services) running.push(await startService({ service, config, bus, metrics, log: log.child({ service: service.name }), shutdown }))
+
+  const ports = { grpc: config.grpcPort }
+  const own = () => `${shownHost(config.listenHost)}:${ports.grpc}`
+  const channels = createChannels(protos, (service) => config.serviceAddresses[service] ?? own())
+  shutdown.add('channels', () => channels.close())
+  const checks = [...running.flatMap((one) => one.checks), tokenCheck(tokens)]
+  const state = () => readiness(checks)
+  const grpc = createGrpcHost(protos)
+  const http = createHttpHost({ readiness: state, metricsText, metrics })
+  const common = { config, bus, tokens, channels, protos, readiness: state, stopping: stopping.signal }
+  const { grpcPort, httpPort } = await serve({ config, log, shutdown, grpc, http, services: running }, common, metrics)
+  ports.grpc = grpcPort
+  shutdown.add('health', () => {
+    grpc.setServing(false)
+    stopping.abort()
+  })
+  grpc.setServing(true)
+
+  const stopped = Promise.withResolvers<void>()
+  let ignoreSignals: () => void = () => undefined
+  const stop = async () => {
+    await shutdown.stop()
+    ignoreSignals()
+    log.flush()
+    stopped.resolve()
+  }
+  if (signals) ignoreSignals = stopOnSignals(stop, log)
+  const host = shownHost(config.listenHost)
+  const addresses = { http: `http://${host}:${httpPort}`, grpc: `${host}:${grpcPort}` }
+  log.info({ services: services.map(({ name }) => name), ...addresses }, 'started')
+  return { addresses, readiness: state, stop, stopped: stopped.promise }
+}
+
+/** The whole of a service's `main.ts`: runs, or says in one sentence why not and ends with 1. */
+export async function start(services: readonly Service[], readConfig: () => Config, parts?: Parts): Promise<Running | undefined> {
+  try {
+    return await run(services, readConfig(), parts)
+  } catch (error) {
+    const known = error instanceof Error && ['StartError', 'ConfigError', 'MigrationError'].includes(error.name)
+    process.stderr.write(`${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`)
+    process.exitCode = 1
+    // A library that keeps a socket open must not keep a process that never started.
+    setTimeout(() => process.exit(), 2000).unref()
+    if (!process.stderr.writableNeedDrain) return undefined
+    await once(process.stderr, 'drain')
+    return undefined
+  }
+}

@@ -1,0 +1,96 @@
+import type { Bus } from '@rondo/bus'
+import type { Ledger, OpenLedger } from '@rondo/ledger'
+import type { Config } from './config.ts'
+import { type RunningConsumer, startConsumer } from './consumer.ts'
+import { openServiceLedger } from './engines.ts'
+import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { reactionTable } from './reaction-table.ts'
+import type { Check } from './readiness.ts'
+import type { Service } from './service.ts'
+import type { Shutdown } from './shutdown.ts'
+
+export interface RunningService {
+  readonly service: Service
+  readonly ledger: Ledger
+  readonly consumer: RunningConsumer
+  readonly checks: readonly Check[]
+}
+
+interface Parts {
+  readonly service: Service
+  readonly config: Config
+  readonly bus: Bus
+  readonly metrics: Metrics
+  readonly log: Logger
+  readonly shutdown: Shutdown
+}
+
+/** The ledger, counted. */
+function measured(ledger: OpenLedger, service: string, metrics: Metrics): OpenLedger {
+  return {
+    ...ledger,
+    async submit(unit) {
+      const origin = unit.checkpoint ? 'fact' : 'ask'
+      try {
+        const applied = await ledger.submit(unit)
+        metrics.units.add(1, { service, origin, outcome: applied.duplicate ? 'duplicate' : 'applied' })
+        const events = applied.results.reduce((sum, result) => sum + result.events.length, 0)
+        if (events > 0) metrics.events.add(events, { service })
+        return applied
+      } catch (error) {
+        metrics.units.add(1, { service, origin, outcome: error instanceof Error && 'code' in error ? String(error.code) : 'defect' })
+        throw error
+      }
+    },
+  }
+}
+
+function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer: RunningConsumer): readonly Check[] {
+  const { name } = service
+  const variable = config.serviceDatabaseUrls[name] ? `RONDO_${name.toUpperCase()}_DATABASE_URL` : 'RONDO_DATABASE_URL'
+  return [
+    {
+      name: `${name}/database`,
+      async look() {
+        try {
+          await ledger.head()
+          return undefined
+        } catch (error) {
+          return { cause: error instanceof Error ? error.message : String(error), fix: `see that PostgreSQL runs and that ${variable} leads to it; it goes on by itself` }
+        }
+      },
+    },
+    {
+      name: `${name}/consumer`,
+      async look() {
+        metrics.paused.record(consumer.paused.length, { service: name })
+        const [first] = consumer.paused
+        if (!first) return undefined
+        const more = consumer.paused.length > 1 ? ` (and ${consumer.paused.length - 1} more)` : ''
+        return { cause: `${first.topic}/${first.partition} stands still: ${first.reason}${more}`, fix: 'what the cause names; retries go on by themselves, a gap is closed by "rondo replay"' }
+      },
+    },
+    {
+      name: `${name}/parked`,
+      async look() {
+        const keys = await ledger.parkedKeys()
+        metrics.parked.record(keys.length, { service: name })
+        const [first] = keys
+        if (!first) return undefined
+        const cause = `${keys.length} keys are parked, the oldest ${first.key} of ${first.source} since ${first.since}: ${first.reason}`
+        return { cause, fix: 'retry or skip the records behind the key; all other keys go on', blocks: false }
+      },
+    },
+  ]
+}
+
+/** Opens the ledger and sets everything going that needs no caller: relay, reactions, timers. */
+export async function startService(parts: Parts): Promise<RunningService> {
+  const { service, config, bus, metrics, log, shutdown } = parts
+  const ledger = measured(await openServiceLedger(service, config, log), service.name, metrics)
+  shutdown.add(`${service.name} ledger`, () => ledger.close())
+  const consumer = await startConsumer({ service, table: reactionTable(service), ledger, bus, log, metrics })
+  shutdown.add(`${service.name} consumer`, () => consumer.stop())
+  return { service, ledger, consumer, checks: checksOf(parts, ledger, consumer) }
+}

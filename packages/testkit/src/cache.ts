@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { eventually } from './eventually.ts'
+
+/** Where things that cost minutes to get are kept between runs, outside of the checkout. */
+export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'rondo')
+
+const givenUpAfter_ms = 10 * 60_000
+
+/**
+ * Runs the work while no other process does work of that name; a lock left by a dead process is taken over after ten minutes.
+ */
+export async function alone<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  const lock = join(cacheFolder(), `${name}.lock`)
+  await mkdir(cacheFolder(), { recursive: true })
+  await eventually(
+    async () => {
+      try {
+        await mkdir(lock)
+        return true
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        if (Date.now() - (await stat(lock)).mtimeMs > givenUpAfter_ms) await rmdir(lock)
+        return false
+      }
+    },
+    { within: givenUpAfter_ms, every: 200 },
+  )
+  try {
+    return await work()
+  } finally {
+    await rmdir(lock)
+  }
+}
+
+/** The folder of that name, made once: `make` fills a draft that becomes the folder only when it is complete. */
+export async function cached(name: string, make: (draft: string) => Promise<void>): Promise<string> {
+  const folder = join(cacheFolder(), name)
+  if (existsSync(folder)) return folder
+  return alone(name, async () => {
+    if (existsSync(folder)) return folder
+    const draft = `${folder}.draft`
+    await rm(draft, { recursive: true, force: true })
+    await mkdir(draft, { recursive: true })
+    await make(draft)
+    await rename(draft, folder)
+    return folder
+  })
+}

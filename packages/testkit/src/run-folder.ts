@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmod } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { basename, join } from 'node:path'
+
+/*
+ * Each test run has one folder for the data, logs and process ids of the engines that it started. The folder names the process that owns it,
+ * so that a later run can end what a crashed one left behind.
+ */
+
+const runsFolder = (): string => join(tmpdir(), `rondo-testkit-${userInfo().uid}`)
+
+/** When the process began, as the kernel counts, so that a pid used again is not taken for the old one. */
+function beginningOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined // not Linux, or no such process: the pid alone has to do
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** A new folder owned by this process; other system users may pass through it (PostgreSQL does not run as root). */
+export async function createRunFolder(parent: string = runsFolder()): Promise<string> {
+  mkdirSync(parent, { recursive: true, mode: 0o755 })
+  const folder = mkdtempSync(join(parent, 'run-'))
+  await chmod(folder, 0o755)
+  mkdirSync(join(folder, 'pids'))
+  writeFileSync(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, beginning: beginningOf(process.pid) }))
+  return folder
+}
+
+export function recordPid(folder: string, pid: number, name: string): void {
+  writeFileSync(join(folder, 'pids', String(pid)), name)
+}
+
+export function forgetPid(folder: string, pid: number): void {
+  rmSync(join(folder, 'pids', String(pid)), { force: true })
+}
+
+function ownerLives(folder: string): boolean {
+  try {
+    const { pid, beginning } = JSON.parse(readFileSync(join(folder, 'owner.json'), 'utf8')) as { pid: number; beginning?: string }
+    return isAlive(pid) && (beginning === undefined || beginningOf(pid) === beginning)
+  } catch {
+    return false // a run that died before it had written its name
+  }
+}
+
+/** Whether the process is one of that folder's: its command line names the folder. */
+function belongsTo(folder: string, pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(basename(folder))
+  } catch {
+    return !existsSync('/proc/self') && isAlive(pid)
+  }
+}
+
+/** Ends the processes that a run left, by their recorded ids only, and removes its folder. */
+export function removeRunFolder(folder: string): void {
+  for (const entry of existsSync(join(folder, 'pids')) ? readdirSync(join(folder, 'pids')) : []) {
+    const pid = Number(entry)
+    if (belongsTo(folder, pid)) process.kill(pid, 'SIGKILL')
+  }
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+}
+
+/** Removes what runs that no longer live have left; returns their folders. */
+export function removeLeftovers(parent: string = runsFolder()): readonly string[] {
+  if (!existsSync(parent)) return []
+  const dead = readdirSync(parent)
+    .filter((name) => name.startsWith('run-'))
+    .map((name) => join(parent, name))
+    .filter((folder) => !ownerLives(folder))
+  for (const folder of dead) removeRunFolder(folder)
+  return dead
+}

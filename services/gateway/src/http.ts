@@ -1,0 +1,30 @@
+import type { Host } from '@rondo/runtime'
+import type { FastifyInstance } from 'fastify'
+import { DomainError } from '@rondo/kernel'
+import { guardLoopback } from './guard.ts'
+import { intakeRoutes } from './http-intake.ts'
+import { rpcRoutes } from './http-rpc.ts'
+import { problem, refusalOf } from './problem.ts'
+
+const bodyLimit = 8 * 1024 * 1024
+const isLoopback = (host: string) => /^(localhost|127\.|::1$)/.test(host)
+
+/** The public addresses. Bodies are taken as bytes: signatures and hashes are over what was sent. */
+export async function routes(app: FastifyInstance, host: Host): Promise<void> {
+  await app.register(
+    async (edge) => {
+      edge.removeAllContentTypeParsers()
+      edge.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_, body, done) => done(null, body))
+      if (isLoopback(host.config.listenHost)) guardLoopback(edge)
+      edge.setErrorHandler((error, request, reply) => {
+        const refusal = refusalOf(error)
+        if (refusal.code === 'internal') host.log.error({ err: error, url: request.url }, 'a request failed')
+        return problem(reply, refusal)
+      })
+      edge.setNotFoundHandler((request, reply) => problem(reply, new DomainError('not_found', `there is no ${request.method} ${request.url.split('?')[0]}`)))
+      intakeRoutes(edge, host)
+      rpcRoutes(edge, host)
+    },
+    { prefix: '' },
+  )
+}

@@ -1,0 +1,127 @@
+import { BusError } from '@rondo/bus'
+import { type IntakeEvent, intakeTopic, toIntakeRecord } from '@rondo/contracts/cloudevents'
+import { item } from '@rondo/contracts/intake'
+import { DomainError, type ErrorCode, type Instant } from '@rondo/kernel'
+import { activeTraceparent, hashOf, type Host } from '@rondo/runtime'
+import { v5 } from 'uuid'
+import type { Observed, Refused } from './adapters/adapter.ts'
+
+/** uuid v5 of the DNS name `rondo.intake`. */
+const namespace = v5('rondo.intake', v5.DNS)
+/** An outside event is known by (source, id). */
+export const eventIdOf = (source: string, id: string): string => v5(JSON.stringify([source, id]), namespace)
+
+export interface Result {
+  readonly event_id: string
+  readonly status: 'accepted' | 'duplicate' | 'refused'
+  readonly receipt: string
+  readonly code: ErrorCode | ''
+  readonly path: string
+  readonly message: string
+}
+
+/** One thing to deliver, or why it cannot be. */
+export type Delivered = Observed | DomainError
+
+export const receiptOf = (eventId: string): string => `/v1/receipts/${eventId}`
+const accepted = (event_id: string, status: 'accepted' | 'duplicate'): Result => ({ event_id, status, receipt: receiptOf(event_id), code: '', path: '', message: '' })
+export const refusedResult = ({ code, message, details }: DomainError, event_id = ''): Result => ({
+  event_id,
+  status: 'refused',
+  receipt: '',
+  code,
+  path: details.path ?? '',
+  message,
+})
+
+const version = /\.v(\d+)$/
+function intakeEvent({ source, id, at, fact }: Observed, actor: string, content: unknown): IntakeEvent {
+  const eventId = eventIdOf(source, id)
+  const [, schemaVersion = '1'] = version.exec(fact.type) ?? []
+  return {
+    id: eventId,
+    type: fact.type.replace(version, ''),
+    schemaVersion: Number(schemaVersion),
+    data: fact.data,
+    occurredAt: at,
+    actor,
+    correlationId: eventId,
+    causationId: eventId,
+    traceparent: activeTraceparent(),
+    loopIds: [],
+    key: eventId,
+    contentHash: hashOf(fact.type, at, content),
+  }
+}
+
+/** The first that the broker does not take, as it tells; the others can still go. */
+function refusedIndex(error: unknown): number | undefined {
+  const index = error instanceof BusError && error.code === 'too_large' ? error.details['index'] : undefined
+  return typeof index === 'number' ? index : undefined
+}
+
+type Pending = { readonly place: number; readonly event: IntakeEvent }
+
+/** Sends what the broker takes; what is too large for it is refused alone. Resolves when all the rest is durable. */
+async function send(host: Host, pending: readonly Pending[], results: Result[]): Promise<void> {
+  if (pending.length === 0) return
+  try {
+    await host.bus.send(intakeTopic, pending.map(({ event }) => toIntakeRecord(event)))
+    for (const { place, event } of pending) results[place] = accepted(event.id, 'accepted')
+  } catch (error) {
+    const index = refusedIndex(error)
+    const culprit = index === undefined ? undefined : pending[index]
+    if (!culprit) {
+      const down = new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', { cause: String(error) })
+      host.log.warn({ err: error }, 'intake is not taken: the bus does not answer')
+      for (const { place, event } of pending) results[place] = refusedResult(down, event.id)
+      return
+    }
+    results[culprit.place] = refusedResult(new DomainError('too_large', error instanceof Error ? error.message : String(error)), culprit.event.id)
+    await send(host, pending.filter((one) => one !== culprit), results)
+  }
+}
+
+const reused = (eventId: string) =>
+  new DomainError('id_reused', `this (source, id) was seen before with another content, which stands: see ${receiptOf(eventId)}; a new event needs a new id`, { path: 'id' })
+
+type Known = 'new' | 'duplicate' | 'conflict'
+/** Whether it was read before, with the same content or another. */
+async function known(host: Host, { id, contentHash }: IntakeEvent): Promise<Known> {
+  try {
+    const first = await host.ledger.known(id)
+    return first === undefined ? 'new' : first.hash === contentHash ? 'duplicate' : 'conflict'
+  } catch (error) {
+    // Intake needs the bus alone; a duplicate that is not seen here vanishes where it is read
+    host.log.debug({ err: error }, 'whether an event is known could not be looked up')
+    return 'new'
+  }
+}
+
+/**
+ * Puts outside events on the intake topic; a result for each, in order, once they are durable. What is known already is sent again
+ * too, so that duplicates are counted and conflicts listed where it is read. `contents` are the same items with nobody known:
+ * what was sent, which a person mapped in between does not change.
+ */
+export async function deliver(host: Host, actor: string, items: readonly Delivered[], contents: readonly Observed[] = []): Promise<readonly Result[]> {
+  const results: Result[] = []
+  const pending: Pending[] = []
+  for (const [place, one] of items.entries()) {
+    if (one instanceof DomainError) results[place] = refusedResult(one)
+    else pending.push({ place, event: intakeEvent(one, actor, contents[place]?.fact.data ?? one.fact.data) })
+  }
+  const before = await Promise.all(pending.map(({ event }) => known(host, event)))
+  await send(host, pending, results)
+  for (const [index, { place, event }] of pending.entries()) {
+    if (results[place]?.status !== 'accepted') continue
+    if (before[index] === 'duplicate') results[place] = accepted(event.id, 'duplicate')
+    if (before[index] === 'conflict') results[place] = refusedResult(reused(event.id), event.id)
+  }
+  return results
+}
+
+/** A refused member of a delivery as an event of its own, so that it is kept and shown. */
+export function refusedItem(source: string, delivery: string, at: Instant, { path, code, reason, raw }: Refused): Observed {
+  const fact = item.refused({ source, delivery, code, path, reason, raw })
+  return { source, id: `refused/${delivery}/${path}`, subject: delivery, at, fact }
+}

@@ -1,0 +1,15 @@
+import { contentHash } from './content-hash.ts'
+
+const short = (hash: string) => hash.slice(hash.indexOf(':') + 1).slice(0, 8).toUpperCase()
+
+/** The candidate's id, the same in every replay: from the one digest, or from all of them. */
+export const releaseId = (artifacts: readonly string[]): string =>
+  `REL-${short(artifacts.length === 1 && artifacts[0] ? artifacts[0] : contentHash({ artifacts, requirements: [], policy_hash: '' }))}`
+
+const longest = 400
+
+/** Ids of one source are its own: another source may use the same. Kept readable where it is short enough. */
+export function deploymentId(source: string, external: string): string {
+  const id = `${source}#${external}`
+  return id.length <= longest ? id : `${id.slice(0, longest)}~${short(contentHash({ artifacts: [id], requirements: [], policy_hash: '' }))}`
+}

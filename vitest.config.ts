@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const conditions = ['development', 'module', 'node']
+const resolving = { resolve: { conditions }, ssr: { resolve: { conditions } } }
+const engines = fileURLToPath(new URL('packages/testkit/src/vitest-setup.ts', import.meta.url))
+const never = ['**/node_modules/**', '**/dist/**', '**/.rondo/**']
+
+export default defineConfig({
+  ...resolving,
+  test: {
+    passWithNoTests: false,
+    projects: [
+      {
+        ...resolving,
+        test: {
+          name: 'unit',
+          include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'scripts/**/*.test.ts', 'test/tidy/**/*.test.ts'],
+          exclude: [...never, '**/*.int.test.ts'],
+          // Pure files share a worker: starting one costs more than most of them take.
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        ...resolving,
+        test: {
+          name: 'integration',
+          include: ['packages/**/*.int.test.ts', 'services/**/*.int.test.ts', 'test/**/*.test.ts'],
+          exclude: [...never, 'test/tidy/**'],
+          globalSetup: existsSync(engines) ? [engines] : [],
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
