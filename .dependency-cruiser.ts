@@ -74,7 +74,7 @@ const forbidden: IForbiddenRuleType[] = [
   {
     name: 'no-test-code-in-production',
     severity: 'error',
-    from: { path: '^(packages|services)/[^/]+/src/', pathNot: [tests, '/conformance[^/]*\\.ts$', '^packages/testkit/'] },
+    from: { path: '^(packages|services)/[^/]+/src/', pathNot: [tests, '^packages/[^/]+/src/conformance', '^packages/testkit/'] },
     to: { path: ['^packages/testkit/', tests, '^test/'] },
   },
   {

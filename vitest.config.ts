@@ -20,6 +20,7 @@ export default defineConfig({
           exclude: [...never, '**/*.int.test.ts'],
           // Pure files share a worker: starting one costs more than most of them take.
           isolate: false,
+          testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
       },

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BusError } from './error.ts'
-import { bytesOf, createOutbox, fitting, type Placed, type Store } from './outbox.ts'
+import { bytesOf, fitting, Outbox, type Placed, type Store } from './outbox.ts'
 
 const record = (key: string, size = 10) => ({ key, value: new Uint8Array(size), headers: {} })
 const limits = { bytes: 100_000, records: 1000 }
@@ -57,7 +57,7 @@ test('no request is over a limit, and nothing is lost or turned round', () => {
 
 test('a record over the limit is refused before anything is sent', async () => {
   const { store, requests } = memory(1, { now: 1000, told: 1000 })
-  const sending = createOutbox(store, limits).send('t', [record('small'), record('big', 2000), record('small')])
+  const sending = new Outbox(store, limits).send('t', [record('small'), record('big', 2000), record('small')])
   await expect(sending).rejects.toMatchObject({ code: 'too_large', details: { key: 'big', index: 1, limit: 900 } })
   expect(requests).toEqual([])
 })
@@ -65,7 +65,7 @@ test('a record over the limit is refused before anything is sent', async () => {
 test('a limit that was lowered in the meantime cuts the batch smaller', async () => {
   const { store, kept, requests } = memory(1, { now: 1000, told: 100_000 })
   const records = Array.from({ length: 12 }, (_, index) => record(`k${index}`, 200))
-  const places = await createOutbox(store, limits).send('t', records)
+  const places = await new Outbox(store, limits).send('t', records)
   expect(kept.map(({ record: { key } }) => key)).toEqual(records.map(({ key }) => key))
   expect(places.map(({ offset }) => offset)).toEqual(records.map((_, index) => BigInt(index)))
   expect(requests.length).toBeGreaterThan(1)
@@ -73,7 +73,7 @@ test('a limit that was lowered in the meantime cuts the batch smaller', async ()
 
 test('a lowered limit that a record no longer fits refuses it, and not its neighbours in the same request', async () => {
   const { store, kept } = memory(1, { now: 1000, told: 100_000 })
-  const outbox = createOutbox(store, limits)
+  const outbox = new Outbox(store, limits)
   const results = await Promise.allSettled([record('a'), record('b', 2000), record('c'), record('d')].map((one) => outbox.send('t', [one])))
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
   expect(results[1]).toMatchObject({ reason: { code: 'too_large' } })
@@ -82,7 +82,7 @@ test('a lowered limit that a record no longer fits refuses it, and not its neigh
 
 test('what comes while a request is under way goes together in the next', async () => {
   const { store, requests } = memory(4, { now: 100_000, told: 100_000 })
-  const outbox = createOutbox(store, limits)
+  const outbox = new Outbox(store, limits)
   await Promise.all(Array.from({ length: 50 }, (_, index) => outbox.send('t', [record(`k${index}`)])))
   expect(requests.length).toBeLessThan(10)
   expect(requests.flat()).toHaveLength(50)
@@ -90,7 +90,7 @@ test('what comes while a request is under way goes together in the next', async 
 
 test('an unknown partition is refused with what there is', async () => {
   const { store } = memory(3, { now: 1000, told: 1000 })
-  const sending = createOutbox(store, limits).send('t', [{ ...record('k'), partition: 3 }])
+  const sending = new Outbox(store, limits).send('t', [{ ...record('k'), partition: 3 }])
   await expect(sending).rejects.toThrow('record 0 (key k) names partition 3; t has 0 to 2')
 })
 

@@ -78,118 +78,115 @@ interface Parcel {
   reject(error: unknown): void
 }
 
-export interface Outbox {
-  send(topic: string, records: readonly BusRecord[]): Promise<readonly Place[]>
+/** How often a limit may turn out lower than it was said to be while one parcel is sent. */
+const refusalsMost = 3
+
+export class Outbox {
+  readonly #store: Store
+  readonly #limits: RequestLimits
+  readonly #waiting: Parcel[] = []
+  #working: Promise<void> | undefined
+  #closed = false
+
+  constructor(store: Store, limits: RequestLimits) {
+    this.#store = store
+    this.#limits = limits
+  }
+
+  async send(topic: string, records: readonly BusRecord[]): Promise<readonly Place[]> {
+    if (this.#closed) throw new BusError('closed', 'the bus is closed')
+    if (records.length === 0) return []
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Place[]>()
+    const parcel: Parcel = { topic, records, placed: [], maxBytes: 0, resolve, reject }
+    await this.#placeAll(parcel, false)
+    this.#waiting.push(parcel)
+    this.#working ??= this.#work()
+    return promise
+  }
+
   /** Takes nothing more, and waits for what was taken. */
-  close(): Promise<void>
-}
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#working
+  }
 
-const lowered = 3
-
-export function createOutbox(store: Store, limits: RequestLimits): Outbox {
-  const waiting: Parcel[] = []
-  let working: Promise<void> | undefined
-  let closed = false
-
-  const placeAll = async (parcel: Parcel, fresh: boolean): Promise<void> => {
-    const facts = await store.facts(parcel.topic, fresh)
+  async #placeAll(parcel: Parcel, fresh: boolean): Promise<void> {
+    const facts = await this.#store.facts(parcel.topic, fresh)
     parcel.maxBytes = facts.maxBytes
     parcel.placed = parcel.records.map((record, index) => place(parcel.topic, record, index, facts))
   }
 
+  async #work(): Promise<void> {
+    for (let parcels = this.#take(); parcels.length > 0; parcels = this.#take()) {
+      const [first] = parcels
+      if (first !== undefined && parcels.length === 1) await this.#settle(first, () => this.#writeAlone(first))
+      else await this.#writeTogether(parcels)
+    }
+    this.#working = undefined
+  }
+
+  /** The parcels, from the first, that one request takes; at least one, when there is one. */
+  #take(): readonly Parcel[] {
+    const considered = this.#waiting.slice(0, this.#limits.records)
+    const maxBytes = (topic: string) => Math.min(...considered.filter((parcel) => parcel.topic === topic).map((parcel) => parcel.maxBytes))
+    const limits = new Map([...new Set(considered.map(({ topic }) => topic))].map((topic) => [topic, maxBytes(topic)]))
+    const placed = considered.flatMap((parcel) => parcel.placed)
+    const fit = fitting(placed, (topic) => limits.get(topic) ?? 0, this.#limits)
+    let count = 0
+    for (let records = 0; count < considered.length; count += 1) {
+      records += considered[count]?.placed.length ?? 0
+      if (records > fit) break
+    }
+    return this.#waiting.splice(0, Math.max(count, 1))
+  }
+
   /** One parcel by itself, in as many requests as it takes. A limit that has become lower is asked for again. */
-  const writeAlone = async (parcel: Parcel): Promise<readonly bigint[]> => {
+  async #writeAlone(parcel: Parcel): Promise<readonly bigint[]> {
     const offsets: bigint[] = []
     for (let refusals = 0; offsets.length < parcel.placed.length; ) {
       const rest = parcel.placed.slice(offsets.length)
       try {
         offsets.push(
-          ...(await store.write(
+          ...(await this.#store.write(
             rest.slice(
               0,
-              fitting(rest, () => parcel.maxBytes, limits),
+              fitting(rest, () => parcel.maxBytes, this.#limits),
             ),
           )),
         )
       } catch (error) {
-        if (!(error instanceof BusError && error.code === 'too_large') || refusals === lowered) throw error
+        if (!(error instanceof BusError && error.code === 'too_large') || refusals === refusalsMost) throw error
         refusals += 1
-        await placeAll(parcel, true)
+        await this.#placeAll(parcel, true)
       }
     }
     return offsets
   }
 
-  const settle = async (parcel: Parcel, work: () => Promise<readonly bigint[]>): Promise<void> => {
-    try {
-      const offsets = await work()
-      parcel.resolve(parcel.placed.map(({ partition }, index) => ({ partition, offset: offsets[index] ?? -1n })))
-    } catch (error) {
-      parcel.reject(unavailable(`sending to ${parcel.topic} failed`, error))
-    }
-  }
-
-  /** The parcels, from the first, that one request takes. */
-  const take = (): readonly Parcel[] => {
-    const maxBytes = (topic: string) => Math.min(...waiting.filter((parcel) => parcel.topic === topic).map((parcel) => parcel.maxBytes))
-    const fit = fitting(
-      waiting.slice(0, limits.records).flatMap((parcel) => parcel.placed),
-      maxBytes,
-      limits,
-    )
-    let count = 0
-    let records = 0
-    for (const parcel of waiting) {
-      records += parcel.placed.length
-      if (records > fit) break
-      count += 1
-    }
-    return waiting.splice(0, Math.max(count, 1))
-  }
-
-  const writeTogether = async (parcels: readonly Parcel[]): Promise<void> => {
-    const all = parcels.flatMap((parcel) => parcel.placed)
+  async #writeTogether(parcels: readonly Parcel[]): Promise<void> {
     let offsets: readonly bigint[]
     try {
-      offsets = await store.write(all)
+      offsets = await this.#store.write(parcels.flatMap((parcel) => parcel.placed))
     } catch (error) {
       // What is wrong with one must not be the others' failure; when the engine is away, each is told so.
       if (error instanceof BusError && error.code === 'unavailable') for (const parcel of parcels) parcel.reject(error)
-      else for (const parcel of parcels) await settle(parcel, () => writeAlone(parcel))
+      else for (const parcel of parcels) await this.#settle(parcel, () => this.#writeAlone(parcel))
       return
     }
     let from = 0
     for (const parcel of parcels) {
       const own = offsets.slice(from, from + parcel.placed.length)
       from += parcel.placed.length
-      await settle(parcel, async () => own)
+      await this.#settle(parcel, async () => own)
     }
   }
 
-  const work = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      const [first, ...others] = take()
-      if (first === undefined) break
-      if (others.length === 0) await settle(first, () => writeAlone(first))
-      else await writeTogether([first, ...others])
+  async #settle(parcel: Parcel, work: () => Promise<readonly bigint[]>): Promise<void> {
+    try {
+      const offsets = await work()
+      parcel.resolve(parcel.placed.map(({ partition }, index) => ({ partition, offset: offsets[index] ?? -1n })))
+    } catch (error) {
+      parcel.reject(unavailable(`sending to ${parcel.topic} failed`, error))
     }
-    working = undefined
-  }
-
-  return {
-    async send(topic, records) {
-      if (closed) throw new BusError('closed', 'the bus is closed')
-      if (records.length === 0) return []
-      const { promise, resolve, reject } = Promise.withResolvers<readonly Place[]>()
-      const parcel: Parcel = { topic, records, placed: [], maxBytes: 0, resolve, reject }
-      await placeAll(parcel, false)
-      waiting.push(parcel)
-      working ??= work()
-      return promise
-    },
-    async close() {
-      closed = true
-      await working
-    },
   }
 }

@@ -5,11 +5,16 @@ import type { ConsumeOptions, Pace, PartitionControl, StoredRecord } from './por
 export interface Feed {
   readonly topic: string
   readonly partition: number
-  bounds(): Promise<{ readonly first: bigint; readonly next: bigint }>
+  bounds(): Promise<Ends>
   /** From now on the records from this offset are to be delivered. */
   flow(from: bigint): void
   /** From now on nothing is to be delivered. */
   halt(): void
+}
+
+export interface Ends {
+  readonly first: bigint
+  readonly next: bigint
 }
 
 type Standing =
@@ -20,167 +25,188 @@ type Standing =
   | { readonly is: 'paused'; readonly reason: string }
   | { readonly is: 'revoked' }
 
-export interface PartitionWork {
-  readonly topic: string
-  readonly partition: number
-  /** The offset wanted next, while records flow. */
-  readonly position: bigint | undefined
-  /** Why it stands still, if it does. */
-  readonly standsStill: string | undefined
-  /** Asks where to start, and lets records flow from there. */
-  begin(): void
-  /** As `begin`, but what was paused stays so: the group has come together anew and the partition stayed here. */
-  rejoined(): void
-  /** Hands over records from the position on; resolves when they were handled or have failed, never rejects. */
-  deliver(records: readonly StoredRecord[], next: bigint): Promise<void>
-  /** Nothing for the consumer lies between the position and this offset. */
-  skipTo(next: bigint): void
-  /** Compares the position with what there is. */
-  check(bounds: { readonly first: bigint; readonly next: bigint }): void
-  /** The engine went on from elsewhere than the position: finds out why, and goes back. */
-  suspect(): void
-  resume(): void
-  /** Tells the signal, and waits until nothing is being handled. */
-  revoke(): Promise<void>
-}
+type Failure = { readonly error: Error } | undefined
 
 /** The life of one assigned partition: where it starts, what a failure, a pause, a seek, a lost offset makes of it. The same for each adapter. */
-export function partitionWork({ start, handle, onError }: ConsumeOptions, feed: Feed, pace: Pace): PartitionWork {
-  const { topic, partition } = feed
-  const revoked = new AbortController()
-  let standing: Standing = { is: 'starting' }
-  let attempt = 0
-  let failures = 0
-  let handling: Promise<void> | undefined
-  let wish: { pause?: string; seek?: bigint } = {}
+export class PartitionWork {
+  readonly topic: string
+  readonly partition: number
+  readonly #options: ConsumeOptions
+  readonly #feed: Feed
+  readonly #pace: Pace
+  readonly #revoked = new AbortController()
+  readonly #control: PartitionControl
+  #standing: Standing = { is: 'starting' }
+  #attempt = 0
+  #failures = 0
+  #handling: Promise<unknown> | undefined
+  #wish: { readonly pause?: string; readonly seek?: bigint } = {}
 
-  const stand = (next: Standing): void => {
-    if (standing.is === 'retrying') clearTimeout(standing.timer)
-    standing = next
+  constructor(options: ConsumeOptions, feed: Feed, pace: Pace) {
+    this.topic = feed.topic
+    this.partition = feed.partition
+    this.#options = options
+    this.#feed = feed
+    this.#pace = pace
+    this.#control = {
+      pause: (reason) => this.#wanted({ pause: reason }),
+      seek: (offset) => this.#wanted({ seek: offset }),
+      signal: this.#revoked.signal,
+    }
   }
-  const isRevoked = () => revoked.signal.aborted
 
-  const pause = (reason: string): void => {
-    stand({ is: 'paused', reason })
-    feed.halt()
+  /** The offset wanted next, while records flow. */
+  get position(): bigint | undefined {
+    return this.#standing.is === 'flowing' ? this.#standing.position : undefined
   }
 
-  const outOfRange = (wanted: bigint, { first, next }: { first: bigint; next: bigint }): boolean => {
+  /** Why it stands still, if it does. */
+  get standsStill(): string | undefined {
+    return this.#standing.is === 'paused' || this.#standing.is === 'retrying' ? this.#standing.reason : undefined
+  }
+
+  /** Asks where to start, and lets records flow from there. */
+  begin(): void {
+    void this.#goTo(undefined)
+  }
+
+  /** As `begin`, but what was paused stays so: the group has come together anew and the partition stayed here. */
+  rejoined(): void {
+    if (this.#standing.is === 'paused') this.#feed.halt()
+    else this.begin()
+  }
+
+  /** Hands over records from the position on; resolves when they were handled or have failed, never rejects. */
+  async deliver(records: readonly StoredRecord[], next: bigint): Promise<void> {
+    if (!this.#isIdle) return
+    const attempt = this.#attempt
+    this.#wish = {}
+    const working = this.#handle(records)
+    this.#handling = working
+    const failure = await working
+    this.#handling = undefined
+    if (this.#revoked.signal.aborted) return
+    if (failure === undefined) this.#failures = 0
+    this.#afterBatch(failure, next, attempt)
+  }
+
+  /** Nothing for the consumer lies between the position and this offset. */
+  skipTo(next: bigint): void {
+    if (this.#isIdle && next > (this.position ?? next)) this.#stand({ is: 'flowing', position: next })
+  }
+
+  /** Compares the position with what there is. */
+  check(ends: Ends): void {
+    const { position } = this
+    if (this.#isIdle && position !== undefined) this.#refuse(position, ends)
+  }
+
+  /** The engine went on from elsewhere than the position: finds out why, and goes back. */
+  suspect(): void {
+    if (this.#isIdle) void this.#goTo(this.position)
+  }
+
+  /** The records could not be read. */
+  fault(thrown: unknown): void {
+    if (this.#isIdle) this.#fail(asError(thrown))
+  }
+
+  resume(): void {
+    if (this.standsStill !== undefined) this.begin()
+  }
+
+  /** Tells the signal, and waits until nothing is being handled. */
+  async revoke(): Promise<void> {
+    this.#revoked.abort()
+    this.#stand({ is: 'revoked' })
+    await this.#handling
+  }
+
+  /** Records may be handed over, or what is known of them looked at. */
+  get #isIdle(): boolean {
+    return this.#standing.is === 'flowing' && this.#handling === undefined
+  }
+
+  #stand(next: Standing): void {
+    if (this.#standing.is === 'retrying') clearTimeout(this.#standing.timer)
+    this.#standing = next
+  }
+
+  #pause(reason: string): void {
+    this.#attempt += 1
+    this.#stand({ is: 'paused', reason })
+    this.#feed.halt()
+  }
+
+  #tell(error: Error): void {
+    this.#options.onError(error, this.topic, this.partition)
+  }
+
+  /** An offset that is not there pauses the partition; never is another one taken for it. */
+  #refuse(wanted: bigint, { first, next }: Ends): boolean {
     if (wanted >= first && wanted <= next) return false
-    const error = new OffsetOutOfRange({ topic, partition, wanted, first, next })
-    pause(error.message)
-    onError(error, topic, partition)
+    const error = new OffsetOutOfRange({ topic: this.topic, partition: this.partition, wanted, first, next })
+    this.#pause(error.message)
+    this.#tell(error)
     return true
   }
 
-  const fail = (thrown: unknown): void => {
-    const error = asError(thrown)
-    const delay = Math.min(pace.retryMost, pace.retryFirst * 2 ** failures)
-    failures += 1
-    stand({ is: 'retrying', reason: `retried after: ${error.message}`, timer: setTimeout(() => goTo(undefined), delay) })
-    feed.halt()
-    onError(error, topic, partition)
+  #fail(error: Error): void {
+    const delay = Math.min(this.#pace.retryMost, this.#pace.retryFirst * 2 ** this.#failures)
+    this.#failures += 1
+    this.#attempt += 1
+    this.#stand({ is: 'retrying', reason: `retried after: ${error.message}`, timer: setTimeout(() => this.begin(), delay) })
+    this.#feed.halt()
+    this.#tell(error)
   }
 
   /** Lets records flow from the offset, or from where `start` says. Only the last call counts. */
-  const goTo = async (offset: bigint | undefined): Promise<void> => {
-    attempt += 1
-    const mine = attempt
-    const isOver = () => isRevoked() || mine !== attempt
-    stand({ is: 'starting' })
-    feed.halt()
+  async #goTo(offset: bigint | undefined): Promise<void> {
+    this.#attempt += 1
+    const attempt = this.#attempt
+    const isOver = () => this.#revoked.signal.aborted || attempt !== this.#attempt
+    if (this.#revoked.signal.aborted) return
+    this.#stand({ is: 'starting' })
+    this.#feed.halt()
     try {
-      await handling
-      const wanted = offset ?? (await start(topic, partition))
-      const bounds = await feed.bounds()
+      await this.#handling
+      const wanted = offset ?? (await this.#options.start(this.topic, this.partition))
+      const ends = await this.#feed.bounds()
       if (isOver()) return
-      const position = wanted === 'first' ? bounds.first : wanted
-      if (outOfRange(position, bounds)) return
-      stand({ is: 'flowing', position })
-      feed.flow(position)
+      const position = wanted === 'first' ? ends.first : wanted
+      if (this.#refuse(position, ends)) return
+      this.#stand({ is: 'flowing', position })
+      this.#feed.flow(position)
     } catch (error) {
-      if (!isOver()) fail(error)
+      if (!isOver()) this.#fail(asError(error))
     }
   }
 
-  const control: PartitionControl = {
-    pause(reason) {
-      if (handling !== undefined) wish = { pause: reason }
-      else if (!isRevoked()) pause(reason)
-    },
-    seek(offset) {
-      if (handling !== undefined) wish = { seek: offset }
-      else if (!isRevoked()) void goTo(offset)
-    },
-    signal: revoked.signal,
-  }
-
-  /** What the batch wished for comes after it, also when it failed: a pause, then, must not be undone by the retry. */
-  const afterBatch = (failed: { error: unknown } | undefined, next: bigint, mine: number): void => {
-    if (isRevoked()) return
-    const { pause: reason, seek } = wish
-    if (failed === undefined) failures = 0
-    if (failed !== undefined && reason !== undefined) onError(asError(failed.error), topic, partition)
-    if (reason !== undefined) {
-      attempt += 1
-      pause(reason)
-    } else if (mine !== attempt) {
-      // Begun anew meanwhile: that waits for this batch and asks `start`.
-      if (failed !== undefined) onError(asError(failed.error), topic, partition)
-    } else if (failed !== undefined) fail(failed.error)
-    else if (seek !== undefined) void goTo(seek)
-    else stand({ is: 'flowing', position: next })
-  }
-
-  const handleBatch = async (records: readonly StoredRecord[]): Promise<{ error: unknown } | undefined> => {
+  async #handle(records: readonly StoredRecord[]): Promise<Failure> {
     try {
-      await handle(records, control)
+      await this.#options.handle(records, this.#control)
       return undefined
     } catch (error) {
-      return { error }
+      return { error: asError(error) }
     }
   }
 
-  return {
-    topic,
-    partition,
-    get position() {
-      return standing.is === 'flowing' ? standing.position : undefined
-    },
-    get standsStill() {
-      return standing.is === 'paused' || standing.is === 'retrying' ? standing.reason : undefined
-    },
-    begin: () => void goTo(undefined),
-    rejoined() {
-      if (standing.is === 'paused') feed.halt()
-      else void goTo(undefined)
-    },
-    async deliver(records, next) {
-      if (standing.is !== 'flowing' || handling !== undefined) return
-      const mine = attempt
-      wish = {}
-      const working = handleBatch(records)
-      handling = working.then(() => undefined)
-      const failed = await working
-      handling = undefined
-      afterBatch(failed, next, mine)
-    },
-    skipTo(next) {
-      if (standing.is === 'flowing' && handling === undefined && next > standing.position) stand({ is: 'flowing', position: next })
-    },
-    check(bounds) {
-      if (standing.is === 'flowing' && handling === undefined && outOfRange(standing.position, bounds)) attempt += 1
-    },
-    suspect() {
-      if (standing.is === 'flowing' && handling === undefined) void goTo(standing.position)
-    },
-    resume() {
-      if (standing.is === 'paused' || standing.is === 'retrying') void goTo(undefined)
-    },
-    async revoke() {
-      revoked.abort()
-      stand({ is: 'revoked' })
-      await handling
-    },
+  #wanted(wish: { readonly pause?: string; readonly seek?: bigint }): void {
+    if (this.#handling !== undefined) this.#wish = wish
+    else if (this.#revoked.signal.aborted) return
+    else if (wish.pause !== undefined) this.#pause(wish.pause)
+    else if (wish.seek !== undefined) void this.#goTo(wish.seek)
+  }
+
+  /** What the handler wished for comes after its batch, a pause also when the batch failed: the retry must not undo it. */
+  #afterBatch(failure: Failure, next: bigint, attempt: number): void {
+    const { pause, seek } = this.#wish
+    const begunAnew = attempt !== this.#attempt
+    if (pause !== undefined || begunAnew) {
+      if (failure !== undefined) this.#tell(failure.error)
+      if (pause !== undefined) this.#pause(pause)
+    } else if (failure !== undefined) this.#fail(failure.error)
+    else if (seek !== undefined) void this.#goTo(seek)
+    else this.#stand({ is: 'flowing', position: next })
   }
 }

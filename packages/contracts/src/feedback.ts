@@ -1,6 +1,6 @@
 import { facts } from '@rondo/kernel'
 import { z } from 'zod'
-import { actor, instant, name, personal } from './values.ts'
+import { actor, digest, instant, name, personal } from './values.ts'
 
 export const item = facts('rondo.feedback.item', {
   /** Who reported is a requester id; address and name are kept outside of the events and can be erased. */
@@ -42,7 +42,18 @@ export const notice = facts('rondo.feedback.notice', {
     text: name,
     release: z.string().optional(),
   }),
-  delivered: z.object({ notice: name, via: z.string() }),
+  delivered: z.object({ notice: name, kind: z.enum(['verified', 'declined', 'merged']), via: name }),
+})
+
+/** What has to be known of a requirement to tell those who asked for it; copied from its own facts. */
+export const turn = facts('rondo.feedback.turn', {
+  titled: z.object({ requirement: name, title: name, service: name }),
+  decided: z.object({
+    requirement: name,
+    decision: z.enum(['verified', 'reopened', 'declined', 'merged', 'unmerged']),
+    reason: z.string(),
+  }),
+  moved: z.object({ requirement: name, environment: name, artifact: digest, inside: z.boolean() }),
 })
 
 /** The feedback stream: what production and customers say and what became of it, in one order. */

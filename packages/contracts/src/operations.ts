@@ -98,6 +98,8 @@ export const running = facts('rondo.operations.running', {
     entered: z.array(z.string()),
     left: z.array(z.string()),
     changes_entered: z.array(sha),
+    /** Counts up at the origin: of two tellings of one step the higher one is the newer, whichever arrives last. */
+    told: count,
   }),
 })
 

@@ -136,4 +136,6 @@ export const incidentNote = facts('rondo.releases.incident', {
   declared: z.object({ incident: name, service: name, environment: name, began_at: instant }),
   attributed: z.object({ incident: name, service: name, cause: z.enum(['deployment', 'not_a_deployment', 'undecided']), artifact: digest.optional(), deployment: name.optional(), told }),
   resolved: z.object({ incident: name, service: name, resolved_at: instant, told }),
+  /** A deployment that it may have come from. */
+  candidate: z.object({ incident: name, deployment: name, external: name.optional(), service: name.optional(), environment: name, artifact: digest.optional(), seen_at: instant, succeeded_at: instant.optional() }),
 })

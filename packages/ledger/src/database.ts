@@ -51,6 +51,11 @@ export const sqlOf =
 export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | boolean = false
+  // The pool listens to idle connections only; one that breaks between two statements would end the process
+  const onError = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onError)
   try {
     await client.query('begin')
     const result = await work(client)
@@ -61,6 +66,7 @@ export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient
     else await client.query('rollback').catch((rollback: Error) => (broken = rollback))
     throw error
   } finally {
+    client.off('error', onError)
     client.release(broken)
   }
 }

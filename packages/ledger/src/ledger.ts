@@ -4,10 +4,14 @@ import { Commits } from './commits.ts'
 import { checkedName, type Database, type Log, servicePool, silent, sqlOf } from './database.ts'
 import { reaching } from './failure.ts'
 import { eventsAfter, loopHistory } from './history.ts'
-import { isParked, park, parkedKeys } from './parking.ts'
-import type { Ledger } from './port.ts'
+import { forgetOld, startHousekeeping } from './housekeeping.ts'
+import { isParked, type ParkedRecord, park, parkedKeys, parkedRecords, unpark } from './parking.ts'
+import type { Ledger, ParkedKey } from './port.ts'
 import { reads } from './read.ts'
+import { rebuild } from './rebuild.ts'
 import { ledgerRules } from './rules.ts'
+import { Timers } from './timers.ts'
+import { rebuildViews } from './view-rebuild.ts'
 import { Writer } from './writer.ts'
 
 export interface LedgerOptions {
@@ -26,7 +30,21 @@ export interface LedgerOptions {
 }
 
 export interface OpenLedger extends Ledger {
+  /** For `startRelay`. */
   readonly database: Database
+  /** Begins to fire due tells and to forget old message ids, until `close`. */
+  startTimers(): void
+  /** Fires what is due now; resolves with how many this process fired. */
+  fireDue(): Promise<number>
+  /** Forgets outcomes whose time is over. */
+  forgetOld(): Promise<number>
+  /** What waits behind a parked key, oldest first. */
+  parkedRecords(key: Pick<ParkedKey, 'source' | 'partition' | 'key'>): Promise<readonly ParkedRecord[]>
+  /** Takes a parked record away because it was applied after all, or is skipped; who and why is kept. */
+  unpark(
+    record: ParkedRecord,
+    by: { readonly decision: 'applied' | 'skipped'; readonly actor: string; readonly why: string },
+  ): Promise<void>
 }
 
 const defaultPartitions = 8
@@ -43,12 +61,16 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
   try {
     await checkSchema(database)
     await plan(database, options.partitions)
+    await rebuild(database, rules)
+    await rebuildViews(database, rules, views)
   } catch (error) {
     if (owned) await pool.end()
     throw error
   }
   const commits = new Commits(database)
   const writer = new Writer(database, rules, commits.own)
+  const timers = new Timers(database, rules, writer)
+  let stopHousekeeping: (() => void) | undefined
   return {
     database,
     submit: (unit) => writer.submit(unit),
@@ -63,7 +85,17 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
     parkedKeys: () => parkedKeys(database),
     isParked: (source, partition, key) => isParked(database, source, partition, key),
     known: (id) => known(database, id),
+    parkedRecords: (key) => parkedRecords(database, key),
+    unpark: (record, by) => unpark(database, record, by),
+    startTimers() {
+      timers.start()
+      stopHousekeeping ??= startHousekeeping(database)
+    },
+    fireDue: () => reaching(timers.fireDue()),
+    forgetOld: () => reaching(forgetOld(database)),
     async close() {
+      stopHousekeeping?.()
+      await timers.stop()
       await writer.close()
       await commits.close()
       if (owned) await pool.end()

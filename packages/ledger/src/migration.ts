@@ -46,13 +46,26 @@ const holderSql = `
  * Rejects with a MigrationError where the database is newer than this program or an applied file was changed.
  */
 export async function migrate(ownerUrl: string, options: MigrateOptions): Promise<void> {
-  const { service, log = silent } = options
+  const { service } = options
   checkedName(service, 'service')
   checkedName(options.role, 'role')
   const files = [
     ...(await migrationFiles(ledgerMigrations, 'ledger')),
     ...(options.migrations ? await migrationFiles(options.migrations, 'service') : []),
   ]
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await migrateOnce(ownerUrl, files, options)
+    } catch (error) {
+      // Roles belong to the whole server: another database's migration changed the same one at this moment
+      const raced = error instanceof Error && 'code' in error && error.code === 'XX000'
+      if (!raced || attempt === 5) throw error
+    }
+  }
+}
+
+async function migrateOnce(ownerUrl: string, files: readonly Migration[], options: MigrateOptions): Promise<void> {
+  const { service, log = silent } = options
   const client = new pg.Client({
     connectionString: ownerUrl,
     application_name: `rondo migrate ${service}`,

@@ -63,14 +63,14 @@ function closed(pool: pg.Pool, stream: AnyStream): Promise<boolean> {
 }
 
 async function refoldStreams({ pool, service }: Database, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
-  const heads = await Promise.all(
-    stale.map(async ({ id, version }) => ({ id, version, state: await refolded(pool, stream, id, version) })),
-  )
+  const heads = await Promise.all(stale.map(async ({ id, version }) => ({ id, version, state: await refolded(pool, stream, id, version) })))
   try {
     return await transaction(pool, (client) => replace(client, stream, heads))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === '23505' && 'detail' in error) {
-      throw new Error(`fold ${stream.fold} of ${stream.name} (${service}) gives a unique key to two streams: ${error.detail}`, { cause: error })
+      throw new Error(`fold ${stream.fold} of ${stream.name} (${service}) gives a unique key to two streams: ${error.detail}`, {
+        cause: error,
+      })
     }
     throw error
   }
@@ -119,4 +119,3 @@ async function replace(
   )
   return won.length
 }
-

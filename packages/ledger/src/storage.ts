@@ -36,7 +36,7 @@ export const envelopeColumns = `id, stream, stream_id as "streamId", version, po
   occurred_at as "occurredAt", recorded_at as "recordedAt", actor, correlation_id as "correlationId", causation_id as "causationId",
   traceparent, loop_ids as "loopIds"`
 
-type EnvelopeRow = Omit<Envelope, 'position' | 'traceparent'> & { readonly position: string; readonly traceparent: string | null }
+export type EnvelopeRow = Omit<Envelope, 'position' | 'traceparent'> & { readonly position: string; readonly traceparent: string | null }
 
 export function toEnvelope({ position, traceparent, ...row }: EnvelopeRow): Envelope {
   return { ...row, position: Number(position), ...(traceparent === null ? {} : { traceparent }) }

@@ -83,12 +83,22 @@ export class Timers {
         timer,
       )
       this.#failed.delete(id)
+      if (duplicate) await this.#mark(timer)
       return !duplicate
     } catch (error) {
       if (isDown(error) || (error instanceof Error && 'code' in error && error.code === 'unavailable')) throw error
       this.#rest(id, error)
       return false
     }
+  }
+
+  /** Known by its id although its row waits (it was made again by a rebuild, or another process was faster). */
+  async #mark({ stream, stream_id, tell, due }: TimerRow): Promise<void> {
+    await this.#database.pool.query(
+      `update timer set fired_at = instant(clock_timestamp())
+       where (stream, stream_id, tell, due) = ($1, $2, $3, $4) and fired_at is null`,
+      [stream, stream_id, tell, due],
+    )
   }
 
   #rest(id: string, error: unknown): void {

@@ -1,4 +1,4 @@
-import type { View } from '@rondo/kernel'
+import type { FactType, View } from '@rondo/kernel'
 import type pg from 'pg'
 import { checkedName, type Database, sqlOf, transaction } from './database.ts'
 import { unavailable } from './failure.ts'
@@ -12,7 +12,8 @@ const pageSize = 1_000
  * the head row is locked. Rejects where a view cannot be rebuilt from this ledger.
  */
 export async function rebuildViews({ pool, service, log }: Database, rules: LedgerRules, views: readonly View[]): Promise<void> {
-  const own = new Set([...rules.streams.values()].flatMap(({ facts }) => Object.values(facts).map(({ base }) => base)))
+  const facts = [...rules.streams.values()].flatMap((stream): readonly FactType[] => Object.values(stream.facts))
+  const own: ReadonlySet<string> = new Set(facts.map(({ base }) => base))
   for (const view of views) {
     const version = view.version ?? 1
     if ((await storedVersion(pool, view)) === version) continue
@@ -44,7 +45,9 @@ async function empty(client: Queryable, view: View, stored: number, own: Readonl
   if (stored > version) throw unavailable(`the view ${name} has version ${stored}, this program knows ${version}: start the newer version`)
   const foreign = on.filter(({ fact }) => !own.has(fact.base)).map(({ fact }) => fact.base)
   if (foreign.length > 0) {
-    throw new Error(`the view ${name} takes foreign facts (${foreign.join(', ')}), which this ledger does not hold: make it a new view with tables of its own`)
+    throw new Error(
+      `the view ${name} takes foreign facts (${foreign.join(', ')}), which this ledger does not hold: make it a new view with tables of its own`,
+    )
   }
   if (tables.length === 0) throw new Error(`the view ${name} has a new version: name its tables, so that they can be emptied`)
   for (const table of tables) await client.query(`delete from ${checkedName(table, 'table')}`)

@@ -1,13 +1,13 @@
 import type { Bus, PartitionControl, StoredRecord } from '@rondo/bus'
-import { fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
+import { contentHashOf, fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
-import { processSpan } from './consumer-span.ts'
 import { contentHash, submitFact, submitTells } from './consumer-unit.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { isIntake, NewerFact, type ReactionTable, raised } from './reaction-table.ts'
 import type { Service } from './service.ts'
+import { processSpan, type Spanning } from './spans.ts'
 
 export interface Consuming {
   readonly service: Service
@@ -16,6 +16,7 @@ export interface Consuming {
   readonly bus: Bus
   readonly log: Logger
   readonly metrics: Metrics
+  readonly spanning: Spanning
 }
 
 /** Where the chain of a partition stands. */
@@ -181,20 +182,14 @@ export class ConsumerPartition {
       this.#count('of no interest')
       return
     }
-    await processSpan(record, event, `rondo.${this.#parts.service.name}`, async () => {
+    await processSpan(this.#parts.spanning, record, event, async () => {
       if (this.#parked.has(record.key) && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) {
         return this.#park(place, `behind an earlier record of ${record.key}`)
       }
       try {
         // Where the position jumps over what was of no interest, the checkpoint jumps with it.
         const known = interest ? raised(interest, event) : event
-        const { duplicate } = await submitFact(
-          ledger,
-          interest,
-          known,
-          this.#checkpoint(place),
-          isIntake(this.#topic) ? contentHash(event) : undefined,
-        )
+        const { duplicate } = await submitFact(ledger, interest, known, this.#checkpoint(place), this.#intakeHash(place))
         this.#count(duplicate ? 'duplicate' : 'applied')
       } catch (error) {
         if (error instanceof DomainError && error.code === 'id_reused') await this.#conflict(place)
@@ -203,6 +198,10 @@ export class ConsumerPartition {
       }
       this.#stored(position)
     })
+  }
+
+  #intakeHash({ record, event }: Place): string | undefined {
+    return isIntake(this.#topic) ? (contentHashOf(record) ?? contentHash(event)) : undefined
   }
 
   /** The first content of an id stands; whoever records conflicts is told. */
@@ -214,7 +213,7 @@ export class ConsumerPartition {
       'another content under an id that was seen before: the first stands',
     )
     const tells = service.onConflict?.(event, 'id_reused') ?? []
-    await submitTells(ledger, `${event.id}/conflict/${contentHash(event)}`, event, tells, this.#checkpoint(place))
+    await submitTells(ledger, `${event.id}/conflict/${this.#intakeHash(place)}`, event, tells, this.#checkpoint(place))
     this.#count('conflict')
   }
 

@@ -1,5 +1,5 @@
 import type { Bus, Consumer, Lag } from '@rondo/bus'
-import { type Consuming, ConsumerPartition } from './consumer-partition.ts'
+import { ConsumerPartition, type Consuming } from './consumer-partition.ts'
 
 export interface RunningConsumer {
   /** Partitions that stand still, and why; empty: all is well. */
@@ -21,7 +21,9 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   const onLag = (lags: readonly Lag[]) => {
     for (const { topic, partition, lag } of lags) metrics.lag.record(Number(lag), { service: service.name, topic, partition })
   }
-  const consumer: Consumer = await bus.consume({
+  // Errors can come before the first attempt has resolved.
+  let consumer: Consumer | undefined
+  consumer = await bus.consume({
     group: groupOf(service.name),
     topics: table.topics,
     async start(topic, partition) {

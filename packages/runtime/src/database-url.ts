@@ -15,7 +15,8 @@ export interface ServiceDatabase extends Role {
 }
 
 /** The same in every process that knows the owner's address, and nowhere written down. */
-const derived = (owner: URL, name: string) => createHmac('sha256', decodeURIComponent(owner.password)).update(`rondo ${name}`).digest('hex').slice(0, 40)
+const derived = (owner: URL, name: string) =>
+  createHmac('sha256', decodeURIComponent(owner.password)).update(`rondo ${name}`).digest('hex').slice(0, 40)
 
 /** The owner's database with a role of its own. */
 export function ownRole(ownerUrl: string, name: string): ServiceDatabase {
@@ -35,6 +36,7 @@ export function serviceDatabase({ serviceDatabaseUrls, databaseUrl }: Config, se
     const { username, password } = new URL(own)
     return { url: own, role: decodeURIComponent(username), password: password ? decodeURIComponent(password) : undefined, variable }
   }
-  if (!databaseUrl) throw new StartError(`${service} needs a database: set RONDO_DATABASE_URL (the owner's, for migrations too) or ${variable}`)
+  if (!databaseUrl)
+    throw new StartError(`${service} needs a database: set RONDO_DATABASE_URL (the owner's, for migrations too) or ${variable}`)
   return ownRole(databaseUrl, service)
 }

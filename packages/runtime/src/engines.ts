@@ -14,18 +14,30 @@ const intakeRetentionMs = 30 * days
 /** The topics of Rondo, and of the services of this process. */
 export const topicsOf = (services: readonly Service[], partitions: number) => [
   { name: intakeTopic, partitions, retentionMs: intakeRetentionMs },
-  ...[...new Set([...serviceNames, ...services.map(({ name }) => name)])].map((name) => ({ name: topicOf(name), partitions, retentionMs: -1 })),
+  ...[...new Set([...serviceNames, ...services.map(({ name }) => name)])].map((name) => ({
+    name: topicOf(name),
+    partitions,
+    retentionMs: -1,
+  })),
 ]
 
 /** Kafka where brokers are named, else the bus on PostgreSQL; its topics are there when it resolves. */
-export async function openBus(services: readonly Service[], { kafkaBrokers, databaseUrl, partitions, listenHost }: Config, log: Logger): Promise<Bus> {
+export async function openBus(
+  services: readonly Service[],
+  { kafkaBrokers, databaseUrl, partitions, listenHost }: Config,
+  log: Logger,
+): Promise<Bus> {
   const write = (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: object) => log[level](fields, message)
-  const what = kafkaBrokers ? { name: `Kafka at ${kafkaBrokers.join(',')}`, variable: 'RONDO_KAFKA_BROKERS' } : { name: 'the bus on PostgreSQL', variable: 'RONDO_DATABASE_URL' }
+  const what = kafkaBrokers
+    ? { name: `Kafka at ${kafkaBrokers.join(',')}`, variable: 'RONDO_KAFKA_BROKERS' }
+    : { name: 'the bus on PostgreSQL', variable: 'RONDO_DATABASE_URL' }
   let bus: Bus | undefined
   try {
-    if (kafkaBrokers) bus = kafkaBus({ brokers: kafkaBrokers, clientId: `rondo ${services.map(({ name }) => name).join('+')} ${listenHost}`, log: write })
+    if (kafkaBrokers)
+      bus = kafkaBus({ brokers: kafkaBrokers, clientId: `rondo ${services.map(({ name }) => name).join('+')} ${listenHost}`, log: write })
     else {
-      if (!databaseUrl) throw new StartError('the services need a bus: set RONDO_KAFKA_BROKERS, or RONDO_DATABASE_URL for the bus on PostgreSQL')
+      if (!databaseUrl)
+        throw new StartError('the services need a bus: set RONDO_KAFKA_BROKERS, or RONDO_DATABASE_URL for the bus on PostgreSQL')
       const { url, role, password } = ownRole(databaseUrl, 'bus')
       await migrateBus(databaseUrl, { role, ...(password === undefined ? {} : { password }) })
       bus = postgresBus({ url, log: write })
@@ -55,7 +67,15 @@ export async function openServiceLedger({ name, streams, views, migrations }: Se
   const { databaseUrl } = config
   if (databaseUrl) {
     try {
-      await atRest(() => migrate(databaseUrl, { service: name, role, ...(password === undefined ? {} : { password }), ...(migrations ? { migrations } : {}), log }))
+      await atRest(() =>
+        migrate(databaseUrl, {
+          service: name,
+          role,
+          ...(password === undefined ? {} : { password }),
+          ...(migrations ? { migrations } : {}),
+          log,
+        }),
+      )
     } catch (error) {
       throw databaseError(databaseUrl, 'RONDO_DATABASE_URL', error)
     }

@@ -49,9 +49,10 @@ function refusalOf(error: unknown, { method, host }: Endpoint): DomainError {
 }
 
 async function callerOf({ host, row, method }: Endpoint, call: Call): Promise<Caller> {
-  const caller = await host.tokens.callerOf(text(call.metadata, 'authorization'))
+  const authorization = text(call.metadata, 'authorization')
+  const caller = await host.tokens.callerOf(authorization)
   checkRole(caller, row.roles, method.name)
-  return caller
+  return { ...caller, authorization }
 }
 
 function requestOf({ row }: Endpoint, decoded: Decoded): unknown {

@@ -52,13 +52,7 @@ export function methodsOf(service: protobuf.Service): ReadonlyMap<string, Method
   )
 }
 
-const definition = ({
-  name,
-  request,
-  response,
-  clientStreams,
-  serverStreams,
-}: Method): MethodDefinition<object, object> => ({
+const definition = ({ name, request, response, clientStreams, serverStreams }: Method): MethodDefinition<object, object> => ({
   path: `/${name}`,
   requestStream: clientStreams,
   responseStream: serverStreams,

@@ -1,7 +1,7 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
-import { followed } from './row.ts'
+import { between, followed } from './row.ts'
 import type { RunningService } from './running-service.ts'
 import { type Role, rpcs } from './service.ts'
 
@@ -39,7 +39,11 @@ export function positionOf(cursor: string, head: { readonly position: number; re
   const [, epoch, position] = /^(\d{1,9})\.(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
   if (!epoch || !position) throw new DomainError('invalid', 'cursor: expected the cursor of an answer before', { path: 'cursor' })
   if (Number(epoch) !== head.epoch || Number(position) > head.position) {
-    throw new DomainError('stale_cursor', `the cursor belongs to epoch ${epoch}, position ${position}; the ledger is at epoch ${head.epoch}, position ${head.position}: begin anew`, { path: 'cursor' })
+    throw new DomainError(
+      'stale_cursor',
+      `the cursor belongs to epoch ${epoch}, position ${position}; the ledger is at epoch ${head.epoch}, position ${head.position}: begin anew`,
+      { path: 'cursor' },
+    )
   }
   return Number(position)
 }
@@ -48,28 +52,25 @@ export function positionOf(cursor: string, head: { readonly position: number; re
 export function ledgerTable(services: readonly RunningService[]) {
   const find = (name: string): RunningService => {
     const found = services.find(({ service }) => service.name === name)
-    if (!found) throw new DomainError('not_found', `service: "${name}" does not run in this process; ${services.map(({ service }) => service.name).join(', ')} do`, { path: 'service' })
+    if (!found)
+      throw new DomainError(
+        'not_found',
+        `service: "${name}" does not run in this process; ${services.map(({ service }) => service.name).join(', ')} do`,
+        { path: 'service' },
+      )
     return found
   }
 
-  async function* tail({ service, cursor, types, until_head }: { service: string; cursor: string; types: string[]; until_head: boolean }, signal: AbortSignal) {
+  async function* tail(
+    { service, cursor, types, until_head }: { service: string; cursor: string; types: string[]; until_head: boolean },
+    signal: AbortSignal,
+  ) {
     const { ledger } = find(service)
     const head = await ledger.head()
     const after = cursor === '' ? head.position : cursor === 'start' ? 0 : positionOf(cursor, head)
     const answer = (event: Envelope, epoch: number) => ({ event: shown(service, event), cursor: cursorOf(epoch, event.position) })
-    if (!until_head) {
-      for await (const { event, epoch } of followed(ledger, after, types, signal)) yield answer(event, epoch)
-      return
-    }
-    for (let last = after; ; ) {
-      const events = await ledger.events(last, 200, types.length > 0 ? { types } : undefined)
-      for (const event of events) {
-        if (event.position > head.position || signal.aborted) return
-        yield answer(event, head.epoch)
-        last = event.position
-      }
-      if (events.length < 200) return
-    }
+    if (until_head) for await (const event of between(ledger, after, head.position, types)) yield answer(event, head.epoch)
+    else for await (const { event, epoch } of followed(ledger, after, types, signal)) yield answer(event, epoch)
   }
 
   async function status({ service, ledger, consumer, relay }: RunningService) {

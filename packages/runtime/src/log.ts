@@ -39,6 +39,8 @@ export function createLog(level: string, destination?: DestinationStream): Logge
   const options = {
     level,
     base: { pid: process.pid },
+    // `clean` has made the error a plain object by then; pino's own would call it "Object".
+    serializers: { err: (value: unknown) => value },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: {
       level: (label: string) => ({ level: label }),

@@ -100,6 +100,19 @@ export async function* followed(
   }
 }
 
+/** Events of these types after a position up to another, and no further. */
+export async function* between(ledger: Ledger, after: number, upTo: number, types: readonly string[]): AsyncGenerator<Envelope> {
+  for (let last = after; ; ) {
+    const events = await ledger.events(last, page, types.length > 0 ? { types } : undefined)
+    for (const event of events) {
+      if (event.position > upTo) return
+      yield event
+      last = event.position
+    }
+    if (events.length < page) return
+  }
+}
+
 /** The answers of a server stream. */
 export async function* runStream(row: StreamRow<Any>, request: unknown, ledger: Ledger, signal: AbortSignal): AsyncGenerator<unknown> {
   const head = await ledger.head()

@@ -15,7 +15,7 @@ import { type Check, type Readiness, readiness } from './readiness.ts'
 import { type RunningService, startService } from './running-service.ts'
 import type { Service } from './service.ts'
 import { Shutdown } from './shutdown.ts'
-import { metricsText, startMetrics } from './telemetry.ts'
+import { metricsText, startMetrics, stopTelemetry } from './telemetry.ts'
 import { openTokens, type Tokens } from './tokens.ts'
 
 export interface Parts {
@@ -45,7 +45,11 @@ function tokenCheck(tokens: Tokens): Check {
     async look() {
       const { known, problem } = await tokens.state()
       if (known > 0) return undefined
-      return { cause: problem ?? 'the token file names no token', fix: 'write tokens to RONDO_TOKENS_FILE as a list of {sha256, actor, roles}: until then every call is refused', blocks: false }
+      return {
+        cause: problem ?? 'the token file names no token',
+        fix: 'write tokens to RONDO_TOKENS_FILE as a list of {sha256, actor, roles}: until then every call is refused',
+        blocks: false,
+      }
     },
   }
 }
@@ -60,8 +64,12 @@ interface Process {
 }
 
 /** Rows and routes of all services, then both servers. */
-async function serve({ config, log, shutdown, grpc, http, services }: Process, common: Omit<Host, 'ledger' | 'log'>, metrics: ReturnType<typeof createMetrics>) {
-  const hostOf = ({ service, ledger }: RunningService): Host => ({ ...common, ledger, log: log.child({ service: service.name }) })
+async function serve(
+  { config, log, shutdown, grpc, http, services }: Process,
+  common: Omit<Host, 'ledger' | 'log' | 'bus'>,
+  metrics: ReturnType<typeof createMetrics>,
+) {
+  const hostOf = ({ service, ledger, bus }: RunningService): Host => ({ ...common, ledger, bus, log: log.child({ service: service.name }) })
   for (const one of services) {
     const host = hostOf(one)
     for (const [fullName, table] of Object.entries(one.service.rpc)) grpc.add(fullName, table, { host, metrics })
@@ -110,15 +118,23 @@ export async function run(services: readonly Service[], config: Config, parts: P
   }
 }
 
-async function started(services: readonly Service[], config: Config, log: Logger, shutdown: Shutdown, { signals = true, protos = loadProtos() }: Parts): Promise<Running> {
+async function started(
+  services: readonly Service[],
+  config: Config,
+  log: Logger,
+  shutdown: Shutdown,
+  { signals = true, protos = loadProtos() }: Parts,
+): Promise<Running> {
   startMetrics()
   const metrics = createMetrics()
+  shutdown.add('telemetry', stopTelemetry)
   const stopping = new AbortController()
   const tokens = openTokens(config.tokensFile ?? join(config.dataDir, 'tokens.json'))
   const bus = await openBus(services, config, log)
   shutdown.add('bus', () => bus.close())
   const running: RunningService[] = []
-  for (const service of services) running.push(await startService({ service, config, bus, metrics, log: log.child({ service: service.name }), shutdown }))
+  for (const service of services)
+    running.push(await startService({ service, config, bus, metrics, log: log.child({ service: service.name }), shutdown }))
 
   const ports = { grpc: config.grpcPort }
   const own = () => `${shownHost(config.listenHost)}:${ports.grpc}`
@@ -128,7 +144,7 @@ async function started(services: readonly Service[], config: Config, log: Logger
   const state = () => readiness(checks)
   const grpc = createGrpcHost(protos)
   const http = createHttpHost({ readiness: state, metricsText, metrics })
-  const common = { config, bus, tokens, channels, protos, readiness: state, stopping: stopping.signal }
+  const common = { config, tokens, channels, protos, readiness: state, stopping: stopping.signal }
   const { grpcPort, httpPort } = await serve({ config, log, shutdown, grpc, http, services: running }, common, metrics)
   ports.grpc = grpcPort
   shutdown.add('health', () => {

@@ -1,19 +1,25 @@
 import type { Bus } from '@rondo/bus'
 import type { Ledger, OpenLedger } from '@rondo/ledger'
 import type { Config } from './config.ts'
-import { type RunningConsumer, startConsumer } from './consumer.ts'
+import { groupOf, type RunningConsumer, startConsumer } from './consumer.ts'
 import { openServiceLedger } from './engines.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { reactionTable } from './reaction-table.ts'
 import type { Check } from './readiness.ts'
+import { type Relaying, startRelaying } from './relaying.ts'
 import type { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
+import { tracedBus } from './spans.ts'
+import { tracerOf } from './telemetry.ts'
 
 export interface RunningService {
   readonly service: Service
   readonly ledger: Ledger
+  /** With the service's own spans. */
+  readonly bus: Bus
   readonly consumer: RunningConsumer
+  readonly relay: Relaying
   readonly checks: readonly Check[]
 }
 
@@ -46,7 +52,7 @@ function measured(ledger: OpenLedger, service: string, metrics: Metrics): OpenLe
   }
 }
 
-function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer: RunningConsumer): readonly Check[] {
+function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer: RunningConsumer, relay: Relaying): readonly Check[] {
   const { name } = service
   const variable = config.serviceDatabaseUrls[name] ? `RONDO_${name.toUpperCase()}_DATABASE_URL` : 'RONDO_DATABASE_URL'
   return [
@@ -57,7 +63,10 @@ function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer:
           await ledger.head()
           return undefined
         } catch (error) {
-          return { cause: error instanceof Error ? error.message : String(error), fix: `see that PostgreSQL runs and that ${variable} leads to it; it goes on by itself` }
+          return {
+            cause: error instanceof Error ? error.message : String(error),
+            fix: `see that PostgreSQL runs and that ${variable} leads to it; it goes on by itself`,
+          }
         }
       },
     },
@@ -68,7 +77,25 @@ function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer:
         const [first] = consumer.paused
         if (!first) return undefined
         const more = consumer.paused.length > 1 ? ` (and ${consumer.paused.length - 1} more)` : ''
-        return { cause: `${first.topic}/${first.partition} stands still: ${first.reason}${more}`, fix: 'what the cause names; retries go on by themselves, a gap is closed by "rondo replay"' }
+        return {
+          cause: `${first.topic}/${first.partition} stands still: ${first.reason}${more}`,
+          fix: 'what the cause names; retries go on by themselves, a gap is closed by "rondo replay"',
+        }
+      },
+    },
+    {
+      name: `${name}/relay`,
+      async look() {
+        const { state } = relay
+        if (state.state === 'restored_backup')
+          return { cause: state.reason, fix: `an older backup was restored: "rondo restore ${name}" raises the epoch` }
+        if (state.state === 'retrying')
+          return {
+            cause: `events cannot be sent (tried ${state.times} times): ${state.reason}`,
+            fix: 'see that the bus runs; nothing is lost, it goes on by itself',
+          }
+        await relay.delayMs()
+        return undefined
       },
     },
     {
@@ -87,10 +114,20 @@ function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer:
 
 /** Opens the ledger and sets everything going that needs no caller: relay, reactions, timers. */
 export async function startService(parts: Parts): Promise<RunningService> {
-  const { service, config, bus, metrics, log, shutdown } = parts
+  const { service, config, metrics, log, shutdown } = parts
   const ledger = measured(await openServiceLedger(service, config, log), service.name, metrics)
   shutdown.add(`${service.name} ledger`, () => ledger.close())
-  const consumer = await startConsumer({ service, table: reactionTable(service), ledger, bus, log, metrics })
+  const spanning = {
+    tracer: tracerOf(service.name),
+    group: groupOf(service.name),
+    system: config.kafkaBrokers ? 'kafka' : 'postgresql',
+    publicUrl: config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`,
+  }
+  const bus = tracedBus(parts.bus, spanning)
+  const relay = startRelaying(service.name, ledger, bus, metrics, undefined)
+  shutdown.add(`${service.name} relay`, () => relay.stop())
+  const consumer = await startConsumer({ service, table: reactionTable(service), ledger, bus, log, metrics, spanning })
   shutdown.add(`${service.name} consumer`, () => consumer.stop())
-  return { service, ledger, consumer, checks: checksOf(parts, ledger, consumer) }
+  ledger.startTimers()
+  return { service, ledger, bus, consumer, relay, checks: checksOf(parts, ledger, consumer, relay) }
 }

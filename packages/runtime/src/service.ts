@@ -11,6 +11,8 @@ export interface Caller {
   /** `person:<id>` or `service:<name>`. */
   readonly actor: string
   readonly roles: readonly Role[]
+  /** As it came, for calls of other services in the caller's name. */
+  readonly authorization?: string | undefined
 }
 
 type RequestOf<Method> = Method extends { readonly request: infer Request } ? Request : never
@@ -32,7 +34,8 @@ export interface QueryRow<Method, Input = RequestOf<Method>> extends Row<Input> 
 }
 /** A server stream over the service's own ledger: events of these types after the position, then live. */
 export interface StreamRow<Method, Input = RequestOf<Method>> extends Row<Input> {
-  readonly follow: readonly FactType[]
+  // biome-ignore lint/suspicious/noExplicitAny: any facts; `emit` gets their envelopes
+  readonly follow: readonly FactType<string, any>[]
   /** Where to go on, e.g. from a cursor; refuses a cursor of another epoch. Undefined: from now. */
   readonly after: (request: Input, head: { readonly position: number; readonly epoch: number }) => number | undefined
   /** Undefined: not for this subscriber. */

@@ -1,19 +1,102 @@
-import { metrics } from '@opentelemetry/api'
+import { context, metrics, propagation, type Tracer, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
-import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import { BatchSpanProcessor, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 
-let exporter: PrometheusExporter | undefined
+type Env = Readonly<Record<string, string | undefined>>
 
-/** Measures, for `/metrics`, unless `register.ts` has set up the whole of telemetry before. */
+interface Telemetry {
+  readonly tracers: Map<string, Tracer>
+  readonly makeTracer: (service: string) => Tracer
+  readonly prometheus: PrometheusExporter
+  readonly shutdown: () => Promise<void>
+}
+let running: Telemetry | undefined
+
+/** How long the last spans and metrics may take to be sent when the process ends, in milliseconds. */
+const shutdownMs = 2000
+
+/** `rondo-requirements` where a service runs alone (`services/requirements/…`), else `rondo`. */
+function processName(env: Env, script: string | undefined): string {
+  if (env.OTEL_SERVICE_NAME) return env.OTEL_SERVICE_NAME
+  const [, name] = /[/\\]services[/\\]([^/\\]+)[/\\]/.exec(script ?? '') ?? []
+  return name && name !== 'all-in-one' ? `rondo-${name}` : 'rondo'
+}
+
+const resource = (name: string, env: Env) =>
+  resourceFromAttributes({
+    'service.name': name,
+    'service.namespace': 'rondo',
+    'service.instance.id': `${process.pid}`,
+    'deployment.environment.name': env.RONDO_ENVIRONMENT || 'development',
+  })
+
+/** Never rejects, and never waits longer than a moment: the collector may be down. */
+async function bounded(ends: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, shutdownMs)
+  await Promise.race([Promise.allSettled(ends.map((end) => end())), late.promise])
+  clearTimeout(timer)
+}
+
+export interface TelemetryOptions {
+  /** Beside the one that sends to `OTEL_EXPORTER_OTLP_ENDPOINT`. */
+  readonly spanProcessors?: readonly SpanProcessor[]
+}
+
+/**
+ * Traces and metrics of this process; nothing is sent unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+ * Spans of a service carry its own name also where many services share the process.
+ */
+export function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptions = {}): void {
+  if (running) return
+  const sends = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT)
+  const processors = [
+    ...spanProcessors,
+    ...(sends && env.OTEL_TRACES_EXPORTER !== 'none' ? [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })] : []),
+  ]
+  const provider = (name: string) => new TracerProvider({ resource: resource(name, env), spanProcessors: processors })
+  const name = processName(env, process.argv[1])
+  const own = provider(name)
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  trace.setGlobalTracerProvider(own)
+  const prometheus = new PrometheusExporter({ preventServerStart: true })
+  const otlp =
+    sends && env.OTEL_METRICS_EXPORTER !== 'none' ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })] : []
+  const meters = new MeterProvider({ resource: resource(name, env), readers: [prometheus, ...otlp] })
+  metrics.setGlobalMeterProvider(meters)
+  const makeTracer = (service: string) => (`rondo-${service}` === name ? own : provider(`rondo-${service}`)).getTracer('rondo')
+  running = { tracers: new Map(), makeTracer, prometheus, shutdown: () => bounded([() => own.shutdown(), () => meters.shutdown()]) }
+}
+
+/** Measures for `/metrics` where `register.ts` was not loaded; there are no traces then. */
 export function startMetrics(): void {
-  if (exporter) return
-  exporter = new PrometheusExporter({ preventServerStart: true })
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }))
+  if (running) return
+  const prometheus = new PrometheusExporter({ preventServerStart: true })
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [prometheus] }))
+  running = { tracers: new Map(), makeTracer: () => trace.getTracer('rondo'), prometheus, shutdown: async () => undefined }
+}
+
+/** For the spans of one service. */
+export function tracerOf(service: string): Tracer {
+  if (!running) return trace.getTracer('rondo')
+  const known = running.tracers.get(service) ?? running.makeTracer(service)
+  running.tracers.set(service, known)
+  return known
 }
 
 /** All that was measured, in the Prometheus text format. */
 export async function metricsText(): Promise<string> {
-  if (!exporter) return ''
-  const { resourceMetrics } = await exporter.collect()
+  if (!running) return ''
+  const { resourceMetrics } = await running.prometheus.collect()
   return new PrometheusSerializer().serialize(resourceMetrics)
 }
+
+/** Sends what is left, for at most a moment. Never rejects. */
+export const stopTelemetry = async (): Promise<void> => running?.shutdown()

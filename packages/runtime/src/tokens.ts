@@ -9,7 +9,7 @@ const entry = z.strictObject({
   actor: z.string().regex(/^(person|service):.+/, 'person:<id> or service:<name>'),
   roles: z.array(z.enum(roles)).min(1),
 })
-const file = z.array(entry)
+export const tokenList = z.array(entry)
 export type TokenEntry = z.infer<typeof entry>
 
 /** What of a token is kept: who reads the file cannot call. */
@@ -42,7 +42,7 @@ async function stampOf(path: string): Promise<string> {
 async function load(path: string, stamp: string): Promise<Loaded> {
   if (stamp === 'absent') return { stamp, byHash: none, problem: `there is no token file ${path}` }
   try {
-    const parsed = file.safeParse(JSON.parse(await readFile(path, 'utf8')))
+    const parsed = tokenList.safeParse(JSON.parse(await readFile(path, 'utf8')))
     if (!parsed.success) {
       const [issue] = parsed.error.issues
       return { stamp, byHash: none, problem: `the token file ${path} is not as it should be: ${issue?.path.join('.')}: ${issue?.message}` }

@@ -1,7 +1,4 @@
-import { type Context, context, propagation, ROOT_CONTEXT, type SpanContext, trace } from '@opentelemetry/api'
-
-/** All spans that Rondo makes itself. */
-export const tracer = () => trace.getTracer('rondo')
+import { type SpanContext, trace } from '@opentelemetry/api'
 
 const formatted = ({ traceId, spanId, traceFlags }: SpanContext) => `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`
 
@@ -19,14 +16,4 @@ export function spanContextOf(traceparent: string | undefined): SpanContext | un
   if (!traceId || !spanId || !flags) return undefined
   const span = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true }
   return trace.isSpanContextValid(span) ? span : undefined
-}
-
-/** The context that came with a call, e.g. its metadata. */
-export const extracted = (carrier: Readonly<Record<string, string>>): Context => propagation.extract(ROOT_CONTEXT, carrier)
-
-/** What to send along so that the other side goes on in this trace. */
-export function injected(): Record<string, string> {
-  const carrier: Record<string, string> = {}
-  propagation.inject(context.active(), carrier)
-  return carrier
 }

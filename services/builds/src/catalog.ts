@@ -34,7 +34,9 @@ export const catalog = stream(
   asks: {},
   tells: {
     copied: ({ mapping }, put: Mapping & { service: string }, { at }) =>
-      later(mapping, sorted(put), at) === mapping ? [] : [fact.copied({ service: put.service, ...sorted(put) })],
+      later(mapping, sorted(put), at) === mapping
+        ? []
+        : [fact.copied({ service: put.service, repositories: [...put.repositories].sort(), artifacts: [...put.artifacts].sort() })],
   },
   evolve: { copied: (state, put, { at }) => ({ ...state, mapping: later(state.mapping, sorted(put), at) }) },
   keys: {

@@ -59,7 +59,7 @@ function recorded(change: Change, data: Recorded): Change {
   return {
     ...change,
     recorded: true,
-    // one commit has one message; were a sender to cut it, the longer one says more
+    // one commit has one message; were a sender to cut it, any order ends with the same one
     subject: (change.recorded && (change.subject ?? '') > data.subject ? change.subject : data.subject) ?? data.subject,
     committed_at: earliest(change.recorded ? change.committed_at : undefined, data.committed_at),
     repositories: union(change.repositories, [data.repository_id], 50),

@@ -12,7 +12,7 @@ export interface References {
 const id = String.raw`REQ-[A-Za-z0-9](?:[\w.-]*\w)?`
 /** An explicit `Implements:` may name an id of any form (an imported one): nobody writes that by chance. */
 const anyId = String.raw`[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9](?:[\w.-]*\w)?`
-const closing = String.raw`(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?|implement(?:s|ed)?)`
+const closing = `(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?|implement(?:s|ed)?)`
 const list = (one: string) => String.raw`(${one}(?:(?:\s*[,&+]\s*(?:and\s+)?|\s+and\s+|[^\S\n]+)${one})*)(?![\w-])`
 
 /** Directly before the id; not the end of another word (`un-fixes`, `prefix`). */

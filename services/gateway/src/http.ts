@@ -2,8 +2,11 @@ import type { Host } from '@rondo/runtime'
 import type { FastifyInstance } from 'fastify'
 import { DomainError } from '@rondo/kernel'
 import { guardLoopback } from './guard.ts'
+import { feedbackRoutes } from './http-feedback.ts'
 import { intakeRoutes } from './http-intake.ts'
 import { rpcRoutes } from './http-rpc.ts'
+import { tailRoutes } from './http-tail.ts'
+import { pageRoutes } from './page.ts'
 import { problem, refusalOf } from './problem.ts'
 
 const bodyLimit = 8 * 1024 * 1024
@@ -15,7 +18,8 @@ export async function routes(app: FastifyInstance, host: Host): Promise<void> {
     async (edge) => {
       edge.removeAllContentTypeParsers()
       edge.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_, body, done) => done(null, body))
-      if (isLoopback(host.config.listenHost)) guardLoopback(edge)
+      const loopback = isLoopback(host.config.listenHost)
+      if (loopback) guardLoopback(edge)
       edge.setErrorHandler((error, request, reply) => {
         const refusal = refusalOf(error)
         if (refusal.code === 'internal') host.log.error({ err: error, url: request.url }, 'a request failed')
@@ -24,6 +28,9 @@ export async function routes(app: FastifyInstance, host: Host): Promise<void> {
       edge.setNotFoundHandler((request, reply) => problem(reply, new DomainError('not_found', `there is no ${request.method} ${request.url.split('?')[0]}`)))
       intakeRoutes(edge, host)
       rpcRoutes(edge, host)
+      feedbackRoutes(edge, host)
+      tailRoutes(edge, host)
+      pageRoutes(edge, host, loopback)
     },
     { prefix: '' },
   )

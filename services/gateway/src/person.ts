@@ -21,6 +21,10 @@ interface Put {
   readonly identities: readonly string[]
 }
 
+/** As the actor stands in facts. */
+const unmapped = (hash: string) => `unmapped:${hash}`
+const hashIn = (actor: string) => actor.slice(unmapped('').length)
+
 /** Who is who. What was `unmapped:<hash>` until now is told as mapped. */
 export const person = stream('person', fact, { emails: [], identities: [] } as Person)({
   fold: 1,
@@ -29,13 +33,13 @@ export const person = stream('person', fact, { emails: [], identities: [] } as P
       const added = identities.filter((identity) => !known.identities.includes(identity))
       const same = added.length === 0 && known.name === put.name && known.github === put.github && known.github_id === put.github_id
       if (known.person && same && emails.every((email) => known.emails.includes(email))) return []
-      return [fact.put({ ...put, emails: [...emails], by: actor }), ...(added.length > 0 ? [fact.mapped({ person: put.person, identities: added })] : [])]
+      return [fact.put({ ...put, emails: [...emails], by: actor }), ...(added.length > 0 ? [fact.mapped({ person: put.person, identities: added.map(unmapped) })] : [])]
     },
   },
   tells: {},
   evolve: {
     put: (known, { by: _, emails, ...put }) => ({ ...known, ...put, emails: [...new Set([...known.emails, ...emails])] }),
-    mapped: (known, { identities }) => ({ ...known, identities: [...new Set([...known.identities, ...identities])] }),
+    mapped: (known, { identities }) => ({ ...known, identities: [...new Set([...known.identities, ...identities.map(hashIn)])] }),
   },
   keys: { identity: ({ identities }) => identities, all: ({ person: id }) => (id ? ['person'] : []) },
   // One identity is one person, whoever says so at the same time

@@ -34,8 +34,8 @@ async function emit(host: Host, { actor }: Caller, events: readonly Event[]): Pr
 
 const nothing = { code: 'invalid', message: 'event: an event was expected', path: 'event' } as const
 
-async function streamed(host: Host, caller: Caller, received: Received<{ event?: Event | null | undefined }>): Promise<Result> {
-  const one = 'request' in received ? received.request.event : undefined
+async function streamed(host: Host, caller: Caller, received: Received<{ event: Event | null }>): Promise<Result> {
+  const one = 'request' in received ? received.request.event : null
   const { code, message, path } = 'refusal' in received ? received.refusal : nothing
   const [result = refusedResult(new DomainError(code, message, { path }))] = one ? await emit(host, caller, [one]) : []
   return result
@@ -44,12 +44,12 @@ async function streamed(host: Host, caller: Caller, received: Received<{ event?:
 export const intakeRpc = rpcs<Intake>()({
   Emit: {
     roles: senders,
-    request: z.strictObject({ event: event.nullish() }),
+    request: z.strictObject({ event: event.nullable() }),
     call: async ({ event: one }, host, caller) => {
       if (!one) throw new DomainError('invalid', 'event: an event was expected', { path: 'event' })
       const [result] = await emit(host, caller, [one])
       if (result?.status === 'refused' && result.code) throw new DomainError(result.code, result.message, { path: `event.${result.path}` })
-      return { result }
+      return { result: result ?? null }
     },
   },
   EmitBatch: {
@@ -59,7 +59,7 @@ export const intakeRpc = rpcs<Intake>()({
   },
   EmitStream: {
     roles: senders,
-    request: z.strictObject({ event: event.nullish() }),
+    request: z.strictObject({ event: event.nullable() }),
     duplex: async function* (requests, host, caller) {
       let index = 0
       for await (const received of requests) {

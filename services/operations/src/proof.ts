@@ -161,17 +161,16 @@ export const proof = stream('proof', fact, { artifacts: [], attributed: [], fixe
   },
 
   evolve: {
-    opened(known, { proof: _, ...opened }, occurrence) {
+    opened(known, { proof: _proof, ...opened }) {
       const next = known.opened ? known : { ...known, opened }
-      return inside(next, { artifact: opened.artifact, at: opened.clock_started_at }, true, occurrence.at)
+      return moved(next, { artifact: opened.artifact, at: opened.clock_started_at }, true)
     },
-    entered: (known, move, { at }) => inside(known, move, true, at),
-    left: (known, move, { at }) => inside(known, move, false, at),
-    judged: (known, { proof: _, requirement: __, service: ___, ...judged }) => {
-      const { recurred: ____, ...rest } = known
-      const deadline_at = deadlineOf(known) ?? ''
-      return judged.verdict === 'verified' ? { ...rest, judged: { ...judged, deadline_at } } : { ...known, judged: { ...judged, deadline_at } }
-    },
+    entered: (known, move) => moved(known, move, true),
+    left: (known, move) => moved(known, move, false),
+    judged: (known, { proof: _proof, requirement: _requirement, service: _service, ...judged }) => ({
+      ...known,
+      judged: { ...judged, deadline_at: deadlineOf(known) ?? '' },
+    }),
     recurred: (known, { signal, artifact, at }) =>
       known.recurred && known.recurred.at <= at ? known : { ...known, recurred: { at, signal, ...(artifact ? { artifact } : {}) } },
     due: (known, { deadline_at }) => (known.due !== undefined && known.due >= deadline_at ? known : { ...known, due: deadline_at }),
@@ -202,13 +201,15 @@ export const proof = stream('proof', fact, { artifacts: [], attributed: [], fixe
   loops: ({ opened }) => (opened ? [opened.requirement] : []),
 })
 
-function inside(known: Proof, { artifact, at }: { artifact: string; at: Instant }, isInside: boolean, _occurred: Instant): Proof {
-  const clock = isInside && (known.clock_started_at === undefined || at < known.clock_started_at) ? at : known.clock_started_at
-  const later = !known.move || at > known.move.at || (at === known.move.at && (isInside ? !known.move.inside || artifact > known.move.artifact : false))
+/** The latest move stands by when it happened; at the same moment entering outranks leaving (a step of one roll-out). */
+function moved(known: Proof, { artifact, at }: { artifact: string; at: Instant }, inside: boolean): Proof {
+  const clock = inside && (known.clock_started_at === undefined || at < known.clock_started_at) ? at : known.clock_started_at
+  const rank = (move: { at: Instant; inside: boolean; artifact: string }) => `${move.at} ${move.inside} ${move.artifact}`
+  const later = !known.move || rank({ at, inside, artifact }) > rank(known.move)
   return {
     ...known,
     ...(clock === undefined ? {} : { clock_started_at: clock }),
-    artifacts: isInside ? [...new Set([...known.artifacts, artifact])].sort() : known.artifacts,
-    ...(later ? { move: { at, inside: isInside, artifact } } : {}),
+    artifacts: inside ? [...new Set([...known.artifacts, artifact])].sort() : known.artifacts,
+    ...(later ? { move: { at, inside, artifact } } : {}),
   }
 }

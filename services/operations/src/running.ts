@@ -6,10 +6,7 @@ import type { Span } from './source.ts'
 
 export type Changed = z.infer<typeof fact.changed.schema>
 /** One step of a deployment: from `since` on it serves `share` of the traffic. */
-export interface Placement extends Omit<Changed, 'service' | 'environment'> {
-  /** When builds said so: it may learn more about an artifact later. */
-  readonly told_at: Instant
-}
+export type Placement = Omit<Changed, 'service' | 'environment'>
 export interface Running {
   readonly service?: string
   readonly environment?: string
@@ -23,7 +20,7 @@ export interface Served {
 }
 
 const kept = 100
-const identity = ({ since, deployment, artifact }: Placement) => `${since} ${deployment} ${artifact}`
+const identity = ({ since, deployment, artifact }: Pick<Placement, 'since' | 'deployment' | 'artifact'>) => `${since} ${deployment} ${artifact}`
 
 /** What served at a moment, newest first: the latest step, and beside a partial one what it has not replaced yet. */
 export function runningAt({ placements }: Running, at: Instant): readonly Served[] {
@@ -78,18 +75,16 @@ export const running = stream('running', fact, { placements: [] } as Running)({
   asks: {},
 
   tells: {
-    placed: ({ placements }, placed: Changed, { at }) => {
-      const known = placements.find((one) => identity(one) === identity({ ...placed, told_at: at }))
-      return known && known.told_at >= at ? [] : [fact.changed(placed)]
+    placed({ placements }, placed: Changed) {
+      const known = placements.find((one) => identity(one) === identity(placed))
+      return known && known.told >= placed.told ? [] : [fact.changed(placed)]
     },
   },
 
   evolve: {
-    changed(state, { service, environment, ...data }, { at }) {
-      const placement: Placement = { ...data, told_at: at }
+    changed(state, { service, environment, ...placement }) {
       const known = state.placements.find((one) => identity(one) === identity(placement))
-      const stands = known && (known.told_at > at || (known.told_at === at && JSON.stringify(known) >= JSON.stringify(placement)))
-      const placements = stands ? state.placements : [...state.placements.filter((one) => one !== known), placement]
+      const placements = known && known.told >= placement.told ? state.placements : [...state.placements.filter((one) => one !== known), placement]
       return { service, environment, placements: placements.toSorted((a, b) => (identity(a) < identity(b) ? -1 : 1)).slice(-kept) }
     },
   },

@@ -1,56 +1,63 @@
-import { type Found, type Read, type Tell, tell } from '@rondo/kernel'
+import type { DataOf, Found, Read, Tell } from '@rondo/kernel'
+import { tell } from '@rondo/kernel'
+import type { incidentNote as fact } from '@rondo/contracts/releases'
 import { artifactOf, type Deployment, deployment, environmentName, type IncidentLink } from './deployment.ts'
 import { firstSuccess } from './deployment-history.ts'
-import { type IncidentNote, incidentNote } from './incident-note.ts'
-
-/** An incident and the deployments that it may have come from, or was said to have come from before. */
-export interface Case {
-  readonly incident: Found<IncidentNote>
-  readonly candidates: readonly Found<Deployment>[]
-}
+import { causeOf, type IncidentNote, incidentNote } from './incident-note.ts'
 
 const decisions = { deployment: 'caused', not_a_deployment: 'not_caused', undecided: 'undecided' } as const
 
-export async function casesOf(read: Read, ids: readonly string[]): Promise<readonly Case[]> {
-  const incidents = await read.loadAll(incidentNote, ids)
-  return Promise.all(incidents.map(async (incident) => ({ incident, candidates: await candidatesOf(read, incident) })))
+function candidate(incident: string, { id, state }: Found<Deployment>): Tell {
+  const artifact = artifactOf(state)
+  const succeeded_at = firstSuccess(state.marks)
+  const seen: DataOf<typeof fact.candidate> = {
+    incident,
+    deployment: id,
+    environment: environmentName(state),
+    seen_at: state.marks[0]?.at ?? '',
+    ...(state.told.external ? { external: state.told.external.value } : {}),
+    ...(state.service ? { service: state.service } : {}),
+    ...(artifact ? { artifact } : {}),
+    ...(succeeded_at ? { succeeded_at } : {}),
+  }
+  return tell(incidentNote, incident, 'candidateSeen', seen)
 }
 
-async function candidatesOf(read: Read, { id, state: { attribution } }: Found<IncidentNote>): Promise<readonly Found<Deployment>[]> {
+/** Deployments that an incident may have come from. */
+export async function deploymentsFor(read: Read, id: string): Promise<readonly Tell[]> {
+  const { attribution } = await read.load(incidentNote, id)
   const named = attribution?.deployment ? [attribution.deployment] : []
   const found = await Promise.all([
-    read.find(deployment, 'incident', [id]),
     attribution?.artifact ? read.find(deployment, 'artifact', [attribution.artifact]) : [],
     read.find(deployment, 'external', named),
     read.loadAll(deployment, named),
   ])
-  return [...new Map(found.flat().map((one) => [one.id, one])).values()]
+  return [...new Map(found.flat().map((one) => [one.id, one])).values()].map((one) => candidate(id, one))
 }
 
-/** The one that was named; else of those that brought the artifact there, the last one before it began. */
-function causeOf({ incident: { state }, candidates }: Case): Found<Deployment> | undefined {
-  const { attribution, environment, began_at, service } = state
-  if (!attribution || attribution.cause === 'not_a_deployment') return undefined
-  const here = candidates
-    .filter((one) => one.state.service === service)
-    .filter(({ id, state: { told } }) => !attribution.deployment || [id, told.external?.value].includes(attribution.deployment))
-    .filter((one) => !attribution.artifact || artifactOf(one.state) === attribution.artifact)
-    .filter((one) => attribution.deployment || !environment || environmentName(one.state) === environment)
-    .map((found) => ({ found, since: firstSuccess(found.state.marks) ?? found.state.marks[0]?.at ?? '' }))
-    .sort((a, b) => (a.since < b.since || (a.since === b.since && a.found.id < b.found.id) ? -1 : 1))
-  return (here.findLast(({ since }) => !began_at || since <= began_at) ?? here[0])?.found
+/** Incidents that were said to come from this deployment or its artifact. */
+export async function incidentsFor(read: Read, id: string): Promise<readonly Tell[]> {
+  const [one] = await read.loadAll(deployment, [id])
+  if (!one) return []
+  const artifact = artifactOf(one.state)
+  const found = await Promise.all([
+    artifact ? read.find(incidentNote, 'artifact', [artifact]) : [],
+    read.find(incidentNote, 'deployment', [id, ...(one.state.told.external ? [one.state.told.external.value] : [])]),
+    read.find(incidentNote, 'candidate', [id]),
+  ])
+  return [...new Set(found.flat().map((incident) => incident.id))].map((incident) => candidate(incident, one))
 }
 
-/** Every deployment concerned is told what holds now; one that was blamed before and is not any more, too. */
-export function linksOf(one: Case): readonly Tell[] {
-  const { id, version, state } = one.incident
-  const cause = causeOf(one)
+/**
+ * Each candidate is told what holds now; one that was blamed before and is not any more, too. The incident's own version
+ * counts the tellings: what was decided of more is newer.
+ */
+export function linksOf({ id, version, state }: Found<IncidentNote>): readonly Tell[] {
+  const cause = causeOf(state)
   const decision = state.attribution ? decisions[state.attribution.cause] : 'undecided'
   const times = { ...(state.began_at ? { began_at: state.began_at } : {}), ...(state.resolution ? { resolved_at: state.resolution.resolved_at } : {}) }
-  return one.candidates
-    .filter((found) => found.id === cause?.id || found.state.incidents[id])
-    .map((found): Tell => {
-      const link: IncidentLink = { incident: id, ...times, told: version, decision: found.id === cause?.id ? decision : 'not_caused' }
-      return tell(deployment, found.id, 'incidentLinked', link)
-    })
+  return state.candidates.map((one): Tell => {
+    const link: IncidentLink = { incident: id, ...times, told: version, decision: one.deployment === cause ? decision : 'not_caused' }
+    return tell(deployment, one.deployment, 'incidentLinked', link)
+  })
 }

@@ -60,8 +60,8 @@ function resolved(before: Deployment, { service, artifact, revision, release, pr
 
 export const environmentName = ({ told }: Deployment): string => told.environment?.value ?? ''
 export const productionOf = (one: Deployment): boolean => one.production ?? isProduction(environmentName(one))
-export const artifactOf = ({ artifact, told }: Deployment): string | undefined => artifact ?? told.artifact?.value
-export const revisionOf = ({ revision, told }: Deployment): string | undefined => revision ?? told.revision?.value
+export const artifactOf = ({ artifact, told }: Deployment): string | undefined => told.artifact?.value ?? artifact
+export const revisionOf = ({ revision, told }: Deployment): string | undefined => told.revision?.value ?? revision
 
 const announcement = (kind: string, at: Instant, share = 0) => `${at} ${kind} ${share}`
 
@@ -85,12 +85,14 @@ const told = (state: Deployment, kind: string, at: Instant, share?: number): Dep
   announced: [...new Set([...state.announced, announcement(kind, at, share)])].sort(),
 })
 
-/** Names by which the missing service or artifact may be found later. */
-function lookups({ service, artifact, told }: Deployment): readonly string[] {
-  const bySender = Object.entries({ service: told.service, repository: told.repository, artifact_name: told.artifact_name }).flatMap(([kind, said]) => (said ? [`${kind} ${said.value}`] : []))
+/** Words by which what concerns it is found: the service and artifact that are missing, news of the artifact that it has. */
+function lookups(state: Deployment): readonly string[] {
+  const { service, told } = state
+  const artifact = artifactOf(state)
+  const bySender = Object.entries({ service: told.service, repository: told.repository, artifact_name: told.artifact_name })
   return [
-    ...(service ? [] : bySender),
-    ...(told.artifact ? [`artifact ${told.artifact.value}`] : []),
+    ...(service ? [] : bySender.flatMap(([kind, said]) => (said ? [`${kind} ${said.value}`] : []))),
+    ...(artifact ? [`artifact ${artifact}`] : []),
     ...(!artifact && told.revision ? [`revision ${told.revision.value}`] : []),
   ]
 }
@@ -130,7 +132,7 @@ export const deployment = stream('deployment', fact, unseen)({
     removed: (state, { at }) => told(state, 'removed', at),
     failed: (state, { at }) => told(state, 'failed', at),
     violated: (state, { reasons }) => (state.violations.length > 0 ? state : { ...state, violations: reasons }),
-    incident_linked: (state, link) => ((state.incidents[link.incident]?.told ?? 0) >= link.told ? state : { ...state, incidents: { ...state.incidents, [link.incident]: link } }),
+    incident_linked: (state, link) => ({ ...state, incidents: { ...state.incidents, [link.incident]: link } }),
     unmapped: (state, { reason }) => ({ ...state, unmapped: reason }),
   },
   phase: ({ marks }) => deploymentPhase(marks),

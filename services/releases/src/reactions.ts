@@ -4,8 +4,8 @@ import { deployment as told } from '@rondo/contracts/intake'
 import { incident, service } from '@rondo/contracts/operations'
 import { artifactNote as artifactSaid, deployment as ran, identityNote as identitySaid, incidentNote as incidentSaid, release as released, serviceNote as serviceSaid } from '@rondo/contracts/releases'
 import { type Envelope, type Found, type Reaction, type Read, type Tell, tell, when } from '@rondo/kernel'
-import { type ArtifactNote, artifactNote, serviceOf } from './artifact-note.ts'
-import { casesOf, linksOf } from './attribution.ts'
+import { type ArtifactNote, artifactNote, serviceOf, verdictsOf } from './artifact-note.ts'
+import { deploymentsFor, incidentsFor, linksOf } from './attribution.ts'
 import { changeNote } from './change-note.ts'
 import { deployment } from './deployment.ts'
 import { identityNote } from './identity-note.ts'
@@ -51,11 +51,7 @@ const candidate = (digest: string, note: ArtifactNote): readonly Tell[] => {
 }
 
 const partTells = (id: string, { part }: ArtifactNote): readonly Tell[] => (part ? [tell(release, id, 'partSeen', part)] : [])
-function gateTells(id: string, { gate }: ArtifactNote): readonly Tell[] {
-  if (!gate) return []
-  const { service: _, ...seen } = gate
-  return [tell(release, id, 'gateSeen', seen)]
-}
+const gateTells = (id: string, note: ArtifactNote): readonly Tell[] => verdictsOf(note).map((seen) => tell(release, id, 'gateSeen', seen))
 
 /** An artifact's note, and what holds the artifact. */
 async function aboutArtifact({ data: { artifact } }: Envelope<{ artifact: string }>, read: Read) {
@@ -138,24 +134,19 @@ const deployments: readonly Reaction[] = [
   ),
 ]
 
-const attributionKnown = ({ streamId }: Envelope, read: Read) => casesOf(read, [streamId])
-const linked = (_: Envelope, cases: Awaited<ReturnType<typeof casesOf>>) => cases.flatMap(linksOf)
-/** Incidents that were said to come from this deployment or its artifact before it was known. */
-async function blamed({ streamId, data: { artifact } }: Envelope<{ artifact?: string | undefined }>, read: Read) {
-  const { told } = await read.load(deployment, streamId)
-  const found = await Promise.all([
-    artifact ? read.find(incidentNote, 'artifact', [artifact]) : [],
-    read.find(incidentNote, 'deployment', [streamId, ...(told.external ? [told.external.value] : [])]),
-  ])
-  return casesOf(read, [...new Set(found.flat().map(({ id }) => id))])
-}
+const theIncident = ({ streamId }: Envelope, read: Read) => read.loadAll(incidentNote, [streamId])
+const linked = (_: Envelope, found: Awaited<ReturnType<typeof theIncident>>) => found.flatMap(linksOf)
+const blamed = ({ streamId }: Envelope, read: Read) => incidentsFor(read, streamId)
+const asFound = (_: Envelope, tells: readonly Tell[]) => tells
 
 const incidents: readonly Reaction[] = [
-  when(incidentSaid.declared, attributionKnown, linked),
-  when(incidentSaid.attributed, attributionKnown, linked),
-  when(incidentSaid.resolved, attributionKnown, linked),
-  when(ran.resolved, blamed, linked),
-  when(ran.succeeded, blamed, linked),
+  when(incidentSaid.attributed, ({ streamId }, read) => deploymentsFor(read, streamId), asFound),
+  when(ran.observed, blamed, asFound),
+  when(ran.resolved, blamed, asFound),
+  when(incidentSaid.declared, theIncident, linked),
+  when(incidentSaid.attributed, theIncident, linked),
+  when(incidentSaid.resolved, theIncident, linked),
+  when(incidentSaid.candidate, theIncident, linked),
 ]
 
 export const reactions: readonly Reaction[] = [...notes, ...releases, ...deployments, ...incidents]

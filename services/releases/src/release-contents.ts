@@ -21,7 +21,7 @@ const changesKept = 1000
 /** The newest telling stands, whichever arrives last. */
 export const newer = <T extends { readonly told: number }>(known: T | undefined, seen: T): T => (known && known.told >= seen.told ? known : seen)
 
-export function withVerdict(known: readonly GateSeen[], seen: GateSeen): readonly GateSeen[] {
+export function withVerdict<Seen extends GateSeen>(known: readonly Seen[], seen: Seen): readonly Seen[] {
   const others = known.filter(({ told }) => told !== seen.told)
   return [...others, seen].sort((a, b) => a.told - b.told).slice(-verdictsKept)
 }

@@ -4,7 +4,7 @@ import type { Releases } from '@rondo/proto/releases'
 import { type Role, rpcs } from '@rondo/runtime'
 import { z } from 'zod'
 import { contributorsAnswer, deploymentAnswer, handoverAnswer, historyOf, metricsAnswer, releaseAnswer, unknownAnswer } from './answers.ts'
-import { artifactNote, serviceOf } from './artifact-note.ts'
+import { artifactNote, serviceOf, verdictsOf } from './artifact-note.ts'
 import { changeNote } from './change-note.ts'
 import { artifactOf, type Deployment, deployment, revisionOf } from './deployment.ts'
 import { environment, environmentOf } from './environment.ts'
@@ -67,11 +67,7 @@ async function creation(read: Read, service: string, artifacts: readonly string[
   const other = known.find(({ state }) => (serviceOf(state) ?? service) !== service)
   if (other) refuse('invalid', `${other.id} is an artifact of ${serviceOf(other.state)}, not of ${service}`, { path: `artifacts[${artifacts.indexOf(other.id)}]` })
   const parts = known.flatMap(({ state }) => state.part ?? [])
-  const gates = known.flatMap(({ state: { gate } }) => {
-    if (!gate) return []
-    const { service: _, ...seen } = gate
-    return [seen]
-  })
+  const gates = known.flatMap(({ state }) => verdictsOf(state))
   const persons = await mappingsOf(read, parts.flatMap(({ contributors }) => contributors.map((one) => one.actor)))
   return { service, artifacts, notes, parts, gates, persons, ...(policy ? { policy: { policy_hash: policy.policy_hash, told: policy.told } } : {}) }
 }
@@ -98,8 +94,7 @@ async function contributorsOfCommits(read: Read, commits: readonly string[]) {
   }
 }
 
-/** Also `not_found` where the stream was never written. */
-const existing = async <S,>(found: readonly Found<S>[], what: string) => found[0] ?? refuse('not_found', `there is no ${what}`)
+const existing = <S,>(found: readonly Found<S>[], what: string) => found[0] ?? refuse('not_found', `there is no ${what}`)
 
 export const rpc = rpcs<Releases>()({
   Create: {
@@ -170,7 +165,7 @@ export const rpc = rpcs<Releases>()({
   GetDeployment: {
     roles: everybody,
     request: z.strictObject({ deployment_id: text }),
-    query: async ({ deployment_id }, read) => ({ deployment: deploymentAnswer(await existing(await read.loadAll(deployment, [deployment_id]), `deployment ${deployment_id}`)) }),
+    query: async ({ deployment_id }, read) => ({ deployment: deploymentAnswer(existing(await read.loadAll(deployment, [deployment_id]), `deployment ${deployment_id}`)) }),
   },
   WhatRuns: {
     roles: everybody,
@@ -234,7 +229,7 @@ export const rpc = rpcs<Releases>()({
   GetHandover: {
     roles: everybody,
     request: z.strictObject(id),
-    query: async ({ release_id }, read) => handoverAnswer(release_id, (await existing(await read.loadAll(handover, [release_id]), `hand-over of ${release_id}`)).state),
+    query: async ({ release_id }, read) => handoverAnswer(release_id, (existing(await read.loadAll(handover, [release_id]), `hand-over of ${release_id}`)).state),
   },
   Contributors: {
     roles: everybody,

@@ -3,6 +3,7 @@ import type { Instant, Occurrence } from '@rondo/kernel'
 /** Something that speaks for a requirement: a signal, an incident, a requester's item. */
 export interface Evidence {
   readonly first: Instant
+  /** Of a signal: when it came last. */
   readonly last: Instant
   /** It came here by itself, not only with a merge or split. */
   readonly own: boolean
@@ -45,12 +46,14 @@ interface Sighting {
   /** When it happened; without it the occurrence's own time. */
   readonly at?: Instant | undefined
   readonly from?: string | undefined
+  /** That it came again says something: a signal. */
+  readonly repeats?: boolean
 }
 
 /** Whether the state would change: what is told again is not recorded again. */
-export function isNews({ seen }: Evidences, { id, at, from }: Sighting, now: Instant): boolean {
+export function isNews({ seen }: Evidences, { id, at, from, repeats }: Sighting, now: Instant): boolean {
   const known = seen[id]
-  if (!known || (at ?? now) < known.first || (at ?? now) > known.last) return true
+  if (!known || (at ?? now) < known.first || (repeats && (at ?? now) > known.last)) return true
   return from ? (known.placed ?? '') < now : !known.own
 }
 
@@ -59,13 +62,13 @@ export function joined(
   sighting: Sighting & Pick<Evidence, 'problem' | 'signals' | 'item' | 'requester'>,
   occurrence: Occurrence,
 ): Evidences {
-  const { id, at = occurrence.at, from, ...what } = sighting
+  const { id, at = occurrence.at, from, repeats, ...what } = sighting
   const known: Evidence = seen[id] ?? { ...what, first: at, last: at, own: false }
   const moved = from !== undefined && (known.placed ?? '') <= occurrence.at ? { placed: occurrence.at, from } : {}
   const entry = {
     ...known,
     first: earliestOf(known.first, at),
-    last: latestOf(known.last, at),
+    last: repeats ? latestOf(known.last, at) : earliestOf(known.last, at),
     own: known.own || !from,
     ...moved,
   }

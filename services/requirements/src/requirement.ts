@@ -90,7 +90,7 @@ export const requirement = stream(
     }),
     joined: (requirement, { signal, problem, episode, moved_from }, occurrence) => ({
       ...requirement,
-      signals: joined(requirement.signals, { id: signal, problem, at: episode, from: moved_from }, occurrence),
+      signals: joined(requirement.signals, { id: signal, problem, at: episode, from: moved_from, repeats: true }, occurrence),
     }),
     requested: (requirement, { item, requester, moved_from }, occurrence) => ({
       ...requirement,

@@ -46,7 +46,7 @@ function raisedUnless({ raised }: Requirement, draft: Draft, origin: Origin, { a
 }
 
 function join(requirement: Requirement, { signal, problem, service, episode }: Signal, { at }: Context, from?: string) {
-  const news = isNews(requirement.signals, { id: signal, at: episode, from }, at)
+  const news = isNews(requirement.signals, { id: signal, at: episode, from, repeats: true }, at)
   return news ? [fact.joined({ signal, problem, service, ...(episode && { episode }), ...(from && { moved_from: from }) })] : []
 }
 function request(requirement: Requirement, { item, requester }: Request, { at }: Context, from?: string) {

@@ -1,13 +1,14 @@
 import { BusError } from '../error.ts'
-import { createOutbox } from '../outbox.ts'
-import { type Bus, type Consumer, defaultPace, type Log, type Pace } from '../port.ts'
-import { createAdmin } from './admin.ts'
-import { createClient, type KafkaConnection } from './client.ts'
+import { Openness } from '../openness.ts'
+import { Outbox } from '../outbox.ts'
+import { type Bus, defaultPace, type Log, type Pace, type StoredRecord } from '../port.ts'
+import { KafkaAdmin } from './admin.ts'
+import { createClient, type KafkaClient, type KafkaConnection } from './client.ts'
 import { installCodecs } from './codec.ts'
-import { consumeKafka } from './consumer.ts'
+import { KafkaMember } from './consumer.ts'
 import { fetchFrom, fetchTopicId } from './protocol.ts'
 import { storedRecord } from './record.ts'
-import { createStore } from './store.ts'
+import { KafkaStore } from './store.ts'
 
 export interface KafkaBusOptions extends KafkaConnection {
   readonly pace?: Partial<Pace>
@@ -17,66 +18,56 @@ export interface KafkaBusOptions extends KafkaConnection {
 /** Below the broker's limit of a whole request (100 MB), and small enough to be retried without pain. */
 const requestLimits = { bytes: 8 << 20, records: 5000 }
 
+async function tailOf(client: KafkaClient, admin: KafkaAdmin, topic: string, partition: number): Promise<StoredRecord | undefined> {
+  const bounds = (await admin.bounds(topic)).find((one) => one.partition === partition)
+  if (bounds === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
+  if (bounds.first === bounds.next) return undefined
+  // The last offset may be a transaction's marker: look further and further back.
+  for (let back = 1n; ; back *= 4n) {
+    const from = back < bounds.next - bounds.first ? bounds.next - back : bounds.first
+    const found = (await fetchFrom(client, topic, partition, from)).filter(({ isControlRecord }) => isControlRecord !== true).at(-1)
+    if (found !== undefined) return storedRecord(topic, partition, found)
+    if (from === bounds.first) return undefined
+  }
+}
+
 /** The bus on Kafka 2.8 or newer, through kafkajs. Nothing is connected before it is used. */
 export function kafkaBus({ pace: given, log = () => undefined, ...connection }: KafkaBusOptions): Bus {
   installCodecs()
   const pace = { ...defaultPace, ...given }
   const client = createClient(connection, log)
-  const admin = createAdmin(client)
-  const store = createStore(client, admin, log)
-  const outbox = createOutbox(store, requestLimits)
-  const consumers = new Set<Consumer>()
-  let closed = false
-  const whileOpen = () => {
-    if (closed) throw new BusError('closed', 'the bus is closed')
-  }
+  const admin = new KafkaAdmin(client)
+  const store = new KafkaStore(client, admin, log)
+  const outbox = new Outbox(store, requestLimits)
+  const open = new Openness()
 
   return {
     async ensure(topics) {
-      whileOpen()
+      open.check()
       await admin.ensure(topics)
     },
-    send: outbox.send,
+    send: (topic, records) => outbox.send(topic, records),
+    async tail(topic, partition) {
+      open.check()
+      return tailOf(client, admin, topic, partition)
+    },
     async bounds(topic) {
-      whileOpen()
+      open.check()
       return admin.bounds(topic)
     },
-    async tail(topic, partition) {
-      whileOpen()
-      const bounds = (await admin.bounds(topic)).find((one) => one.partition === partition)
-      if (bounds === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
-      if (bounds.first === bounds.next) return undefined
-      // The last offset may be a transaction's marker: look further and further back.
-      for (let back = 1n; ; back *= 4n) {
-        const from = back < bounds.next - bounds.first ? bounds.next - back : bounds.first
-        const found = (await fetchFrom(client, topic, partition, from)).filter(({ isControlRecord }) => isControlRecord !== true).at(-1)
-        if (found !== undefined) return storedRecord(topic, partition, found)
-        if (from === bounds.first) return undefined
-      }
-    },
     async topicId(topic) {
-      whileOpen()
+      open.check()
       return fetchTopicId(client, topic)
     },
     async consume(options) {
-      whileOpen()
-      const consumer = await consumeKafka(client, admin, options, pace, log)
-      const tracked: Consumer = {
-        get paused() {
-          return consumer.paused
-        },
-        resume: consumer.resume,
-        async stop() {
-          consumers.delete(tracked)
-          await consumer.stop()
-        },
-      }
-      consumers.add(tracked)
-      return tracked
+      open.check()
+      const member = new KafkaMember({ client, admin, pace, log }, options)
+      open.add(member)
+      await member.begin()
+      return member
     },
     async close() {
-      closed = true
-      await Promise.all([...consumers].map((consumer) => consumer.stop()))
+      if (!(await open.close())) return
       await outbox.close()
       await store.close()
       await admin.close()

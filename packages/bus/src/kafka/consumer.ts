@@ -1,46 +1,159 @@
 import type { EachBatchPayload, Consumer as KafkaConsumer } from 'kafkajs'
 import { asError, BusError } from '../error.ts'
-import { type PartitionWork, partitionWork } from '../partition-work.ts'
-import type { Bounds, ConsumeOptions, Consumer, Lag, Log, Pace } from '../port.ts'
+import { type Ends, PartitionWork } from '../partition-work.ts'
+import type { ConsumeOptions, Consumer, Lag, Log, Pace, Paused } from '../port.ts'
 import { bounded } from '../time.ts'
 import type { KafkaAdmin } from './admin.ts'
 import type { KafkaClient } from './client.ts'
 import { storedRecord } from './record.ts'
 
-const sessionTimeout = 30_000
-const heartbeatInterval = 3000
-/** The longest that a resumed partition waits for the fetch under way, and the price of an idle consumer. */
-const maxWaitTimeInMs = 500
-/** A member that neither fetches nor handles for so long has died without saying so. */
+const settings = {
+  // After a crash the group waits so long for the member that is gone.
+  sessionTimeout: 10_000,
+  heartbeatInterval: 2500,
+  // The longest that a resumed partition waits for the fetch under way, and the price of an idle consumer.
+  maxWaitTimeInMs: 500,
+  allowAutoTopicCreation: false,
+}
+
+/** A member that neither fetches nor joins for so long has died without saying so. */
 const silence_ms = 90_000
 const stopWithin_ms = 5000
 
 const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`
 
-/** One consumer of the client. It is not restarted when it crashes: a new one takes its place, so that nothing of its state lives on. */
-export function consumeKafka(client: KafkaClient, admin: KafkaAdmin, options: ConsumeOptions, pace: Pace, log: Log): Promise<Consumer> {
-  const { group, topics, onError, onLag } = options
-  const works = new Map<string, PartitionWork>()
-  let current: KafkaConsumer | undefined
-  let lastSign = Date.now()
-  let crashes = 0
-  let stopped = false
-  let restartTimer: NodeJS.Timeout | undefined
-  let watching: Promise<void> | undefined
+export interface KafkaParts {
+  readonly client: KafkaClient
+  readonly admin: KafkaAdmin
+  readonly pace: Pace
+  readonly log: Log
+}
 
-  const createWork = (consumer: KafkaConsumer, topic: string, partition: number): PartitionWork => {
+/** A member of a group. A consumer of the client that crashed is not restarted: a new one takes its place, so that nothing of its state lives on. */
+export class KafkaMember implements Consumer {
+  readonly #parts: KafkaParts
+  readonly #options: ConsumeOptions
+  readonly #works = new Map<string, PartitionWork>()
+  readonly #watchTimer: NodeJS.Timeout
+  #current: KafkaConsumer | undefined
+  #lastSign = Date.now()
+  #crashes = 0
+  #stopped = false
+  #restartTimer: NodeJS.Timeout | undefined
+  #watching: Promise<void> | undefined
+
+  constructor(parts: KafkaParts, options: ConsumeOptions) {
+    this.#parts = parts
+    this.#options = options
+    this.#watchTimer = setInterval(() => {
+      this.#watching ??= this.#watch().finally(() => {
+        this.#watching = undefined
+      })
+    }, parts.pace.watch)
+  }
+
+  get paused(): readonly Paused[] {
+    return [...this.#works.values()].flatMap(({ topic, partition, standsStill }) =>
+      standsStill === undefined ? [] : [{ topic, partition, reason: standsStill }],
+    )
+  }
+
+  resume(topic: string, partition: number): void {
+    this.#works.get(keyOf(topic, partition))?.resume()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    clearInterval(this.#watchTimer)
+    clearTimeout(this.#restartTimer)
+    const last = this.#current
+    await this.#revokeAll()
+    this.#current = undefined
+    if (last !== undefined) await bounded(this.#release(last), stopWithin_ms)
+    await this.#watching
+  }
+
+  /** Joins the group; never rejects: what fails is told and tried again. */
+  async begin(): Promise<void> {
+    this.#lastSign = Date.now()
+    const { group, topics } = this.#options
+    const consumer = this.#parts.client.consumer({
+      groupId: group,
+      ...settings,
+      retry: { retries: 8, restartOnFailure: async () => false },
+    })
+    this.#current = consumer
+    this.#listen(consumer)
+    try {
+      await consumer.connect()
+      await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 64,
+        eachBatch: (payload) => this.#eachBatch(payload),
+      })
+    } catch (error) {
+      await this.#release(consumer)
+      if (consumer === this.#current) await this.#crashed(error)
+    }
+  }
+
+  #listen(consumer: KafkaConsumer): void {
+    const { GROUP_JOIN, FETCH, CRASH, END_BATCH_PROCESS } = consumer.events
+    consumer.on(GROUP_JOIN, ({ payload }) => {
+      if (consumer === this.#current) this.#assign(consumer, payload.memberAssignment)
+    })
+    consumer.on(FETCH, () => {
+      this.#lastSign = Date.now()
+    })
+    consumer.on(END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
+      // Only markers of transactions: the client moves on without asking.
+      if (batchSize === 0) this.#works.get(keyOf(topic, partition))?.skipTo(BigInt(lastOffset) + 1n)
+    })
+    consumer.on(CRASH, ({ payload }) => {
+      if (consumer === this.#current) void this.#crashed(payload.error)
+    })
+  }
+
+  /** Runs before the first fetch after the group has come together: nothing is fetched until `start` has said from where. */
+  #assign(consumer: KafkaConsumer, assignment: Readonly<Record<string, readonly number[]>>): void {
+    this.#lastSign = Date.now()
+    this.#crashes = 0
+    const assigned = Object.entries(assignment).flatMap(([topic, own]) => own.map((partition) => ({ topic, partition })))
+    const keys = new Set(assigned.map(({ topic, partition }) => keyOf(topic, partition)))
+    for (const [key, work] of this.#works) {
+      if (keys.has(key)) continue
+      this.#works.delete(key)
+      void work.revoke()
+    }
+    for (const { topic, partition } of assigned) {
+      consumer.pause([{ topic, partitions: [partition] }])
+      const known = this.#works.get(keyOf(topic, partition))
+      if (known !== undefined) known.rejoined()
+      else {
+        const work = this.#createWork(consumer, topic, partition)
+        this.#works.set(keyOf(topic, partition), work)
+        work.begin()
+      }
+    }
+  }
+
+  #createWork(consumer: KafkaConsumer, topic: string, partition: number): PartitionWork {
     // After a crash the client throws at whoever still holds the old consumer; its works are revoked then.
     const ifCurrent = (act: () => void) => {
-      if (consumer === current) act()
+      if (consumer === this.#current) act()
+    }
+    const bounds = async (): Promise<Ends> => {
+      const found = (await this.#parts.admin.bounds(topic)).find((one) => one.partition === partition)
+      if (found === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
+      return found
     }
     const feed = {
       topic,
       partition,
-      async bounds(): Promise<Bounds> {
-        const bounds = (await admin.bounds(topic)).find((one) => one.partition === partition)
-        if (bounds === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
-        return bounds
-      },
+      bounds,
       flow: (from: bigint) =>
         ifCurrent(() => {
           consumer.seek({ topic, partition, offset: String(from) })
@@ -48,178 +161,89 @@ export function consumeKafka(client: KafkaClient, admin: KafkaAdmin, options: Co
         }),
       halt: () => ifCurrent(() => consumer.pause([{ topic, partitions: [partition] }])),
     }
-    return partitionWork(options, feed, pace)
+    return new PartitionWork(this.#options, feed, this.#parts.pace)
   }
 
-  /** Runs before the first fetch after the group has come together: nothing is fetched until `start` has said from where. */
-  const assign = (consumer: KafkaConsumer, assignment: Readonly<Record<string, readonly number[]>>): void => {
-    lastSign = Date.now()
-    crashes = 0
-    const now = new Map(
-      Object.entries(assignment).flatMap(([topic, own]) => own.map((partition) => [keyOf(topic, partition), { topic, partition }])),
-    )
-    for (const [key, work] of works) {
-      if (now.has(key)) continue
-      works.delete(key)
-      void work.revoke()
-    }
-    for (const [key, { topic, partition }] of now) {
-      const known = works.get(key)
-      consumer.pause([{ topic, partitions: [partition] }])
-      if (known !== undefined) known.rejoined()
-      else {
-        const work = createWork(consumer, topic, partition)
-        works.set(key, work)
-        work.begin()
-      }
-    }
-  }
-
-  const revokeAll = async (): Promise<void> => {
-    const all = [...works.values()]
-    works.clear()
-    await bounded(Promise.all(all.map((work) => work.revoke())), stopWithin_ms)
-  }
-
-  const eachBatch = async ({ batch, resolveOffset, heartbeat, isStale }: EachBatchPayload): Promise<void> => {
+  async #eachBatch({ batch, resolveOffset, heartbeat, isStale }: EachBatchPayload): Promise<void> {
     const { topic, partition } = batch
-    const work = works.get(keyOf(topic, partition))
+    const work = this.#works.get(keyOf(topic, partition))
     if (work?.position === undefined || isStale()) return
     // The offset that this batch was asked for. The client may have gone elsewhere by itself: it does so when an offset is out of range.
-    const { fetchedOffset } = batch as typeof batch & { fetchedOffset: string }
+    const { fetchedOffset } = batch as typeof batch & { readonly fetchedOffset: string }
     if (BigInt(fetchedOffset) !== work.position) return work.suspect()
     // A rebalance that is told here is met again by the client itself, right after this batch.
-    const beat = setInterval(() => heartbeat().catch(() => undefined), heartbeatInterval)
+    const beat = setInterval(() => heartbeat().catch(() => undefined), settings.heartbeatInterval)
     const next = BigInt(batch.lastOffset()) + 1n
-    const records = batch.messages.map((message) => storedRecord(topic, partition, message))
-    await work.deliver(records, next)
+    await work.deliver(
+      batch.messages.map((message) => storedRecord(topic, partition, message)),
+      next,
+    )
     clearInterval(beat)
     if (work.position === next) resolveOffset(batch.lastOffset())
   }
 
-  const listen = (consumer: KafkaConsumer): void => {
-    const { GROUP_JOIN, FETCH, CRASH, END_BATCH_PROCESS } = consumer.events
-    consumer.on(GROUP_JOIN, ({ payload }) => {
-      if (consumer === current) assign(consumer, payload.memberAssignment)
-    })
-    consumer.on(FETCH, () => {
-      lastSign = Date.now()
-    })
-    consumer.on(END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
-      // Only markers of transactions: the client moves on without asking.
-      if (batchSize === 0) works.get(keyOf(topic, partition))?.skipTo(BigInt(lastOffset) + 1n)
-    })
-    consumer.on(CRASH, ({ payload }) => {
-      if (consumer === current) void crashed(payload.error)
-    })
+  async #revokeAll(): Promise<void> {
+    const all = [...this.#works.values()]
+    this.#works.clear()
+    await bounded(Promise.all(all.map((work) => work.revoke())), stopWithin_ms)
   }
 
-  const crashed = async (thrown: unknown): Promise<void> => {
-    if (stopped) return
-    current = undefined
+  async #crashed(thrown: unknown): Promise<void> {
+    if (this.#stopped) return
+    const { group, onError } = this.#options
+    const { retryFirst, retryMost } = this.#parts.pace
+    this.#current = undefined
     onError(new BusError('unavailable', `the consumer of ${group} failed: ${asError(thrown).message}`, { group }, { cause: thrown }))
-    await revokeAll()
-    const delay = Math.min(pace.retryMost, pace.retryFirst * 2 ** crashes)
-    crashes += 1
-    if (!stopped) restartTimer = setTimeout(() => void begin(), delay)
+    await this.#revokeAll()
+    const delay = Math.min(retryMost, retryFirst * 2 ** this.#crashes)
+    this.#crashes += 1
+    if (!this.#stopped) this.#restartTimer = setTimeout(() => void this.begin(), delay)
   }
 
-  const begin = async (): Promise<void> => {
-    lastSign = Date.now()
-    const consumer = client.consumer({
-      groupId: group,
-      sessionTimeout,
-      heartbeatInterval,
-      maxWaitTimeInMs,
-      allowAutoTopicCreation: false,
-      retry: { retries: 4, restartOnFailure: async () => false },
-    })
-    current = consumer
-    listen(consumer)
-    try {
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-      await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 64, eachBatch })
-    } catch (error) {
-      await release(consumer)
-      if (consumer === current) await crashed(error)
-    }
-  }
-
-  const release = async (consumer: KafkaConsumer): Promise<void> => {
+  async #release(consumer: KafkaConsumer): Promise<void> {
     try {
       await consumer.disconnect()
     } catch (error) {
-      log('debug', `a consumer of ${group} could not be closed in order`, { error })
+      this.#parts.log('debug', `a consumer of ${this.#options.group} could not be closed in order`, { error })
     }
   }
 
-  const lags = async (): Promise<readonly Lag[]> => {
+  async #watch(): Promise<void> {
+    const consumer = this.#current
+    if (consumer === undefined) return
+    if (Date.now() - this.#lastSign > silence_ms) {
+      await this.#release(consumer)
+      if (consumer === this.#current) await this.#crashed(new Error(`it was silent for ${silence_ms} ms`))
+      return
+    }
+    try {
+      const found = await this.#lags()
+      this.#options.onLag?.(found)
+      if (found.length > 0) await this.#commitHint(found)
+    } catch (error) {
+      if (!this.#stopped) this.#options.onError(asError(error))
+    }
+  }
+
+  async #lags(): Promise<readonly Lag[]> {
     const found: Lag[] = []
-    for (const topic of new Set([...works.values()].map((work) => work.topic))) {
-      for (const bounds of await admin.bounds(topic)) {
-        const work = works.get(keyOf(topic, bounds.partition))
-        const position = work?.position
-        if (position === undefined) continue
+    for (const topic of new Set([...this.#works.values()].map((work) => work.topic))) {
+      for (const bounds of await this.#parts.admin.bounds(topic)) {
+        const work = this.#works.get(keyOf(topic, bounds.partition))
         work?.check(bounds)
-        found.push({ ...bounds, topic, position, lag: bounds.next - position })
+        const position = work?.position
+        if (position !== undefined) found.push({ ...bounds, topic, position, lag: bounds.next - position })
       }
     }
     return found
   }
 
   /** Group offsets are for the eyes of lag dashboards; nothing is ever read from them. */
-  const commitHint = async (found: readonly Lag[]): Promise<void> => {
+  async #commitHint(found: readonly Lag[]): Promise<void> {
     try {
-      await current?.commitOffsets(found.map(({ topic, partition, position }) => ({ topic, partition, offset: String(position) })))
+      await this.#current?.commitOffsets(found.map(({ topic, partition, position }) => ({ topic, partition, offset: String(position) })))
     } catch (error) {
-      log('debug', `the group offsets of ${group} could not be told`, { error })
+      this.#parts.log('debug', `the group offsets of ${this.#options.group} could not be told`, { error })
     }
   }
-
-  const watch = async (): Promise<void> => {
-    const consumer = current
-    if (consumer === undefined) return
-    if (Date.now() - lastSign > silence_ms) {
-      await release(consumer)
-      if (consumer === current) await crashed(new Error(`it was silent for ${silence_ms} ms`))
-      return
-    }
-    try {
-      const found = await lags()
-      onLag?.(found)
-      if (found.length > 0) await commitHint(found)
-    } catch (error) {
-      if (!stopped) onError(asError(error))
-    }
-  }
-
-  const watchTimer = setInterval(() => {
-    watching ??= watch().finally(() => {
-      watching = undefined
-    })
-  }, pace.watch)
-
-  const consumer: Consumer = {
-    get paused() {
-      return [...works.values()].flatMap(({ topic, partition, standsStill }) =>
-        standsStill === undefined ? [] : [{ topic, partition, reason: standsStill }],
-      )
-    },
-    resume(topic, partition) {
-      works.get(keyOf(topic, partition))?.resume()
-    },
-    async stop() {
-      if (stopped) return
-      stopped = true
-      clearInterval(watchTimer)
-      clearTimeout(restartTimer)
-      const last = current
-      await revokeAll()
-      current = undefined
-      if (last !== undefined) await bounded(release(last), stopWithin_ms)
-      await watching
-    },
-  }
-  return begin().then(() => consumer)
 }

@@ -11,7 +11,10 @@ async function createHarness(): Promise<BusHarness> {
   await admin.connect()
   return {
     open: async () => kafkaBus({ ...connection, pace: { retryFirst: 50, retryMost: 500, watch: 100 } }),
-    deleteRecords: (topic, partition, before) => admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] }),
+    deleteRecords: async (topic, partition, before) => {
+      await admin.fetchTopicOffsets(topic) // the client looks for the partition's leader before it has asked who it is
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] })
+    },
     recreate: async ({ name, partitions }) => {
       await admin.deleteTopics({ topics: [name] })
       // Deletion goes on for a moment after it was acknowledged.

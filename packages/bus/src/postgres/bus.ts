@@ -1,10 +1,11 @@
 import pg from 'pg'
-import { asError, BusError } from '../error.ts'
-import { createOutbox } from '../outbox.ts'
-import { type Bus, type Consumer, defaultPace, type Log } from '../port.ts'
-import { consumePostgres, type PollPace } from './consumer.ts'
+import { asError } from '../error.ts'
+import { Openness } from '../openness.ts'
+import { Outbox } from '../outbox.ts'
+import { type Bus, defaultPace, type Log } from '../port.ts'
+import { type PollPace, PostgresMember } from './consumer.ts'
 import { openSession } from './session.ts'
-import { createStore } from './store.ts'
+import { PostgresStore } from './store.ts'
 
 export interface PostgresBusOptions {
   /** As the bus's own role, in a database that `migrateBus` has prepared. */
@@ -26,15 +27,11 @@ export function postgresBus({ url, connections = 4, pace: given, trimEvery = 60_
   // An idle connection that breaks: whoever needs one gets a new one.
   pool.on('error', (error) => log('warn', 'a connection of the bus was lost', { error: error.message }))
   const session = openSession(url, log)
-  const store = createStore(pool, log)
-  const outbox = createOutbox(store, requestLimits)
-  const consumers = new Set<Consumer>()
-  let closed = false
-  let trimming: Promise<void> | undefined
-  const whileOpen = () => {
-    if (closed) throw new BusError('closed', 'the bus is closed')
-  }
+  const store = new PostgresStore(pool, log)
+  const outbox = new Outbox(store, requestLimits)
+  const open = new Openness()
 
+  let trimming: Promise<void> | undefined
   const trim = async (): Promise<void> => {
     try {
       await store.trim()
@@ -51,43 +48,29 @@ export function postgresBus({ url, connections = 4, pace: given, trimEvery = 60_
 
   return {
     async ensure(topics) {
-      whileOpen()
+      open.check()
       await store.ensure(topics)
     },
-    send: outbox.send,
+    send: (topic, records) => outbox.send(topic, records),
     async tail(topic, partition) {
-      whileOpen()
+      open.check()
       return store.last(topic, partition)
     },
     async bounds(topic) {
-      whileOpen()
+      open.check()
       return store.bounds(topic)
     },
     async topicId(topic) {
-      whileOpen()
-      return (await store.topic(topic, true)).id
+      open.check()
+      return (await store.facts(topic, true)).id
     },
     async consume(options) {
-      whileOpen()
-      const consumer = consumePostgres(pool, session, store, options, pace, log)
-      const tracked: Consumer = {
-        get paused() {
-          return consumer.paused
-        },
-        resume: consumer.resume,
-        async stop() {
-          consumers.delete(tracked)
-          await consumer.stop()
-        },
-      }
-      consumers.add(tracked)
-      return tracked
+      open.check()
+      return open.add(new PostgresMember({ pool, session, store, pace, log }, options))
     },
     async close() {
-      if (closed) return
-      closed = true
+      if (!(await open.close())) return
       clearInterval(trimTimer)
-      await Promise.all([...consumers].map((consumer) => consumer.stop()))
       await outbox.close()
       await trimming
       await session.close()

@@ -1,33 +1,33 @@
 import type pg from 'pg'
+import { Coalesced } from '../coalesced.ts'
 import { asError, BusError } from '../error.ts'
-import { type PartitionWork, partitionWork } from '../partition-work.ts'
-import type { Bounds, ConsumeOptions, Consumer, Lag, Log, Pace } from '../port.ts'
+import { type Ends, PartitionWork } from '../partition-work.ts'
+import type { ConsumeOptions, Consumer, Lag, Log, Pace, Paused } from '../port.ts'
 import { bounded } from '../time.ts'
-import { type Ear, notifyGroupStatement, type Session } from './session.ts'
+import { type Held, Membership } from './membership.ts'
+import type { Ear, Session } from './session.ts'
 import type { PostgresStore } from './store.ts'
 
 export interface PollPace extends Pace {
   /** The safety net under the wake-ups. */
   readonly poll: number
-  /** Between two signs of life of a member. The database gives it up after 15 s without one. */
+  /** Between two signs of life of a member. */
   readonly heartbeat: number
 }
 
-/** A member that could not give a sign of life for so long (milliseconds) stops by itself, before others take its partitions. */
-const giveUpAfter_ms = 10_000
 const stopWithin_ms = 5000
-const memberLock = 1380078931
 
-interface Held {
-  readonly topic: string
-  readonly topic_number: number
-  readonly partition_number: number
-  readonly is_wanted: boolean
+export interface PostgresParts {
+  readonly pool: pg.Pool
+  readonly session: Session
+  readonly store: PostgresStore
+  readonly pace: PollPace
+  readonly log: Log
 }
 
 interface Reading {
   readonly work: PartitionWork
-  readonly topicNumber: number
+  readonly topic: { readonly name: string; readonly number: number }
   pumping: boolean
 }
 
@@ -37,244 +37,191 @@ const boundsStatement = `
   select p.topic, p.partition, p.first, p.next
   from bus.partition p join unnest($1::int[], $2::int[]) w (topic, partition) on p.topic = w.topic and p.partition = w.partition`
 
-/** A task that is asked for often and runs once at a time: what is asked for during a run makes one more run. */
-function coalesced(task: () => Promise<void>): { ask(): void; idle(): Promise<void> } {
-  let running: Promise<void> | undefined
-  let asked = false
-  const loop = async (): Promise<void> => {
-    while (asked) {
-      asked = false
-      await task()
-    }
-    running = undefined
-  }
-  return {
-    ask() {
-      asked = true
-      running ??= loop()
-    },
-    idle: async () => running,
-  }
-}
-
 /** A member of a group on the embedded bus. */
-export function consumePostgres(
-  pool: pg.Pool,
-  session: Session,
-  store: PostgresStore,
-  options: ConsumeOptions,
-  pace: PollPace,
-  log: Log,
-): Consumer {
-  const { group, topics, onError, onLag } = options
-  const readings = new Map<string, Reading>()
-  const revoking = new Set<string>()
-  let member: { readonly number: number; readonly on: pg.Client } | undefined
-  let lastSign = performance.now()
-  let lastLag = 0
-  let stopped = false
+export class PostgresMember implements Consumer {
+  readonly #parts: PostgresParts
+  readonly #options: ConsumeOptions
+  readonly #membership: Membership
+  readonly #readings = new Map<string, Reading>()
+  readonly #releasing = new Set<string>()
+  readonly #timers: readonly NodeJS.Timeout[]
+  readonly #polling = new Coalesced(() => this.#look())
+  readonly #balancing = new Coalesced(() => this.#balance())
+  readonly #ear: Ear
+  #lastLag = 0
+  #stopped = false
 
-  const createReading = (topic: string, topicNumber: number, partition: number): Reading => {
-    const feed = {
-      topic,
-      partition,
-      async bounds(): Promise<Bounds> {
-        const bounds = (await store.bounds(topic)).find((one) => one.partition === partition)
-        if (bounds === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
-        return bounds
+  constructor(parts: PostgresParts, options: ConsumeOptions) {
+    this.#parts = parts
+    this.#options = options
+    this.#membership = new Membership(parts.pool, parts.session, options.group, options.topics)
+    this.#timers = [setInterval(() => this.#beat(), parts.pace.heartbeat), setInterval(() => this.#polling.ask(), parts.pace.poll)]
+    this.#ear = {
+      onRecords: (topic) => {
+        if (options.topics.includes(topic)) this.#polling.ask()
       },
-      flow: () => poll.ask(),
-      halt: () => undefined,
+      onGroup: (group) => {
+        if (group === options.group) this.#balancing.ask()
+      },
+      // The member's lock is gone with the session: others may read its partitions from now on.
+      onLost: () => this.#giveUp(),
+      onBack: () => this.#balancing.ask(),
     }
-    return { work: partitionWork(options, feed, pace), topicNumber, pumping: false }
+    parts.session.add(this.#ear)
   }
 
-  const drop = async (key: string): Promise<void> => {
-    const reading = readings.get(key)
-    readings.delete(key)
-    await reading?.work.revoke()
-  }
-
-  const dropAll = (): Promise<unknown> => Promise.all([...readings.keys()].map(drop))
-
-  /** The partition goes to another member: after what is being handled, never during it. */
-  const letGo = async ({ topic, topic_number, partition_number }: Held, me: number): Promise<void> => {
-    const key = keyOf(topic, partition_number)
-    if (revoking.has(key)) return
-    revoking.add(key)
-    try {
-      await drop(key)
-      const text = 'delete from bus.lease where group_name = $1 and topic = $2 and partition = $3 and member = $4'
-      await pool.query(text, [group, topic_number, partition_number, me])
-      await pool.query(notifyGroupStatement, [group])
-    } catch (error) {
-      onError(asError(error), topic, partition_number)
-    } finally {
-      revoking.delete(key)
-    }
-  }
-
-  const join = async (on: pg.Client): Promise<number> => {
-    const text = 'insert into bus.member (group_name, topics, seen_at) values ($1, $2, clock_timestamp()) returning number'
-    // One transaction: a member without its lock would be taken for dead.
-    const { rows } = await on.query<{ number: number }>(
-      `with made as (${text}) select number, pg_advisory_lock(${memberLock}, number) from made`,
-      [group, topics],
+  get paused(): readonly Paused[] {
+    return [...this.#readings.values()].flatMap(({ work: { topic, partition, standsStill } }) =>
+      standsStill === undefined ? [] : [{ topic, partition, reason: standsStill }],
     )
-    const number = rows[0]?.number
-    if (number === undefined) throw new Error('no member number')
-    await pool.query(notifyGroupStatement, [group])
-    return number
   }
 
-  const takeUp = (held: readonly Held[], me: number): void => {
-    const keys = new Set(held.map(({ topic, partition_number }) => keyOf(topic, partition_number)))
-    for (const key of readings.keys()) if (!keys.has(key)) void drop(key)
+  resume(topic: string, partition: number): void {
+    this.#readings.get(keyOf(topic, partition))?.work.resume()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#parts.session.remove(this.#ear)
+    const { group } = this.#options
+    await bounded(this.#balancing.idle(), stopWithin_ms)
+    await bounded(this.#dropAll(), stopWithin_ms)
+    await this.#membership
+      .leave()
+      .catch((error) => this.#parts.log('debug', `the group ${group} could not be left in order`, { error: asError(error).message }))
+    await this.#polling.idle()
+  }
+
+  #beat(): void {
+    if (this.#membership.isSilent && this.#readings.size > 0) {
+      this.#parts.log('warn', `the group ${this.#options.group} could not be reached: its partitions are given up`, {})
+      this.#giveUp()
+    }
+    this.#balancing.ask()
+  }
+
+  #giveUp(): void {
+    this.#membership.forget()
+    void this.#dropAll()
+  }
+
+  async #balance(): Promise<void> {
+    if (this.#stopped) return
+    try {
+      const held = await this.#membership.balance()
+      if (this.#stopped) return
+      if (held === undefined) await this.#dropAll()
+      else this.#takeUp(held)
+    } catch (error) {
+      if (!this.#stopped) this.#options.onError(asError(error))
+    }
+  }
+
+  #takeUp(held: readonly Held[]): void {
+    const keys = new Set(held.map(({ topic, partition }) => keyOf(topic, partition)))
+    for (const key of this.#readings.keys()) if (!keys.has(key)) void this.#drop(key)
     for (const one of held) {
-      const key = keyOf(one.topic, one.partition_number)
-      if (!one.is_wanted) void letGo(one, me)
-      else if (!readings.has(key) && !revoking.has(key)) {
-        const reading = createReading(one.topic, one.topic_number, one.partition_number)
-        readings.set(key, reading)
+      const key = keyOf(one.topic, one.partition)
+      if (!one.wanted) void this.#release(one)
+      else if (!this.#readings.has(key) && !this.#releasing.has(key)) {
+        const reading = this.#createReading(one)
+        this.#readings.set(key, reading)
         reading.work.begin()
       }
     }
   }
 
-  const balance = async (): Promise<void> => {
-    const on = session.client
-    if (stopped || on === undefined) return
+  #createReading({ topic, number, partition }: Held): Reading {
+    const bounds = async (): Promise<Ends> => {
+      const found = (await this.#parts.store.bounds(topic)).find((one) => one.partition === partition)
+      if (found === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
+      return found
+    }
+    const feed = { topic, partition, bounds, flow: () => this.#polling.ask(), halt: () => undefined }
+    return { work: new PartitionWork(this.#options, feed, this.#parts.pace), topic: { name: topic, number }, pumping: false }
+  }
+
+  /** The partition goes to another member: after what is being handled, never during it. */
+  async #release(held: Held): Promise<void> {
+    const key = keyOf(held.topic, held.partition)
+    if (this.#releasing.has(key)) return
+    this.#releasing.add(key)
     try {
-      if (member?.on !== on) {
-        member = undefined
-        await dropAll()
-        member = { number: await join(on), on }
-      }
-      const me = member
-      const { rows } = await pool.query<Held>('select * from bus.rebalance($1)', [me.number])
-      if (stopped || member !== me) return
-      lastSign = performance.now()
-      takeUp(rows, me.number)
-      if (rows.length === 0 && !(await isMember(me.number))) {
-        member = undefined
-        balancing.ask()
-      }
+      await this.#drop(key)
+      await this.#membership.release(held)
     } catch (error) {
-      if (!stopped)
-        onError(new BusError('unavailable', `the group ${group} could not be kept: ${asError(error).message}`, { group }, { cause: error }))
+      if (!this.#stopped) this.#options.onError(asError(error), held.topic, held.partition)
+    } finally {
+      this.#releasing.delete(key)
     }
   }
 
-  const isMember = async (number: number): Promise<boolean> => {
-    const { rowCount } = await pool.query('select from bus.member where number = $1', [number])
-    return rowCount === 1
+  async #drop(key: string): Promise<void> {
+    const reading = this.#readings.get(key)
+    this.#readings.delete(key)
+    await reading?.work.revoke()
+  }
+
+  async #dropAll(): Promise<void> {
+    await Promise.all([...this.#readings.keys()].map((key) => this.#drop(key)))
+  }
+
+  /** One statement for all partitions: which have something new, and whether what is wanted next is still there. */
+  async #look(): Promise<void> {
+    const flowing = [...this.#readings.values()].filter(({ work }) => work.position !== undefined)
+    if (this.#stopped || flowing.length === 0) return
+    try {
+      const values = [flowing.map(({ topic }) => topic.number), flowing.map(({ work }) => work.partition)]
+      const { rows } = await this.#parts.pool.query<{ topic: number; partition: number; first: string; next: string }>(
+        boundsStatement,
+        values,
+      )
+      const found = new Map(rows.map((row) => [`${row.topic}/${row.partition}`, { first: BigInt(row.first), next: BigInt(row.next) }]))
+      const lags = flowing.flatMap((reading) => this.#lagOf(reading, found.get(`${reading.topic.number}/${reading.work.partition}`)))
+      this.#tellLag(lags)
+    } catch (error) {
+      if (!this.#stopped) this.#options.onError(asError(error))
+    }
+  }
+
+  #tellLag(lags: readonly Lag[]): void {
+    if (performance.now() - this.#lastLag < this.#parts.pace.watch) return
+    this.#lastLag = performance.now()
+    this.#options.onLag?.(lags)
+  }
+
+  #lagOf(reading: Reading, ends: Ends | undefined): readonly Lag[] {
+    const { work } = reading
+    // The topic was deleted, and perhaps made again: then its partitions come with the next balance.
+    if (ends === undefined) return []
+    work.check(ends)
+    const { position, topic, partition } = work
+    if (position === undefined) return []
+    if (ends.next > position) void this.#pump(reading)
+    return [{ topic, partition, ...ends, position, lag: ends.next > position ? ends.next - position : 0n }]
   }
 
   /** Reads on until it has seen the end. */
-  const pump = async (reading: Reading): Promise<void> => {
-    const { work } = reading
+  async #pump(reading: Reading): Promise<void> {
     if (reading.pumping) return
     reading.pumping = true
+    const { work, topic } = reading
     try {
       for (let position = work.position; position !== undefined; position = work.position) {
-        const records = await store.read(work.topic, work.partition, position)
+        const records = await this.#parts.store.read(topic, work.partition, position)
         if (work.position !== position) continue
-        const [first] = records
-        const last = records.at(-1)
+        const [first, last] = [records[0], records.at(-1)]
         if (first === undefined || last === undefined) break
         // Deleted between the look at the bounds and the read.
         if (first.offset !== position) work.suspect()
         else await work.deliver(records, last.offset + 1n)
       }
     } catch (error) {
-      if (!stopped) onError(asError(error), work.topic, work.partition)
+      work.fault(error)
     } finally {
       reading.pumping = false
     }
-  }
-
-  const look = async (): Promise<void> => {
-    const flowing = [...readings.values()].filter(({ work }) => work.position !== undefined)
-    if (stopped || flowing.length === 0) return
-    try {
-      const values = [flowing.map(({ topicNumber }) => topicNumber), flowing.map(({ work }) => work.partition)]
-      const { rows } = await pool.query<{ topic: number; partition: number; first: string; next: string }>(boundsStatement, values)
-      const found = new Map(rows.map((row) => [`${row.topic}/${row.partition}`, { first: BigInt(row.first), next: BigInt(row.next) }]))
-      const lags = flowing.flatMap((reading) => lagOf(reading, found.get(`${reading.topicNumber}/${reading.work.partition}`)))
-      if (onLag !== undefined && performance.now() - lastLag >= pace.watch) {
-        lastLag = performance.now()
-        onLag(lags)
-      }
-    } catch (error) {
-      if (!stopped) onError(asError(error))
-    }
-  }
-
-  const lagOf = (reading: Reading, bounds: { first: bigint; next: bigint } | undefined): readonly Lag[] => {
-    const { work } = reading
-    if (bounds === undefined) return []
-    work.check(bounds)
-    const { position, topic, partition } = work
-    if (position === undefined) return []
-    if (bounds.next > position) void pump(reading)
-    return [{ topic, partition, ...bounds, position, lag: bounds.next - position }]
-  }
-
-  const poll = coalesced(look)
-  const balancing = coalesced(balance)
-
-  const ear: Ear = {
-    onRecords(topic) {
-      if (topics.includes(topic)) poll.ask()
-    },
-    onGroup(name) {
-      if (name === group) balancing.ask()
-    },
-    onLost() {
-      // Its locks are gone: others may read its partitions from now on.
-      member = undefined
-      void dropAll()
-    },
-    onBack: () => balancing.ask(),
-  }
-
-  const beat = (): void => {
-    if (performance.now() - lastSign > giveUpAfter_ms && readings.size > 0) {
-      log('warn', `the group ${group} could not be reached for ${giveUpAfter_ms} ms: its partitions are given up`, {})
-      member = undefined
-      void dropAll()
-    }
-    balancing.ask()
-  }
-
-  const timers = [setInterval(beat, pace.heartbeat), setInterval(poll.ask, pace.poll)]
-  session.add(ear)
-
-  const leave = async (): Promise<void> => {
-    if (member === undefined) return
-    await pool.query('delete from bus.member where number = $1', [member.number])
-    await member.on.query(`select pg_advisory_unlock(${memberLock}, $1)`, [member.number])
-    await pool.query(notifyGroupStatement, [group])
-  }
-
-  return {
-    get paused() {
-      return [...readings.values()].flatMap(({ work: { topic, partition, standsStill } }) =>
-        standsStill === undefined ? [] : [{ topic, partition, reason: standsStill }],
-      )
-    },
-    resume(topic, partition) {
-      readings.get(keyOf(topic, partition))?.work.resume()
-    },
-    async stop() {
-      if (stopped) return
-      stopped = true
-      for (const timer of timers) clearInterval(timer)
-      session.remove(ear)
-      await balancing.idle()
-      await bounded(dropAll(), stopWithin_ms)
-      await leave().catch((error) => log('debug', `the group ${group} could not be left in order`, { error: asError(error).message }))
-      await poll.idle()
-    },
   }
 }

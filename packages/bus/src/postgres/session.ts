@@ -17,8 +17,10 @@ export interface Ear {
 }
 
 export interface Session {
-  /** The living connection, if there is one. */
+  /** The living connection, if there is one; it takes one statement at a time, see `query`. */
   readonly client: pg.Client | undefined
+  /** After what others are asking of the connection. */
+  query<Row extends pg.QueryResultRow>(on: pg.Client, text: string, values: readonly unknown[]): Promise<readonly Row[]>
   add(ear: Ear): void
   remove(ear: Ear): void
   close(): Promise<void>
@@ -36,6 +38,7 @@ export function openSession(url: string, log: Log): Session {
   let timer: NodeJS.Timeout | undefined
   let connecting: Promise<void> | undefined
   let closed = false
+  let last: Promise<unknown> = Promise.resolve()
 
   const tell: Record<Channel, (ear: Ear, payload: string) => void> = {
     records: (ear, topic) => ear.onRecords(topic),
@@ -96,6 +99,11 @@ export function openSession(url: string, log: Log): Session {
     get client() {
       return client
     },
+    async query<Row extends pg.QueryResultRow>(on: pg.Client, text: string, values: readonly unknown[]) {
+      const asked = last.then(() => on.query<Row>(text, [...values]))
+      last = asked.catch(() => undefined) // whoever asked is told
+      return (await asked).rows
+    },
     add(ear) {
       ears.add(ear)
       if (client !== undefined) ear.onBack()
@@ -106,9 +114,9 @@ export function openSession(url: string, log: Log): Session {
       closed = true
       clearTimeout(timer)
       await connecting
-      const last = client
+      const living = client
       client = undefined
-      await last?.end()
+      await living?.end()
     },
   }
 }

@@ -59,6 +59,8 @@ const queries = (sql: Sql) => ({
 
 export const trafficView: View<ReturnType<typeof queries>> = {
   name: 'traffic',
+  version: 1,
+  tables: ['traffic'],
   on: [
     project(fact.reported, async (sql, { id, data }) => {
       const { source, artifact = nothing, from, to, events, requests, event_ids } = data

@@ -1,0 +1,56 @@
+import { eventually } from '@rondo/testkit'
+import { describe, expect, test } from 'vitest'
+import { newTopic, numbered, patience, record, type Stage } from './stage.ts'
+
+/** Topics and their ends. */
+export function topicSuite(stage: Stage): void {
+  describe('topics', () => {
+    test('are made once, also by several at once', async () => {
+      const spec = { name: newTopic(), partitions: 3 }
+      await Promise.all([(await stage.open()).ensure([spec]), (await stage.open()).ensure([spec]), stage.bus.ensure([spec])])
+      expect(await stage.bus.bounds(spec.name)).toEqual([0, 1, 2].map((partition) => ({ partition, first: 0n, next: 0n })))
+    })
+
+    test('with another number of partitions are an error that says so', async () => {
+      const name = await stage.topic(2)
+      await expect(stage.bus.ensure([{ name, partitions: 3 }])).rejects.toMatchObject({
+        code: 'partition_mismatch',
+        message: expect.stringContaining(`${name} has 2 partitions, 3 are wanted`),
+      })
+    })
+
+    test('that are not there are named', async () => {
+      await expect(stage.bus.send('rondo.test.nowhere', [record('k', 0)])).rejects.toMatchObject({ code: 'unknown_topic' })
+      await expect(stage.bus.bounds('rondo.test.nowhere')).rejects.toMatchObject({ code: 'unknown_topic' })
+      await expect(stage.bus.topicId('rondo.test.nowhere')).rejects.toMatchObject({ code: 'unknown_topic' })
+    })
+
+    test('have an identity that ends when they are made again', async () => {
+      const name = await stage.topic(1)
+      const before = await stage.bus.topicId(name)
+      expect(await (await stage.open()).topicId(name)).toBe(before)
+      await stage.harness.recreate({ name, partitions: 1 })
+      expect(await eventually(async () => (await stage.bus.topicId(name)) !== before, patience)).toBe(true)
+    })
+  })
+
+  describe('the ends of a partition', () => {
+    test('bounds and tail follow what is sent and deleted', async () => {
+      const name = await stage.topic(2)
+      expect(await stage.bus.tail(name, 1)).toBeUndefined()
+      await stage.bus.send(name, numbered(0, 5, 1))
+      expect(await stage.bus.bounds(name)).toEqual([
+        { partition: 0, first: 0n, next: 0n },
+        { partition: 1, first: 0n, next: 5n },
+      ])
+      expect(await stage.bus.tail(name, 1)).toMatchObject({ key: 'k4', offset: 4n })
+      await stage.harness.deleteRecords(name, 1, 5n)
+      expect(await stage.bus.bounds(name)).toContainEqual({ partition: 1, first: 5n, next: 5n })
+      expect(await stage.bus.tail(name, 1)).toBeUndefined()
+    })
+
+    test('a partition that does not exist is an error', async () => {
+      await expect(stage.bus.tail(await stage.topic(1), 1)).rejects.toMatchObject({ code: 'partition_mismatch' })
+    })
+  })
+}

@@ -1,0 +1,50 @@
+import { createHook } from 'node:async_hooks'
+import { eventually, kafka, needs } from '@rondo/testkit'
+import { expect, test } from 'vitest'
+import { newTopic } from '../conformance/stage.ts'
+import { kafkaBus } from './bus.ts'
+
+needs('kafka')
+
+/** Timers set while the work goes on, counted by Node itself. */
+async function timersDuring(work: () => Promise<unknown>): Promise<number> {
+  let count = 0
+  const hook = createHook({
+    init(_, type) {
+      if (type === 'Timeout') count += 1
+    },
+  }).enable()
+  try {
+    await work()
+  } finally {
+    hook.disable()
+  }
+  return count
+}
+
+test('an idle client does not spin: it sets timers for its fetches, not one each millisecond', async () => {
+  const looks: number[] = []
+  const bus = kafkaBus({ brokers: kafka().split(','), clientId: 'rondo-test', pace: { watch: 500 } })
+  const name = newTopic()
+  await bus.ensure([{ name, partitions: 1 }])
+  await bus.send(name, [{ key: 'k', value: null, headers: {} }])
+  let read = 0
+  await bus.consume({
+    group: newTopic(),
+    topics: [name],
+    start: async () => 'first',
+    handle: async (batch) => {
+      read += batch.length
+    },
+    onLag: (lags) => looks.push(lags.length),
+    onError: (error) => expect.unreachable(error.message),
+  })
+  await eventually(() => read === 1, { within: 20_000 })
+  // Three looks are a second or more of three idle connections: a fetch each half second, one heartbeat, and the looks themselves.
+  const timers = await timersDuring(() => {
+    looks.length = 0
+    return eventually(() => looks.length >= 3, { within: 20_000, every: 200 })
+  })
+  await bus.close()
+  expect(timers).toBeLessThan(100)
+})

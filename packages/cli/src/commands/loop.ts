@@ -1,0 +1,37 @@
+import type { GetLoopResponse, Event } from '@rondo/proto/intake'
+import type { Api } from '../api.ts'
+import type { Terminal } from '../terminal.ts'
+
+/** What of a fact a person wants to see beside its name: in this order, where it is there. */
+const telling = ['title', 'reason', 'goal', 'text', 'verdict', 'subject', 'error_class', 'artifact', 'release', 'environment', 'state', 'outcome', 'events', 'requests', 'score', 'bound', 'signal', 'criterion'] as const
+const short = (value: unknown): string => {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+  const digest = /^sha256:([0-9a-f]{12})[0-9a-f]+$/.exec(text)
+  return digest ? `sha256:${digest[1]}…` : text.length > 80 ? `${text.slice(0, 79)}…` : text
+}
+
+function evidence(data: string): string {
+  const fields = JSON.parse(data) as Record<string, unknown>
+  return telling.flatMap((name) => (fields[name] === undefined || fields[name] === null ? [] : [`${name} ${short(fields[name])}`])).join(', ')
+}
+
+const row = (terminal: Terminal, { occurred_at, type, stream_id, actor, data_json }: Event): string => {
+  const [, service = '', noun = '', verb = ''] = type.split('.')
+  const what = `${noun.replaceAll('_', ' ')} ${verb.replaceAll('_', ' ')}`
+  return [
+    `  ${terminal.dim(occurred_at.slice(0, 19).replace('T', ' '))}  ${terminal.bold(what.padEnd(28))} ${service.padEnd(12)} ${actor}`,
+    `    ${terminal.dim(`${stream_id}${evidence(data_json) ? `: ${evidence(data_json)}` : ''}`)}`,
+  ].join('\n')
+}
+
+/** The turn as a timeline: who did what, when, on which evidence. */
+export function timeline(terminal: Terminal, { requirement_id, title, phase, events, unreachable }: GetLoopResponse): string {
+  const missing = unreachable.length > 0 ? [terminal.colour('yellow', `  not reached, so their part is missing: ${unreachable.join(', ')}`)] : []
+  return [`${terminal.bold(requirement_id)}  ${title}  ${terminal.colour('cyan', phase)}`, '', ...events.map((event) => row(terminal, event)), ...missing, ''].join('\n')
+}
+
+export async function loop(api: Api, terminal: Terminal, requirementId: string): Promise<void> {
+  const turn = await api.rpc<GetLoopResponse>('rondo.intake.v1.Loops/GetLoop', { requirement_id: requirementId })
+  const readable = { ...turn, events: turn.events.map(({ data_json, ...event }) => ({ ...event, data: JSON.parse(data_json) as unknown })) }
+  terminal.data(readable, timeline(terminal, turn))
+}

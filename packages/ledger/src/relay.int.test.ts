@@ -1,0 +1,172 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Bus, migrateBus, postgresBus, type StoredRecord } from '@rondo/bus'
+import { tell } from '@rondo/kernel'
+import { eventually, needs } from '@rondo/testkit'
+import { afterEach, describe, expect, test } from 'vitest'
+import { asRole, freshLedger, open, unit } from '../test/fixture.ts'
+import { order } from '../test/order-stream.ts'
+import { type OpenLedger, type RelayOptions, raiseEpoch, startRelay } from './index.ts'
+
+const topic = 'rondo.testing.v1'
+const partitions = 3
+const soon = { within: 15_000 }
+
+const encode: RelayOptions['encode'] = (event, { previous, epoch }) => ({
+  key: `${event.stream}/${event.streamId}`,
+  value: Buffer.from(JSON.stringify(event.data)),
+  headers: { ce_id: event.id, ce_position: String(event.position), ce_previous: String(previous), ce_epoch: String(epoch) },
+})
+
+describe('a relay', () => {
+  needs('postgres18')
+  const undo: (() => Promise<unknown>)[] = []
+  afterEach(async () => {
+    for (const each of undo.splice(0).reverse()) await each()
+  })
+
+  async function setUp() {
+    const { ownerUrl, url } = await freshLedger()
+    await migrateBus(ownerUrl, { role: 'rondo_bus' })
+    const bus = postgresBus({ url: asRole(ownerUrl, 'rondo_bus') })
+    undo.push(() => bus.close())
+    await bus.ensure([{ name: topic, partitions }])
+    const ledgers = await Promise.all([open(url, { partitions }), open(url, { partitions })])
+    undo.push(...ledgers.map((ledger) => () => ledger.close()))
+    const [one, two] = ledgers
+    return { bus, one: one!, two: two!, ownerUrl }
+  }
+  function relay(ledger: OpenLedger, bus: Pick<Bus, 'send' | 'tail'>, given: Partial<RelayOptions> = {}) {
+    const started = startRelay({ database: ledger.database, onCommit: ledger.onCommit, bus, topic, encode, ...given })
+    undo.push(() => started.stop())
+    return started
+  }
+  const fill = (ledger: OpenLedger, count: number) =>
+    Promise.all(Array.from({ length: count }, (_, n) => ledger.submit(unit([tell(order, `o-${n % 40}`, 'count', 1)]))))
+
+  /** Everything on the bus, by partition. */
+  async function records(bus: Bus): Promise<readonly StoredRecord[][]> {
+    const read: StoredRecord[][] = Array.from({ length: partitions }, () => [])
+    const all = await bus.bounds(topic)
+    const consumer = await bus.consume({
+      group: `reader-${Math.random()}`,
+      topics: [topic],
+      start: async () => 'first',
+      handle: async (batch) => batch.forEach((record) => read[record.partition]?.push(record)),
+      onError: (error) => {
+        throw error
+      },
+    })
+    await eventually(() => all.every(({ partition, next }) => BigInt(read[partition]?.length ?? 0) >= next), soon)
+    await consumer.stop()
+    return read
+  }
+  const marks = (partition: readonly StoredRecord[]) =>
+    partition.map(({ headers }) => [Number(headers.ce_previous), Number(headers.ce_position)])
+  const unbroken = (partition: readonly StoredRecord[]) =>
+    marks(partition).every(([previous], n, all) => previous === (all[n - 1]?.[1] ?? 0))
+  const tailsReach = async (bus: Bus, ledger: OpenLedger, count: number) => {
+    const events = await ledger.events(0, count)
+    const wanted = new Map(events.map(({ partition, position }) => [partition, position]))
+    return eventually(async () => {
+      for (const [partition, position] of wanted)
+        if (Number((await bus.tail(topic, partition))?.headers.ce_position ?? 0) < position) return false
+      return true
+    }, soon)
+  }
+
+  test('sends each event once, in order, to the partition it was given, with what stands before it', async () => {
+    const { bus, one, two } = await setUp()
+    await fill(one, 300)
+    relay(one, bus)
+    await Promise.all([fill(one, 300), fill(two, 300)])
+    await tailsReach(bus, one, 1_000)
+    const all = await records(bus)
+    expect(all.flat()).toHaveLength(900)
+    expect(all.every(unbroken)).toBe(true)
+    const events = new Map((await one.events(0, 1_000)).map((event) => [event.id, event]))
+    for (const { headers, partition } of all.flat()) expect(events.get(headers.ce_id ?? '')?.partition).toBe(partition)
+  })
+
+  test('is woken by the commits of another process', async () => {
+    const { bus, one, two } = await setUp()
+    const states: string[] = []
+    relay(one, bus, { onState: ({ state }) => states.push(state) })
+    await eventually(() => states.includes('running'), soon)
+    await fill(two, 1)
+    await tailsReach(bus, one, 1)
+  })
+
+  test('stops at the first failed send and goes on there: duplicates, no gaps, no inversion', async () => {
+    const { bus, one } = await setUp()
+    await fill(one, 1_000)
+    let sends = 0
+    const failing: Pick<Bus, 'send' | 'tail'> = {
+      tail: (...of) => bus.tail(...of),
+      async send(...of) {
+        sends += 1
+        if (sends % 3 === 1) throw new Error('nobody took it')
+        const places = await bus.send(...of)
+        if (sends % 3 === 2) throw new Error('it was taken, the answer was lost')
+        return places
+      },
+    }
+    relay(one, failing)
+    await tailsReach(bus, one, 2_000)
+    for (const partition of await records(bus)) {
+      const positions = partition.map(({ headers }) => Number(headers.ce_position))
+      let highest = 0
+      // what is new follows the highest so far; what is not new was seen before
+      for (const [index, position] of positions.entries()) {
+        if (position > highest) expect(Number(partition[index]?.headers.ce_previous)).toBe(highest)
+        highest = Math.max(highest, position)
+      }
+      expect(new Set(positions).size).toBeLessThan(positions.length)
+    }
+  })
+
+  test('a second one stands by and takes over; a restart goes on where the first was', async () => {
+    const { bus, one, two } = await setUp()
+    const first = relay(one, bus)
+    await eventually(() => first.state.state === 'running', soon)
+    const second = relay(two, bus)
+    await fill(one, 100)
+    await tailsReach(bus, one, 100)
+    expect(second.state.state).toBe('standby')
+    await first.stop()
+    await fill(two, 100)
+    await eventually(() => second.state.state === 'running', soon)
+    await tailsReach(bus, one, 200)
+    const all = await records(bus)
+    expect(all.flat()).toHaveLength(200)
+    expect(all.every(unbroken)).toBe(true)
+  })
+
+  test('stops where the bus knows more than the ledger, until the epoch is raised', async () => {
+    const { bus, one } = await setUp()
+    await bus.send(topic, [{ key: 'k', value: null, headers: { ce_position: '7', ce_epoch: '1' }, partition: 1 }])
+    const restored = relay(one, bus)
+    await eventually(() => restored.state.state === 'restored_backup', soon)
+    await fill(one, 1)
+    expect((await records(bus)).flat()).toHaveLength(1)
+    expect(await raiseEpoch(one.database)).toBe(2)
+    await eventually(() => restored.state.state === 'running', soon)
+    await eventually(async () => (await records(bus)).flat().some(({ headers }) => headers.ce_epoch === '2'), soon)
+  })
+
+  test('keeps a mark outside of the data folder, and believes it', async () => {
+    const { bus, one } = await setUp()
+    const folder = await mkdtemp(join(tmpdir(), 'rondo-mark-'))
+    undo.push(() => rm(folder, { recursive: true }))
+    const highWaterFile = join(folder, 'high-water.json')
+    const first = relay(one, bus, { highWaterFile })
+    await fill(one, 5)
+    await eventually(async () => JSON.parse(await readFile(highWaterFile, 'utf8')).position === 5, soon)
+    await first.stop()
+    await writeFile(highWaterFile, JSON.stringify({ epoch: 1, position: 9 }))
+    const second = relay(one, bus, { highWaterFile })
+    await eventually(() => second.state.state === 'restored_backup', soon)
+    expect(second.state).toMatchObject({ reason: expect.stringContaining('knows position 9 (epoch 1), the ledger only 5') })
+  })
+})

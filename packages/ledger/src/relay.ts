@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto'
+import type { Bus, BusRecord, StoredRecord } from '@rondo/bus'
+import type { Envelope } from '@rondo/kernel'
+import type { Database } from './database.ts'
+import { type HighWater, readHighWater, writeHighWater } from './high-water.ts'
+import { type Chained, chainedAfter, holdLease, leaveLease, type Standing, sent, standing } from './relay-store.ts'
+
+/** What stands before a record, the same from any relay. */
+export interface Chain {
+  readonly previous: number
+  readonly epoch: number
+}
+
+export interface RelayOptions {
+  readonly database: Database
+  readonly onCommit: (listener: (position: number) => void) => () => void
+  readonly bus: Pick<Bus, 'send' | 'tail'>
+  readonly topic: string
+  readonly encode: (event: Envelope, chain: Chain) => BusRecord
+  /** Reads epoch and position back from the last record of a partition. Default: its `ce_epoch` and `ce_position` headers. */
+  readonly markOf?: (record: StoredRecord) => HighWater | undefined
+  /** The embedded bus: where the high-water mark is kept, outside of the data folder. */
+  readonly highWaterFile?: string
+  /** After each batch that was sent. */
+  readonly onSent?: (batch: { readonly count: number; readonly last: Envelope }) => void
+  readonly onState?: (state: RelayState) => void
+}
+
+export type RelayState =
+  /** Another process has the lease. */
+  | { readonly state: 'standby' }
+  | { readonly state: 'running'; readonly position: number }
+  /** The database or the bus does not take it now; it is tried again. */
+  | { readonly state: 'retrying'; readonly reason: string; readonly times: number }
+  /** The bus knows more than the ledger: an older backup was restored. Nothing is sent until the epoch is raised (`raiseEpoch`). */
+  | { readonly state: 'restored_backup'; readonly reason: string }
+  | { readonly state: 'stopped' }
+
+export interface Relay {
+  readonly state: RelayState
+  stop(): Promise<void>
+}
+
+const batchSize = 300
+/** The safety net where a wake-up got lost; also renews the lease. */
+const pollMs = 2_000
+const retryFirstMs = 50
+const retryMostMs = 5_000
+
+class RestoredBackup extends Error {}
+
+/** Sends the ledger's events to its topic in the order of their positions. One for each service does the work; two do no harm. */
+export function startRelay(options: RelayOptions): Relay {
+  const loop = new RelayLoop(options)
+  loop.start()
+  return loop
+}
+
+class RelayLoop implements Relay {
+  state: RelayState = { state: 'standby' }
+  readonly #options: RelayOptions
+  readonly #holder = randomUUID()
+  #epoch = 0
+  /** Everything up to here was sent; undefined while another one has the lease. */
+  #position: number | undefined
+  #retries = 0
+  #stopped = false
+  #awake = false
+  #wake: () => void = () => undefined
+  #running: Promise<void> = Promise.resolve()
+  #unsubscribe: () => void = () => undefined
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#options.onCommit(() => this.#woken())
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#unsubscribe()
+    this.#woken()
+    await this.#running
+  }
+
+  #woken(): void {
+    this.#awake = true
+    this.#wake()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#awake = false
+      try {
+        const more = await this.#step()
+        this.#retries = 0
+        if (!more) await this.#sleep(pollMs, false)
+      } catch (error) {
+        await this.#failed(error)
+      }
+    }
+    await this.#leave()
+    this.#say({ state: 'stopped' })
+  }
+
+  /** True when more is waiting. */
+  async #step(): Promise<boolean> {
+    const { database, topic } = this.#options
+    const position = await holdLease(database, topic, this.#holder)
+    if (position === undefined) {
+      this.#position = undefined
+      this.#say({ state: 'standby' })
+      return false
+    }
+    const now = await standing(database)
+    // A raised epoch is looked at anew, and so is a lease that was another's
+    if (this.#position === undefined || now.epoch !== this.#epoch) await this.#compare(now.epoch)
+    this.#position = position
+    const more = await this.#send()
+    return more
+  }
+
+  async #send(): Promise<boolean> {
+    const { database, topic } = this.#options
+    for (;;) {
+      const batch = await chainedAfter(database, this.#position ?? 0, batchSize)
+      const last = batch.at(-1)?.event
+      if (!last) {
+        this.#say({ state: 'running', position: this.#position ?? 0 })
+        return false
+      }
+      await this.#options.bus.send(
+        topic,
+        batch.map((chained) => this.#encoded(chained)),
+      )
+      this.#retries = 0
+      await this.#mark(last.position)
+      const kept = await sent(database, topic, this.#holder, last.position)
+      this.#options.onSent?.({ count: batch.length, last })
+      this.#say({ state: 'running', position: last.position })
+      if (!kept || this.#stopped) return !this.#stopped
+      this.#position = last.position
+      if (batch.length < batchSize) return this.#awake
+    }
+  }
+
+  #encoded({ event, previous }: Chained): BusRecord {
+    return { ...this.#options.encode(event, { previous, epoch: this.#epoch }), partition: event.partition }
+  }
+
+  async #mark(position: number): Promise<void> {
+    const { highWaterFile } = this.#options
+    if (highWaterFile) await writeHighWater(highWaterFile, { epoch: this.#epoch, position })
+  }
+
+  /** Throws RestoredBackup where the bus, or the mark beside it, is ahead of the ledger. First the bus, then the ledger: it may grow meanwhile. */
+  async #compare(epoch: number): Promise<void> {
+    const { database, bus, topic, markOf = headerMark, highWaterFile } = this.#options
+    const { tails: plan } = await standing(database)
+    const marks = await Promise.all(plan.map(async (_, partition) => await bus.tail(topic, partition)))
+    const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
+    const ledger = await standing(database)
+    marks.forEach((record, partition) => {
+      const mark = record && markOf(record)
+      if (mark) refuseAhead(mark, { ...ledger, position: ledger.tails[partition] ?? 0 }, `${topic} partition ${partition}`)
+    })
+    if (file) refuseAhead(file, ledger, `the high-water mark of ${topic}`)
+    this.#epoch = epoch
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#position = undefined
+    if (error instanceof RestoredBackup) {
+      this.#say({ state: 'restored_backup', reason })
+      return this.#sleep(pollMs, true)
+    }
+    this.#retries += 1
+    this.#say({ state: 'retrying', reason, times: this.#retries })
+    await this.#sleep(Math.min(retryMostMs, retryFirstMs * 2 ** (this.#retries - 1)), true)
+  }
+
+  /** `deaf`: only `stop` ends it early. */
+  async #sleep(ms: number, deaf: boolean): Promise<void> {
+    if (this.#stopped || (this.#awake && !deaf)) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#wake = () => {
+        if (deaf && !this.#stopped) return
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = () => undefined
+  }
+
+  async #leave(): Promise<void> {
+    const { database, topic } = this.#options
+    try {
+      await leaveLease(database, topic, this.#holder)
+    } catch (error) {
+      // It runs out by itself
+      database.log.warn({ topic, error: String(error) }, 'the relay could not give its lease back')
+    }
+  }
+
+  #say(state: RelayState): void {
+    const { database, topic, onState } = this.#options
+    const changed = state.state !== this.state.state
+    this.state = state
+    onState?.(state)
+    if (!changed) return
+    const level = state.state === 'restored_backup' ? 'error' : state.state === 'retrying' ? 'warn' : 'info'
+    database.log[level]({ topic, ...state }, `relay: ${state.state}`)
+  }
+}
+
+function headerMark({ headers }: StoredRecord): HighWater | undefined {
+  const position = Number(headers.ce_position)
+  return Number.isInteger(position) ? { epoch: Number(headers.ce_epoch ?? 1), position } : undefined
+}
+
+function refuseAhead(mark: HighWater, ledger: Standing, where: string): void {
+  if (mark.epoch < ledger.epoch || (mark.epoch === ledger.epoch && mark.position <= ledger.position)) return
+  throw new RestoredBackup(
+    `${where} knows position ${mark.position} (epoch ${mark.epoch}), the ledger only ${ledger.position} (epoch ${ledger.epoch}): an older backup was restored; raise the epoch to go on`,
+  )
+}

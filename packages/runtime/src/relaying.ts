@@ -1,0 +1,55 @@
+import type { Bus } from '@rondo/bus'
+import { topicOf, toRecord } from '@rondo/contracts/cloudevents'
+import { millis } from '@rondo/kernel'
+import { type OpenLedger, type RelayState, startRelay } from '@rondo/ledger'
+import type { Metrics } from './metrics.ts'
+
+export interface Relaying {
+  readonly state: RelayState
+  /** Age of the oldest event that the bus does not have yet, in milliseconds; 0: it has all. */
+  delayMs(): Promise<number>
+  stop(): Promise<void>
+}
+
+/** Sends what the service records to its topic. */
+export function startRelaying(
+  service: string,
+  ledger: OpenLedger,
+  bus: Bus,
+  metrics: Metrics,
+  highWaterFile: string | undefined,
+): Relaying {
+  let sentTo = 0
+  const relay = startRelay({
+    database: ledger.database,
+    onCommit: ledger.onCommit,
+    bus,
+    topic: topicOf(service),
+    encode: toRecord,
+    ...(highWaterFile ? { highWaterFile } : {}),
+    onSent({ count, last }) {
+      sentTo = last.position
+      metrics.relayed.add(count, { service })
+      metrics.relayDelay.record(Math.max(0, (Date.now() - millis(last.recordedAt)) / 1000), { service })
+    },
+    onState(state) {
+      if (state.state !== 'running') return
+      sentTo = Math.max(sentTo, state.position)
+      metrics.relayDelay.record(0, { service })
+    },
+  })
+  return {
+    get state() {
+      return relay.state
+    },
+    async delayMs() {
+      // Another process may have the lease: then what it has sent is not known here, and its own status tells.
+      if (relay.state.state === 'standby') return 0
+      const [oldest] = await ledger.events(sentTo, 1)
+      const delay = oldest ? Math.max(0, Date.now() - millis(oldest.recordedAt)) : 0
+      metrics.relayDelay.record(delay / 1000, { service })
+      return delay
+    },
+    stop: () => relay.stop(),
+  }
+}

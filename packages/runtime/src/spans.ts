@@ -1,0 +1,147 @@
+import { type Attributes, context, type Link, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import type { Bus, BusRecord, Place, StoredRecord } from '@rondo/bus'
+import type { Envelope } from '@rondo/kernel'
+import { spanContextOf } from './trace.ts'
+
+/** Who makes spans, and where their `rondo.url` leads. */
+export interface Spanning {
+  readonly tracer: Tracer
+  /** Also the name of the consumer group. */
+  readonly group: string
+  /** `kafka` or `postgresql`. */
+  readonly system: string
+  readonly publicUrl: string
+}
+
+type Named = Pick<Envelope, 'id' | 'type' | 'schemaVersion' | 'stream' | 'streamId' | 'correlationId' | 'loopIds' | 'traceparent'>
+
+/** Backends show links by id only, and not from the other side: the same as attributes that can be searched. */
+function cause({ traceparent }: Named): { readonly links: Link[]; readonly attributes: Attributes } {
+  const context = spanContextOf(traceparent)
+  if (!context) return { links: [], attributes: {} }
+  return { links: [{ context }], attributes: { 'rondo.cause.trace_id': context.traceId, 'rondo.cause.span_id': context.spanId } }
+}
+
+/** By the semantic conventions for messaging and for CloudEvents. */
+function attributesOf(
+  { system, publicUrl }: Spanning,
+  operation: 'send' | 'process',
+  topic: string,
+  key: string,
+  event: Named,
+): Attributes {
+  const [loop] = event.loopIds
+  return {
+    'messaging.system': system,
+    'messaging.operation.name': operation,
+    'messaging.operation.type': operation,
+    'messaging.destination.name': topic,
+    'messaging.message.id': event.id,
+    'messaging.message.conversation_id': event.correlationId,
+    'messaging.kafka.message.key': key,
+    'cloudevents.event_id': event.id,
+    'cloudevents.event_source': `/${event.type.split('.').slice(0, 2).join('/')}`,
+    'cloudevents.event_type': `${event.type}.v${event.schemaVersion}`,
+    'cloudevents.event_subject': `${event.stream}/${event.streamId}`,
+    'cloudevents.event_spec_version': '1.0',
+    'rondo.correlation_id': event.correlationId,
+    ...(loop === undefined ? {} : { 'rondo.loop.id': [...event.loopIds], 'rondo.url': `${publicUrl}/#${encodeURIComponent(loop)}` }),
+  }
+}
+
+const placeOf = (partition: number | undefined, offset: bigint | undefined): Attributes => ({
+  ...(partition === undefined ? {} : { 'messaging.destination.partition.id': String(partition) }),
+  ...(offset === undefined ? {} : { 'messaging.kafka.offset': Number(offset) }),
+})
+
+function failed(span: Span, error: unknown) {
+  span.setAttribute('error.type', error instanceof Error ? error.name : 'unknown')
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
+}
+
+/** One short root span for the handling of one fact, with a link to where the fact was made. */
+export function processSpan<Result>(
+  spanning: Spanning,
+  record: StoredRecord,
+  event: Envelope,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { links, attributes } = cause(event)
+  const options = {
+    root: true,
+    kind: SpanKind.CONSUMER,
+    links,
+    attributes: {
+      ...attributesOf(spanning, 'process', record.topic, record.key, event),
+      ...placeOf(record.partition, record.offset),
+      ...attributes,
+      'messaging.consumer.group.name': spanning.group,
+    },
+  }
+  return spanning.tracer.startActiveSpan(`process ${record.topic}`, options, async (span) => {
+    try {
+      return await work()
+    } catch (error) {
+      failed(span, error)
+      throw error
+    } finally {
+      span.end()
+    }
+  })
+}
+
+/** What spans need of an event, read back from the record. */
+function eventOf({ headers }: BusRecord): Named {
+  const [, type = '', version = '0'] = /^(.+)\.v(\d+)$/.exec(headers.ce_type ?? '') ?? []
+  const [stream = '', ...rest] = (headers.ce_subject ?? '').split('/')
+  return {
+    id: headers.ce_id ?? '',
+    type,
+    schemaVersion: Number(version),
+    stream,
+    streamId: rest.join('/'),
+    correlationId: headers.ce_correlationid ?? '',
+    loopIds: headers.ce_loopids?.split(' ').map(decodeURIComponent) ?? [],
+    traceparent: headers.ce_traceparent,
+  }
+}
+
+function sendSpan(spanning: Spanning, topic: string, record: BusRecord, place: Place | undefined, startTime: number, error: unknown) {
+  const event = eventOf(record)
+  const { links, attributes } = cause(event)
+  // Under a call it belongs to the call; the relay has no call and links to where the fact was made.
+  const root = trace.getSpan(context.active()) === undefined
+  const span = spanning.tracer.startSpan(`send ${topic}`, {
+    root,
+    kind: SpanKind.PRODUCER,
+    startTime,
+    links: root ? links : [],
+    attributes: {
+      ...attributesOf(spanning, 'send', topic, record.key, event),
+      ...placeOf(place?.partition ?? record.partition, place?.offset),
+      ...attributes,
+    },
+  })
+  if (error !== undefined) failed(span, error)
+  span.end()
+}
+
+/** The bus, with a span for each record that is sent. */
+export function tracedBus(bus: Bus, spanning: Spanning): Bus {
+  return {
+    ...bus,
+    async send(topic, records) {
+      const start = Date.now()
+      try {
+        const places = await bus.send(topic, records)
+        records.forEach((record, index) => {
+          sendSpan(spanning, topic, record, places[index], start, undefined)
+        })
+        return places
+      } catch (error) {
+        for (const record of records) sendSpan(spanning, topic, record, undefined, start, error)
+        throw error
+      }
+    },
+  }
+}

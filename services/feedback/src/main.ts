@@ -1,0 +1,4 @@
+import { readConfig, run } from '@rondo/runtime'
+import { feedback } from './service.ts'
+
+await run([feedback], readConfig(process.env))
