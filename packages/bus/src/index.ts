@@ -18,3 +18,4 @@ export type {
 } from './port.ts'
 export { type PostgresBusOptions, postgresBus } from './postgres/bus.ts'
 export { type MigrateOptions, migrateBus } from './postgres/migration.ts'
+export { asRole } from './postgres/role-url.ts'

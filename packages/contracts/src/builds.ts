@@ -1,6 +1,20 @@
 import { facts } from '@rondo/kernel'
 import { z } from 'zod'
-import { actor, contributor, count, digest, evidenceTarget, instant, name, outcome, repository, sha, testCase, testCounts, verdict } from './values.ts'
+import {
+  actor,
+  contributor,
+  count,
+  digest,
+  evidenceTarget,
+  instant,
+  name,
+  outcome,
+  repository,
+  sha,
+  testCase,
+  testCounts,
+  verdict,
+} from './values.ts'
 
 /** How much was known when something was computed: a larger one has seen all that a smaller one has. */
 const basis = count

@@ -3,7 +3,14 @@ import { z } from 'zod'
 import { actor, name, personal } from './values.ts'
 
 export const person = facts('rondo.gateway.person', {
-  put: z.object({ person: name, name: personal(z.string()).optional(), emails: z.array(personal(z.string())), github: personal(z.string()).optional(), github_id: z.string().optional(), by: actor }),
+  put: z.object({
+    person: name,
+    name: personal(z.string()).optional(),
+    emails: z.array(personal(z.string())),
+    github: personal(z.string()).optional(),
+    github_id: z.string().optional(),
+    by: actor,
+  }),
   /** Actors that were `unmapped:<hash>` until now and are this person. */
   mapped: z.object({ person: name, identities: z.array(actor) }),
 })

@@ -1,6 +1,20 @@
 import { facts } from '@rondo/kernel'
 import { z } from 'zod'
-import { actor, contributor, count, digest, evidenceTarget, instant, name, outcome, personal, repository, sha, testCase, testCounts } from './values.ts'
+import {
+  actor,
+  contributor,
+  count,
+  digest,
+  evidenceTarget,
+  instant,
+  name,
+  outcome,
+  personal,
+  repository,
+  sha,
+  testCase,
+  testCounts,
+} from './values.ts'
 
 /**
  * What was observed outside, in one vocabulary for all tools; the adapters write it on `rondo.intake.v1`.
@@ -185,12 +199,25 @@ export const issue = facts('rondo.intake.issue', {
     labels: z.array(z.string()),
     url: z.string().optional(),
   }),
-  commented: z.object({ repository, number: z.number().int(), comment: name, body: personal(z.string()), author: actor, url: z.string().optional() }),
+  commented: z.object({
+    repository,
+    number: z.number().int(),
+    comment: name,
+    body: personal(z.string()),
+    author: actor,
+    url: z.string().optional(),
+  }),
 })
 
 /** A platform's own release page: names a tag, approves nothing. */
 export const release = facts('rondo.intake.release', {
-  observed: z.object({ repository, tag: name, state: z.enum(['draft', 'prerelease', 'published', 'deleted']), title: z.string().optional(), url: z.string().optional() }),
+  observed: z.object({
+    repository,
+    tag: name,
+    state: z.enum(['draft', 'prerelease', 'published', 'deleted']),
+    title: z.string().optional(),
+    url: z.string().optional(),
+  }),
 })
 
 export const item = facts('rondo.intake.item', {

@@ -55,25 +55,32 @@ export const unmapped = facts('rondo.operations.unmapped', {
 export const source = facts('rondo.operations.source', {
   seen: z.object({ source: name, kind: z.string() }),
   /** It left alerts out of a group; `listed` are the fingerprints that it did name. */
-  cut: z.object({ source: name, group_key: z.string(), status: z.enum(['firing', 'resolved']), listed: z.array(z.string()), left_out: count }),
+  cut: z.object({
+    source: name,
+    group_key: z.string(),
+    status: z.enum(['firing', 'resolved']),
+    listed: z.array(z.string()),
+    left_out: count,
+  }),
 })
 
 const signalKind = z.enum(['alert', 'errors'])
 const place = { service: name, environment: name, problem: name }
+const described = { ...place, kind: signalKind.optional(), fingerprint: name.optional(), title: name.optional() }
 /** Who said it, when (absent: when the fact occurred) and in which group. */
 const word = { source: name, episode: instant, said_at: instant.optional(), group_key: z.string().optional() }
 export const signal = facts('rondo.operations.signal', {
   opened: z.object({ ...place, signal: name, kind: signalKind, fingerprint: name, title: name, ...word, artifact: digest.optional() }),
   /** A further episode (alerts), or more events (errors). */
-  observed: z.object({ ...place, signal: name, kind: signalKind.optional(), fingerprint: name.optional(), title: name, ...word, artifact: digest.optional() }),
+  observed: z.object({ ...described, signal: name, title: name, ...word, artifact: digest.optional() }),
   /** A replica says again, or late, that a known episode fires or (with `ended_at`) is over: no news for anybody else. */
-  repeated: z.object({ signal: name, ...word, ended_at: instant.optional() }),
+  repeated: z.object({ ...described, signal: name, ...word, ended_at: instant.optional() }),
   /** A replica says that it is over, or a proof has shown it (its source is `proof:<id>`). */
-  cleared: z.object({ ...place, signal: name, kind: signalKind.optional(), fingerprint: name.optional(), title: name.optional(), ...word, ended_at: instant }),
+  cleared: z.object({ ...described, signal: name, ...word, ended_at: instant }),
   /** A replica took back its own "resolved": no recovery is counted. */
-  end_withdrawn: z.object({ signal: name, ...word }),
-  /** `unsure_since`: its group was reported as over in a message that left it out. */
-  noted: z.object({ signal: name, note: z.string(), unsure_since: instant.optional() }),
+  end_withdrawn: z.object({ ...described, signal: name, ...word }),
+  /** `unsure_since`: this source reported its group as over in a message that left it out. */
+  noted: z.object({ signal: name, note: z.string(), source: name.optional(), unsure_since: instant.optional() }),
   requirement_linked: z.object({ signal: name, requirement: name }),
   requirement_unlinked: z.object({ signal: name, requirement: name }),
   release_marked: z.object({ signal: name, deployment: name, artifact: digest, at: instant }),
@@ -81,7 +88,17 @@ export const signal = facts('rondo.operations.signal', {
 
 export const traffic = facts('rondo.operations.traffic', {
   /** One report: integers over a span, by artifact. */
-  reported: z.object({ ...place, source: name, artifact: digest.optional(), from: instant, to: instant, events: count, requests: count, event_ids: z.array(z.string()).max(1000), title: z.string().optional() }),
+  reported: z.object({
+    ...place,
+    source: name,
+    artifact: digest.optional(),
+    from: instant,
+    to: instant,
+    events: count,
+    requests: count,
+    event_ids: z.array(z.string()).max(1000),
+    title: z.string().optional(),
+  }),
 })
 
 export const running = facts('rondo.operations.running', {
@@ -125,11 +142,33 @@ export const incident = facts('rondo.operations.incident', {
   acknowledged: z.object({ incident: name, by: actor }),
   mitigated: z.object({ incident: name, by: actor, note: z.string() }),
   resolved: z.object({ incident: name, service: name, resolved_at: instant, by: actor }),
-  attributed: z.object({ incident: name, service: name, cause: z.enum(['deployment', 'not_a_deployment', 'undecided']), artifact: digest.optional(), deployment: name.optional(), reason: name, by: actor, resolved_at: instant.optional() }),
-  reviewed: z.object({ incident: name, service: name, summary: z.string(), follow_ups: z.array(z.object({ id: name, title: name })), by: actor }),
+  attributed: z.object({
+    incident: name,
+    service: name,
+    cause: z.enum(['deployment', 'not_a_deployment', 'undecided']),
+    artifact: digest.optional(),
+    deployment: name.optional(),
+    reason: name,
+    by: actor,
+    resolved_at: instant.optional(),
+  }),
+  reviewed: z.object({
+    incident: name,
+    service: name,
+    summary: z.string(),
+    follow_ups: z.array(z.object({ id: name, title: name })),
+    by: actor,
+  }),
 })
 
-const counts = z.object({ events: count, exposure: z.number().nonnegative(), unit: z.enum(['requests', 'hours']), from: instant, to: instant, event_ids: z.array(z.string()).max(1000) })
+const counts = z.object({
+  events: count,
+  exposure: z.number().nonnegative(),
+  unit: z.enum(['requests', 'hours']),
+  from: instant,
+  to: instant,
+  event_ids: z.array(z.string()).max(1000),
+})
 export const proof = facts('rondo.operations.proof', {
   opened: z.object({
     proof: name,

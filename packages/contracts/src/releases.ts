@@ -46,7 +46,13 @@ export const release = facts('rondo.releases.release', {
   voided: z.object({ content_hash: name, reason: name }),
   withdrawn: z.object({ by: actor, reason: z.string() }),
   /** Somebody tried what the rules do not allow. */
-  denied: z.object({ what: z.enum(['approve', 'waive', 'deploy']), by: actor, code: name, reasons: z.array(z.string()).min(1), environment: z.string().optional() }),
+  denied: z.object({
+    what: z.enum(['approve', 'waive', 'deploy']),
+    by: actor,
+    code: name,
+    reasons: z.array(z.string()).min(1),
+    environment: z.string().optional(),
+  }),
   deployment_allowed: z.object({ environment: name, production: z.boolean(), by: actor, content_hash: name, deployment: name }),
 })
 
@@ -99,27 +105,68 @@ export const deployment = facts('rondo.releases.deployment', {
   rolled_back: deployed,
   /** Does not run any more: removed, with nothing in its place. */
   removed: deployed,
-  failed: z.object({ deployment: name, service: name.optional(), environment: name, production: z.boolean(), artifact: digest.optional(), at: instant }),
+  failed: z.object({
+    deployment: name,
+    service: name.optional(),
+    environment: name,
+    production: z.boolean(),
+    artifact: digest.optional(),
+    at: instant,
+  }),
   /** It reached users without a valid approval; reality is recorded, never refused. */
-  violated: z.object({ deployment: name, service: name, environment: name, artifact: digest, reasons: z.array(z.string()).min(1), at: instant }),
+  violated: z.object({
+    deployment: name,
+    service: name,
+    environment: name,
+    artifact: digest,
+    reasons: z.array(z.string()).min(1),
+    at: instant,
+  }),
   /** What is known of an incident and this deployment; `told` counts the tellings. */
-  incident_linked: z.object({ incident: name, began_at: instant.optional(), resolved_at: instant.optional(), decision: z.enum(['caused', 'not_caused', 'undecided']), told }),
+  incident_linked: z.object({
+    incident: name,
+    began_at: instant.optional(),
+    resolved_at: instant.optional(),
+    decision: z.enum(['caused', 'not_caused', 'undecided']),
+    told,
+  }),
   unmapped: z.object({ deployment: name, name, reason: z.string() }),
 })
 
 export const environment = facts('rondo.releases.environment', {
-  put: z.object({ environment: name, production: z.boolean(), rank: z.number().int(), frozen_from: instant.optional(), frozen_until: instant.optional(), deployers: z.array(actor), by: actor }),
+  put: z.object({
+    environment: name,
+    production: z.boolean(),
+    rank: z.number().int(),
+    frozen_from: instant.optional(),
+    frozen_until: instant.optional(),
+    deployers: z.array(actor),
+    by: actor,
+  }),
 })
 
 export const handover = facts('rondo.releases.handover', {
-  offered: z.object({ release: name, service: name, from: name, to: name, by: actor, runbook: z.string().optional(), requirements: z.array(z.string()) }),
+  offered: z.object({
+    release: name,
+    service: name,
+    from: name,
+    to: name,
+    by: actor,
+    runbook: z.string().optional(),
+    requirements: z.array(z.string()),
+  }),
   accepted: z.object({ release: name, service: name, team: name, by: actor }),
   declined: z.object({ release: name, service: name, by: actor, reason: name }),
 })
 
 /** What other services said, kept because a fact of ours must meet it: these are notes, the truth is theirs. */
 export const artifactNote = facts('rondo.releases.artifact', {
-  observed: z.object({ artifact: digest, name: z.string(), phase: z.enum(['packaged', 'signed', 'published', 'downloaded', 'deleted']), revision: sha.optional() }),
+  observed: z.object({
+    artifact: digest,
+    name: z.string(),
+    phase: z.enum(['packaged', 'signed', 'published', 'downloaded', 'deleted']),
+    revision: sha.optional(),
+  }),
   mapped: z.object({ artifact: digest, service: name, told }),
   contained: part,
   gated: gateSeen.extend({ service: name }),
@@ -129,13 +176,36 @@ export const changeNote = facts('rondo.releases.change', {
 })
 export const identityNote = facts('rondo.releases.identity', { mapped: z.object({ identity: actor, person: actor }) })
 export const serviceNote = facts('rondo.releases.service', {
-  mapped: z.object({ service: name, owner: name, runbook: z.string().optional(), repositories: z.array(name), artifacts: z.array(name), told }),
+  mapped: z.object({
+    service: name,
+    owner: name,
+    runbook: z.string().optional(),
+    repositories: z.array(name),
+    artifacts: z.array(name),
+    told,
+  }),
   policy: z.object({ service: name, policy_hash: name, told }),
 })
 export const incidentNote = facts('rondo.releases.incident', {
   declared: z.object({ incident: name, service: name, environment: name, began_at: instant }),
-  attributed: z.object({ incident: name, service: name, cause: z.enum(['deployment', 'not_a_deployment', 'undecided']), artifact: digest.optional(), deployment: name.optional(), told }),
+  attributed: z.object({
+    incident: name,
+    service: name,
+    cause: z.enum(['deployment', 'not_a_deployment', 'undecided']),
+    artifact: digest.optional(),
+    deployment: name.optional(),
+    told,
+  }),
   resolved: z.object({ incident: name, service: name, resolved_at: instant, told }),
   /** A deployment that it may have come from. */
-  candidate: z.object({ incident: name, deployment: name, external: name.optional(), service: name.optional(), environment: name, artifact: digest.optional(), seen_at: instant, succeeded_at: instant.optional() }),
+  candidate: z.object({
+    incident: name,
+    deployment: name,
+    external: name.optional(),
+    service: name.optional(),
+    environment: name,
+    artifact: digest.optional(),
+    seen_at: instant,
+    succeeded_at: instant.optional(),
+  }),
 })

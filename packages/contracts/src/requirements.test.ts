@@ -7,7 +7,12 @@ const storedByAPerson = '{"title":"Dark mode","service":"shop"}'
 
 test('a requirement raised under version 1 reads as one of version 2', () => {
   expect(requirement.raised.type).toBe('rondo.requirements.requirement.raised.v2')
-  expect(requirement.raised.read(1, JSON.parse(stored))).toEqual({ title: 'Checkout fails', service: 'shop', problem: 'shop/PaymentTimeout', origin: { kind: 'signal', id: 'shop/PaymentTimeout' } })
+  expect(requirement.raised.read(1, JSON.parse(stored))).toEqual({
+    title: 'Checkout fails',
+    service: 'shop',
+    problem: 'shop/PaymentTimeout',
+    origin: { kind: 'signal', id: 'shop/PaymentTimeout' },
+  })
   expect(requirement.raised.read(1, JSON.parse(storedByAPerson))).toMatchObject({ origin: { kind: 'person' } })
 })
 

@@ -13,7 +13,9 @@ export const count = z.number().int().nonnegative()
 export const name = z.string().min(1).max(500)
 
 /** `person:<id>`, `unmapped:<hash>`, `unknown:<why>` (a deleted account), `service:<name>` (a token of a machine). */
-export const actor = z.string().regex(/^(person|unmapped|unknown|service):.+/, 'person:<id>, unmapped:<hash>, unknown:<why> or service:<name>')
+export const actor = z
+  .string()
+  .regex(/^(person|unmapped|unknown|service):.+/, 'person:<id>, unmapped:<hash>, unknown:<why> or service:<name>')
 export const contributor = z.object({
   actor,
   role: z.enum(['author', 'co_author', 'committer', 'pusher', 'merger']),
@@ -43,7 +45,15 @@ export const testCase = z.object({
   classname: z.string(),
   name: z.string(),
   /** The last attempt decides; an earlier failure makes it flaky. */
-  attempts: z.array(z.object({ outcome: z.enum(['passed', 'failed', 'error', 'skipped']), message: z.string().optional(), seconds: z.number().optional() })).min(1),
+  attempts: z
+    .array(
+      z.object({
+        outcome: z.enum(['passed', 'failed', 'error', 'skipped']),
+        message: z.string().optional(),
+        seconds: z.number().optional(),
+      }),
+    )
+    .min(1),
 })
 export type TestCase = z.infer<typeof testCase>
 

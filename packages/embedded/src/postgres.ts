@@ -41,16 +41,24 @@ async function preparePlace(dataDir: string): Promise<Place> {
     await mkdir(folder, { recursive: true, mode: 0o755 })
     await access(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new StartError(`${folder} cannot be written (${error instanceof Error && 'code' in error ? error.code : error}): make it writable or choose another folder by RONDO_DATA_DIR`)
+    throw new StartError(
+      `${folder} cannot be written (${error instanceof Error && 'code' in error ? error.code : error}): make it writable or choose another folder by RONDO_DATA_DIR`,
+    )
   }
   const user = serverUser()
   const data = join(folder, 'postgres')
   if (user && !passable(join(folder, 'x')))
-    throw new StartError(`${folder} lies below a folder that only root may enter, and PostgreSQL does not run as root: choose another by RONDO_DATA_DIR, e.g. /var/lib/rondo`)
+    throw new StartError(
+      `${folder} lies below a folder that only root may enter, and PostgreSQL does not run as root: choose another by RONDO_DATA_DIR, e.g. /var/lib/rondo`,
+    )
   return { folder, data, user, programs: await postgresPrograms() }
 }
 
-const options = ({ user, folder }: Place) => ({ cwd: folder, ...(user ? { uid: user.uid, gid: user.gid } : {}), env: { ...process.env, LC_ALL: 'C' } })
+const options = ({ user, folder }: Place) => ({
+  cwd: folder,
+  ...(user ? { uid: user.uid, gid: user.gid } : {}),
+  env: { ...process.env, LC_ALL: 'C' },
+})
 const said = (error: unknown): string => {
   const { stderr, stdout, message } = error as { stderr?: string; stdout?: string; message?: string }
   return (stderr?.trim() || stdout?.trim() || message || String(error)).split('\n').slice(-3).join(' ')
@@ -73,7 +81,11 @@ async function initialise(place: Place, password: string): Promise<void> {
     await chown(place.data, place.user.uid, place.user.gid)
   }
   try {
-    await run(join(place.programs, 'initdb'), ['-D', place.data, '-E', 'UTF8', '--locale=C', '-A', 'scram-sha-256', '-U', owner, `--pwfile=${passwordFile}`], options(place))
+    await run(
+      join(place.programs, 'initdb'),
+      ['-D', place.data, '-E', 'UTF8', '--locale=C', '-A', 'scram-sha-256', '-U', owner, `--pwfile=${passwordFile}`],
+      options(place),
+    )
   } catch (error) {
     throw new StartError(`PostgreSQL could not be set up in ${place.data}: ${said(error)}`)
   } finally {
@@ -85,7 +97,12 @@ const urlOf = (port: number, password: string) => `postgres://${owner}:${encodeU
 
 /** A client where a server with these data answers, undefined where none does. */
 async function connect(url: string, data: string): Promise<pg.Client | undefined> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, application_name: `rondo instance ${process.pid}`, keepAlive: true })
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 3000,
+    application_name: `rondo instance ${process.pid}`,
+    keepAlive: true,
+  })
   // It tells of itself when it is used next; an idle end is no reason to die
   client.on('error', () => undefined)
   try {
@@ -122,7 +139,11 @@ async function launch(place: Place, port: number): Promise<void> {
   const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200`
   try {
     // pg_ctl puts the server into a session of its own: Ctrl-C reaches us first, and we stop it after our work is done
-    await run(join(place.programs, 'pg_ctl'), ['start', '-w', '-t', '60', '-D', place.data, '-l', join(place.data, 'server.log'), '-o', settings], options(place))
+    await run(
+      join(place.programs, 'pg_ctl'),
+      ['start', '-w', '-t', '60', '-D', place.data, '-l', join(place.data, 'server.log'), '-o', settings],
+      options(place),
+    )
   } catch (error) {
     throw new StartError(`PostgreSQL did not start on ${place.data}: ${said(error)}; its log is ${join(place.data, 'server.log')}`)
   }
@@ -137,7 +158,9 @@ async function claim(client: pg.Client, { folder }: Place): Promise<void> {
     ['advisory', instanceLock],
   )
   const holder = holders[0]?.application_name.replace('rondo instance', 'process') ?? 'another process'
-  throw new StartError(`Rondo is running on ${folder} already (${holder}): stop it first, or give this one its own folder by RONDO_DATA_DIR`)
+  throw new StartError(
+    `Rondo is running on ${folder} already (${holder}): stop it first, or give this one its own folder by RONDO_DATA_DIR`,
+  )
 }
 
 async function stopServer(place: Place): Promise<void> {
@@ -151,7 +174,10 @@ async function connectedOrLaunched(place: Place, password: string): Promise<{ cl
   const port = await freePort()
   await launch(place, port)
   const client = await connect(urlOf(port, password), place.data)
-  if (!client) throw new StartError(`PostgreSQL started on ${place.data} but does not answer on port ${port}; its log is ${join(place.data, 'server.log')}`)
+  if (!client)
+    throw new StartError(
+      `PostgreSQL started on ${place.data} but does not answer on port ${port}; its log is ${join(place.data, 'server.log')}`,
+    )
   return { client, port, adopted: false }
 }
 
@@ -179,4 +205,3 @@ export async function startPostgres(dataDir: string): Promise<EmbeddedPostgres> 
     },
   }
 }
-

@@ -11,7 +11,11 @@ export interface SystemUser {
 /** PostgreSQL does not run as root: then it runs as `postgres` or, where there is no such user, as `nobody`. Undefined: as ourselves. */
 export function serverUser(): SystemUser | undefined {
   if (process.getuid?.() !== 0) return undefined
-  const users = new Map(readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => [line.split(':')[0], line.split(':')]))
+  const users = new Map(
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => [line.split(':')[0], line.split(':')]),
+  )
   const [, , uid, gid] = users.get('postgres') ?? users.get('nobody') ?? []
   if (uid === undefined || gid === undefined) throw new Error('root has no user "postgres" or "nobody" to run PostgreSQL as')
   return { uid: Number(uid), gid: Number(gid) }

@@ -13,15 +13,11 @@ create table head (
   -- Raised by a restore of an older backup, and by nothing else.
   epoch integer not null default 1,
   -- The last position in each partition; its length is the partition plan. Empty until the ledger is opened for the first time.
-  tails bigint[] not null default '{}'
+  tails bigint[] not null default '{}',
+  -- By kind of stream: nobody writes with a lower fold than this.
+  folds jsonb not null default '{}'
 ) with (fillfactor = 10);
 insert into head default values;
-
--- Nobody writes a kind of stream with a lower fold than this.
-create table fold (
-  stream text collate "C" primary key,
-  fold integer not null
-);
 
 create table stream (
   stream text collate "C" not null,
@@ -40,7 +36,6 @@ create table stream (
 ) with (fillfactor = 80);
 create index stream_by_time on stream (stream, first_at, id);
 create index stream_by_phase on stream (stream, phase, first_at, id);
-create index stream_by_fold on stream (stream, fold);
 
 create table stream_key (
   stream text collate "C" not null,

@@ -4,6 +4,10 @@
 -- and all below the head row needs no thought about others.
 create function append(streams jsonb, events jsonb, derived jsonb, intake jsonb) returns jsonb
   language plpgsql
+  -- Plans are kept, and one made while a table was small would read it as a whole when it is not (version 15 would then compile it, too).
+  set enable_seqscan = off
+  set jit = off
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   -- Outcomes of others that this batch was decided without.
@@ -34,8 +38,12 @@ begin
   select * into strict before from head for update;
   now_at := instant(clock_timestamp());
 
-  if streams is not null and exists (
-    select from fold join jsonb_to_recordset(streams) as mine(stream text, fold int) using (stream) where fold.fold > mine.fold
+  if cardinality(before.tails) <> (derived->'partitions')::int then
+    raise exception 'the partition plan has changed' using errcode = 'RL003';
+  end if;
+  -- Equal in the normal case; lower than ours while our fold is being made complete.
+  if not before.folds @> (derived->'folds') and exists (
+    select from jsonb_each(derived->'folds') where (before.folds->key)::int > value::int
   ) then
     raise exception 'a newer version of this service has taken over' using errcode = 'RL002';
   end if;
@@ -133,22 +141,23 @@ create function insert_events(events jsonb, before head, now_at text) returns vo
   language plpgsql
 as $$
 begin
-  if exists (select from jsonb_to_recordset(events) as _(partition int) where partition >= cardinality(before.tails)) then
-    raise exception 'the partition plan has changed' using errcode = 'RL003';
-  end if;
-  insert into event (position, id, stream, stream_id, version, partition, previous, type, schema_version, data, occurred_at, recorded_at,
-    actor, correlation_id, causation_id, traceparent, loop_ids)
-  select before.position + n, id, stream, stream_id, version, partition,
-    coalesce(before.position + lag(n) over (partition by partition order by n), before.tails[partition + 1]),
-    type, schema_version, data, occurred_at, now_at, actor, correlation_id, causation_id, traceparent, loop_ids
-  from jsonb_to_recordset(events) as _(n int, id uuid, stream text, stream_id text, version int, partition int, type text,
-    schema_version int, data jsonb, occurred_at text, actor text, correlation_id text, causation_id text, traceparent text, loop_ids text[]);
+  with placed as (
+    insert into event (position, id, stream, stream_id, version, partition, previous, type, schema_version, data, occurred_at, recorded_at,
+      actor, correlation_id, causation_id, traceparent, loop_ids)
+    select before.position + n, id, stream, stream_id, version, partition,
+      coalesce(before.position + lag(n) over (partition by partition order by n), before.tails[partition + 1]),
+      type, schema_version, data, occurred_at, now_at, actor, correlation_id, causation_id, traceparent, loop_ids
+    from jsonb_to_recordset(events) as _(n int, id uuid, stream text, stream_id text, version int, partition int, type text,
+      schema_version int, data jsonb, occurred_at text, actor text, correlation_id text, causation_id text, traceparent text, loop_ids text[])
+    returning position, partition
+  ), last as (
+    select partition, max(position) as position from placed group by partition
+  )
   update head set
-    position = head.position + jsonb_array_length(events),
+    position = (select max(position) from last),
     tails = (
-      select array_agg(coalesce(before.position + last.n, tail) order by plan.partition)
-      from unnest(before.tails) with ordinality as plan(tail, partition)
-      left join (select partition + 1 as partition, max(n) as n from jsonb_to_recordset(events) as _(n int, partition int) group by 1) last using (partition)
+      select array_agg(coalesce(last.position, tail) order by n)
+      from unnest(before.tails) with ordinality as plan(tail, n) left join last on last.partition + 1 = n
     );
 end
 $$;

@@ -27,7 +27,7 @@ export const isEmpty = ({ streams, messages, checkpoints, counted, fired }: Batc
 const some = <T>(rows: readonly T[]): readonly T[] | undefined => (rows.length > 0 ? rows : undefined)
 const json = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value))
 
-function parameters({ streams, events, derived, messages, checkpoints, counted, fired }: Batch): (string | null)[] {
+function parameters({ partitions, streams, events, derived, messages, checkpoints, counted, fired }: Batch): (string | null)[] {
   const heads = streams.map(({ stream, id, base, version, fold, state, firstAt, lastAt }) => ({
     stream: stream.name,
     id,
@@ -56,11 +56,20 @@ function parameters({ streams, events, derived, messages, checkpoints, counted, 
     traceparent: event.traceparent,
     loop_ids: event.loopIds,
   }))
+  const folds = Object.fromEntries(streams.map(({ stream }) => [stream.name, stream.fold]))
   const { keys, keys_gone, timers, timers_gone, loops } = derived
   return [
     json(some(heads)),
     json(some(rows)),
-    json({ keys: some(keys), keys_gone: some(keys_gone), timers: some(timers), timers_gone: some(timers_gone), loops: some(loops) }),
+    json({
+      partitions,
+      folds,
+      keys: some(keys),
+      keys_gone: some(keys_gone),
+      timers: some(timers),
+      timers_gone: some(timers_gone),
+      loops: some(loops),
+    }),
     json({ messages: some(messages), checkpoints: some(checkpoints), counted: some(counted), fired: some(fired) }),
   ]
 }

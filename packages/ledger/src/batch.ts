@@ -37,6 +37,7 @@ export interface CheckpointRow {
 }
 
 export interface Batch {
+  readonly partitions: number
   readonly outcomes: readonly Outcome[]
   /** Written streams with the version they must have now. */
   readonly streams: readonly (Draft & { readonly base: number })[]
@@ -208,6 +209,7 @@ export function decideBatch(works: readonly Work[], loaded: Loaded, rules: Ledge
     return changes(derive(draft.stream, draft.id, before), derive(draft.stream, draft.id, draft))
   })
   return {
+    partitions: loaded.partitions,
     outcomes,
     streams,
     events: drafting.events,

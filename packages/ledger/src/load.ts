@@ -1,7 +1,7 @@
 import { type AnyStream, type DomainError, type Instant, DomainError as Refusal } from '@rondo/kernel'
 import type pg from 'pg'
 import type { Unit } from './port.ts'
-import { current, type Head, type HeadRow, headColumns, keyOf, type StoredMessage } from './storage.ts'
+import { current, type Head, type HeadRow, keyOf, type StoredMessage } from './storage.ts'
 
 /** Everything that a batch is decided on. */
 export interface Loaded {
@@ -25,29 +25,18 @@ interface Row {
   readonly checkpoints: readonly { readonly source: string; readonly partition: number; readonly position: number }[] | null
 }
 
-const sql = `
-  select instant(clock_timestamp()) as now, (select cardinality(tails) from head) as partitions,
-    (select json_agg(row) from (
-      select ${headColumns('s')} from unnest($1::text[], $2::text[]) as wanted(stream, id) join stream s on (s.stream, s.id) = (wanted.stream, wanted.id)
-    ) row) as streams,
-    (select json_agg(row) from (select id, hash, outcome from message where id = any($3)) row) as messages,
-    (select json_agg(row) from (
-      select c.source, c.partition, c.position
-      from unnest($4::text[], $5::int[]) as wanted(source, partition) join checkpoint c on (c.source, c.partition) = (wanted.source, wanted.partition)
-    ) row) as checkpoints`
-
 /** Loads in one query what the units touch. */
 export async function load(pool: pg.Pool, units: readonly Unit[]): Promise<Loaded> {
   const streams = new Map(units.flatMap(({ messages }) => messages.map(({ stream, id }) => [keyOf(stream.name, id), { stream, id }])))
   const chains = new Map(units.flatMap(({ checkpoint }) => (checkpoint ? [[chainOf(checkpoint), checkpoint]] : [])))
-  const { rows } = await pool.query<Row>(sql, [
+  const { rows } = await pool.query<{ loaded: Row }>('select load_batch($1, $2, $3, $4, $5) as loaded', [
     [...streams.values()].map(({ stream }) => stream.name),
     [...streams.values()].map(({ id }) => id),
     units.filter(({ remember }) => remember).map(({ id }) => id),
     [...chains.values()].map(({ source }) => source),
     [...chains.values()].map(({ partition }) => partition),
   ])
-  const [row] = rows
+  const row = rows[0]?.loaded
   if (!row) throw new Error('the load query gave no row')
   const heads = await folded(pool, row.streams ?? [], (key) => streams.get(key)?.stream)
   return {

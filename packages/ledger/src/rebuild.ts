@@ -24,7 +24,7 @@ export async function rebuild(database: Database, rules: LedgerRules): Promise<v
 
 async function rebuildStream(database: Database, stream: AnyStream): Promise<void> {
   const { pool, service, log } = database
-  const { rows } = await pool.query<{ fold: number }>('select fold from fold where stream = $1', [stream.name])
+  const { rows } = await pool.query<{ fold: number }>('select (folds->$1)::int as fold from head', [stream.name])
   const stored = rows[0]?.fold ?? 0
   if (stored === stream.fold) return
   if (stored > stream.fold) {
@@ -32,19 +32,23 @@ async function rebuildStream(database: Database, stream: AnyStream): Promise<voi
   }
   let folded = 0
   do {
-    for (let stale = await staleStreams(pool, stream); stale.length > 0; stale = await staleStreams(pool, stream)) {
+    for (
+      let after = '', stale = await staleStreams(pool, stream, after);
+      stale.length > 0;
+      stale = await staleStreams(pool, stream, after)
+    ) {
       folded += await refoldStreams(database, stream, stale)
+      after = stale.at(-1)?.id ?? ''
     }
   } while (!(await closed(pool, stream)))
   if (folded > 0) log.info({ service, stream: stream.name, fold: stream.fold, folded }, 'streams folded again')
 }
 
-async function staleStreams(pool: pg.Pool, stream: AnyStream): Promise<readonly Stale[]> {
-  const { rows } = await pool.query<Stale>('select id, version from stream where stream = $1 and fold < $2 order by fold, id limit $3', [
-    stream.name,
-    stream.fold,
-    chunk,
-  ])
+async function staleStreams(pool: pg.Pool, stream: AnyStream, after: string): Promise<readonly Stale[]> {
+  const { rows } = await pool.query<Stale>(
+    'select id, version from stream where stream = $1 and id > $2 and fold < $3 order by id limit $4',
+    [stream.name, after, stream.fold, chunk],
+  )
   return rows
 }
 
@@ -54,10 +58,10 @@ function closed(pool: pg.Pool, stream: AnyStream): Promise<boolean> {
     await client.query('select from head for update')
     const { rowCount } = await client.query('select from stream where stream = $1 and fold < $2 limit 1', [stream.name, stream.fold])
     if (rowCount) return false
-    await client.query(
-      'insert into fold (stream, fold) values ($1, $2) on conflict (stream) do update set fold = greatest(fold.fold, excluded.fold)',
-      [stream.name, stream.fold],
-    )
+    await client.query('update head set folds = folds || jsonb_build_object($1::text, greatest((folds->$1)::int, $2::int))', [
+      stream.name,
+      stream.fold,
+    ])
     return true
   })
 }

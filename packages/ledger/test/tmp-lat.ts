@@ -19,7 +19,7 @@ try {
   const time = async (name: string, work: () => Promise<unknown>) => { const s = performance.now(); await work(); (times[name] ??= []).push(performance.now() - s) }
   const pool = ledger.database.pool
   const orig = pool.query.bind(pool) as any
-  ;(pool as any).query = async (...a: any[]) => { const text = typeof a[0] === 'string' ? a[0] : a[0].text; const s = performance.now(); const r = await orig(...a); (times[text.includes('append') ? 'append' : text.includes('unnest($1') ? 'load' : 'other'] ??= []).push(performance.now() - s); return r }
+  ;(pool as any).query = async (...a: any[]) => { const text = typeof a[0] === 'string' ? a[0] : a[0].text; const s = performance.now(); const r = await orig(...a); (times[text.includes('append') ? 'append' : text.includes('load_batch') ? 'load' : 'other'] ??= []).push(performance.now() - s); return r }
   for (let i = 0; i < 1500; i++) {
     await time('submit', () => ledger.submit(unit()))
     await time('select1', () => pool.query('select 1'))

@@ -42,6 +42,9 @@ const temporary: readonly string[] = ['unavailable', 'conflict', 'timed_out', 'r
 const isTemporary = (error: unknown) =>
   error instanceof NewerFact || error instanceof CheckpointGap || (error instanceof DomainError && temporary.includes(error.code))
 
+/** Part of the reason of a partition whose records are missing. */
+export const missing = 'closes the gap'
+
 const reasonOf = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 2000)
 
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
@@ -51,7 +54,10 @@ export class ConsumerPartition {
   readonly #partition: number
   #mark: Watermark = { source: '', epoch: 0, seen: 0, stored: 0 }
   #parked = new Set<string>()
+  /** The position from which the chain was last looked for from the beginning. */
   #soughtAt = -1
+  /** While records are missing: what the first that was passed over follows. */
+  #ahead: number | undefined
   /** The offset after what was read and is not stored yet. */
   #nextOffset = 0n
 
@@ -91,7 +97,7 @@ export class ConsumerPartition {
       const checkpoint = await ledger.checkpoint(source, this.#partition)
       if (!checkpoint) continue
       const seen = checkpoint.position
-      const bounds = (await bus.bounds(this.#topic)).find(({ partition }) => partition === this.#partition)
+      const bounds = await this.#bounds()
       const there = bounds && checkpoint.nextOffset >= bounds.first && checkpoint.nextOffset <= bounds.next
       return { mark: { source, epoch, seen, stored: seen }, offset: there ? checkpoint.nextOffset : ('first' as const) }
     }
@@ -103,9 +109,11 @@ export class ConsumerPartition {
     for (const record of batch) {
       if (control.signal.aborted) return
       if (!(await this.#read(record, control))) return
-      this.#nextOffset = record.offset + 1n
+      if (this.#ahead === undefined) this.#nextOffset = record.offset + 1n
     }
     await this.#flush()
+    const last = batch.at(-1)
+    if (last && this.#ahead !== undefined && last.offset + 1n >= ((await this.#bounds())?.next ?? 0n)) this.#halt(control, this.#ahead)
   }
 
   /** False: the rest of the batch is not for now. */
@@ -118,7 +126,8 @@ export class ConsumerPartition {
       this.#count('skipped')
       return true
     }
-    if (previous !== undefined && previous !== this.#mark.seen) return this.#gap(record, previous, control)
+    if (previous !== undefined && previous !== this.#mark.seen) return this.#gap(previous, control)
+    this.#ahead = undefined
     await this.#take({ record, event, position })
     return true
   }
@@ -149,24 +158,34 @@ export class ConsumerPartition {
     return true
   }
 
-  async #gap(record: StoredRecord, previous: number, control: PartitionControl): Promise<boolean> {
+  /**
+   * Once, from the first record that is there: a stored offset of a topic that was refilled looks like a gap and is none.
+   * Then what is ahead is passed over: a replay has put the missing ones behind it, and all that follow them again.
+   * Only where the end is reached without them the partition stands still.
+   */
+  async #gap(previous: number, control: PartitionControl): Promise<boolean> {
+    this.#ahead ??= previous
+    if (this.#soughtAt === this.#mark.seen) return true
     await this.#flush()
-    // Once from the beginning of what is there: a stored offset of a refilled topic looks like a gap and is none.
-    if (this.#soughtAt === this.#mark.seen) return this.#halt(control, previous)
     this.#soughtAt = this.#mark.seen
-    const bounds = (await this.#parts.bus.bounds(this.#topic)).find(({ partition }) => partition === this.#partition)
-    this.#parts.log.warn(
-      { topic: this.#topic, partition: this.#partition, offset: record.offset, seen: this.#mark.seen, previous },
-      'a gap: read once more from the first record',
+    const { log } = this.#parts
+    log.warn(
+      { topic: this.#topic, partition: this.#partition, seen: this.#mark.seen, previous },
+      'a gap: reading once more from the first record',
     )
-    control.seek(bounds?.first ?? 0n)
+    control.seek((await this.#bounds())?.first ?? 0n)
     return false
+  }
+
+  async #bounds() {
+    const all = await this.#parts.bus.bounds(this.#topic)
+    return all.find(({ partition }) => partition === this.#partition)
   }
 
   #halt(control: PartitionControl, previous: number): false {
     const service = this.#topic.split('.')[1]
     const wanted = this.#mark.seen + 1
-    const reason = `${this.#topic}/${this.#partition}: position ${wanted} is wanted, the first that is there follows ${previous}; "rondo replay ${service} --partition ${this.#partition} --from ${wanted}" closes the gap`
+    const reason = `${this.#topic}/${this.#partition}: position ${wanted} is wanted, the first that is there follows ${previous}; "rondo replay ${service} --partition ${this.#partition} --from ${wanted}" ${missing}`
     this.#parts.log.error({ topic: this.#topic, partition: this.#partition, wanted, previous }, `records are missing: ${reason}`)
     this.#count('gap')
     control.pause(reason)

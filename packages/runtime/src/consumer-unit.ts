@@ -67,3 +67,11 @@ export const submitTells = (ledger: Ledger, id: string, event: Envelope | undefi
     cause: event ? causeOf(event) : { actor: 'service:rondo', correlationId: id, causationId: id },
     checkpoint,
   })
+
+/** As `submitFact`, for a record that was parked: its checkpoint has been moved already. Known by its event, so that it is done once. */
+export async function submitParked(ledger: Ledger, interest: Interest, event: Envelope) {
+  const again = () => react(interest, event, ledger.read)
+  const id = `${event.id}/parked`
+  const projections = interest.projections.map((projection) => ({ projection, event }))
+  return ledger.submit({ id, hash: id, remember: true, messages: await again(), cause: causeOf(event), projections, again })
+}

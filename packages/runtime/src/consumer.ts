@@ -1,5 +1,5 @@
 import type { Bus, Consumer, Lag } from '@rondo/bus'
-import { ConsumerPartition, type Consuming } from './consumer-partition.ts'
+import { ConsumerPartition, type Consuming, missing } from './consumer-partition.ts'
 
 export interface RunningConsumer {
   /** Partitions that stand still, and why; empty: all is well. */
@@ -7,6 +7,9 @@ export interface RunningConsumer {
   resume(topic: string, partition: number): void
   stop(): Promise<void>
 }
+
+/** Milliseconds after which a partition with missing records looks whether a replay has brought them. */
+const lookAgainMs = 15_000
 
 const nobody: RunningConsumer = { paused: [], resume: () => undefined, stop: async () => undefined }
 
@@ -42,5 +45,19 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
       metrics.paused.record(consumer?.paused.length ?? 0, { service: service.name })
     },
   } satisfies Parameters<Bus['consume']>[0])
-  return consumer
+  const running = consumer
+  const looking = setInterval(() => {
+    for (const { topic, partition, reason } of running.paused) if (reason.includes(missing)) running.resume(topic, partition)
+  }, lookAgainMs)
+  looking.unref()
+  return {
+    get paused() {
+      return running.paused
+    },
+    resume: running.resume,
+    async stop() {
+      clearInterval(looking)
+      await running.stop()
+    },
+  }
 }

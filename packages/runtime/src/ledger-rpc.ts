@@ -1,6 +1,8 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
+import { raiseEpoch } from '@rondo/ledger'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
+import { replay, retryParked, skipParked } from './operator.ts'
 import { between, followed } from './row.ts'
 import type { RunningService } from './running-service.ts'
 import { type Role, rpcs } from './service.ts'
@@ -9,6 +11,14 @@ export const ledgerService = 'rondo.ledger.v1.Ledger'
 
 /** Whoever works with Rondo may see what was recorded; a mere reporter may not. */
 const readers: readonly Role[] = ['developer', 'approver', 'operator', 'product_owner', 'auditor']
+const operators: readonly Role[] = ['operator']
+const parkedKey = {
+  service: z.string(),
+  source: z.string().min(1),
+  partition: z.number().int().min(0),
+  key: z.string().min(1),
+  why: z.string().min(1),
+}
 const mostEvents = 5000
 const defaultEvents = 1000
 
@@ -103,6 +113,39 @@ export function ledgerTable(services: readonly RunningService[]) {
       roles: readers,
       request: z.strictObject({ service: z.string() }),
       call: async ({ service }) => ({ services: await Promise.all((service ? [find(service)] : services).map(status)) }),
+    },
+    Replay: {
+      roles: operators,
+      request: z.strictObject({
+        service: z.string(),
+        from_position: z.string().regex(/^[1-9]\d{0,15}$/, 'a position, from 1'),
+        partition: z.number().int().min(0).optional(),
+      }),
+      call: async ({ service, from_position, partition }) => {
+        const { sent, last } = await replay(find(service), { from: Number(from_position), partition })
+        return { sent: String(sent), last_position: String(last) }
+      },
+    },
+    RetryParked: {
+      roles: operators,
+      request: z.strictObject(parkedKey),
+      call: async ({ service, why, ...key }, _host, { actor }) => {
+        const { applied, waiting, reason } = await retryParked(find(service), key, { actor, why })
+        return { applied: String(applied), waiting: String(waiting), reason }
+      },
+    },
+    SkipParked: {
+      roles: operators,
+      request: z.strictObject(parkedKey),
+      call: async ({ service, why, ...key }, _host, { actor }) => {
+        const { eventId, waiting } = await skipParked(find(service), key, { actor, why })
+        return { event_id: eventId, waiting: String(waiting) }
+      },
+    },
+    RaiseEpoch: {
+      roles: ['admin'],
+      request: z.strictObject({ service: z.string() }),
+      call: async ({ service }) => ({ epoch: String(await raiseEpoch(find(service).ledger.database)) }),
     },
   })
 }

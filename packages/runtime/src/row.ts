@@ -100,6 +100,11 @@ export async function* followed(
   }
 }
 
+interface Head {
+  readonly position: number
+  readonly epoch: number
+}
+
 /** Events of these types after a position up to another, and no further. */
 export async function* between(ledger: Ledger, after: number, upTo: number, types: readonly string[]): AsyncGenerator<Envelope> {
   for (let last = after; ; ) {
@@ -113,12 +118,19 @@ export async function* between(ledger: Ledger, after: number, upTo: number, type
   }
 }
 
+async function* upToHead(ledger: Ledger, after: number, { position, epoch }: Head, types: readonly string[]) {
+  for await (const event of between(ledger, after, position, types)) yield { event, epoch }
+}
+
 /** The answers of a server stream. */
 export async function* runStream(row: StreamRow<Any>, request: unknown, ledger: Ledger, signal: AbortSignal): AsyncGenerator<unknown> {
   const head = await ledger.head()
   const facts = new Map(row.follow.map((fact) => [fact.base, fact]))
+  const types = [...facts.keys()]
   const after = row.after(request, head) ?? head.position
-  for await (const { event, epoch } of followed(ledger, after, [...facts.keys()], signal)) {
+  const events = row.untilHead?.(request) ? upToHead(ledger, after, head, types) : followed(ledger, after, types, signal)
+  for await (const { event, epoch } of events) {
+    if (signal.aborted) return
     const fact = facts.get(event.type)
     const newest = fact ? { ...event, schemaVersion: fact.version, data: fact.read(event.schemaVersion, event.data) } : event
     const answer = row.emit(request, newest, epoch)

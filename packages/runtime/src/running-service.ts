@@ -5,7 +5,7 @@ import { groupOf, type RunningConsumer, startConsumer } from './consumer.ts'
 import { openServiceLedger } from './engines.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { reactionTable } from './reaction-table.ts'
+import { type ReactionTable, reactionTable } from './reaction-table.ts'
 import type { Check } from './readiness.ts'
 import { type Relaying, startRelaying } from './relaying.ts'
 import type { Service } from './service.ts'
@@ -15,7 +15,8 @@ import { tracerOf } from './telemetry.ts'
 
 export interface RunningService {
   readonly service: Service
-  readonly ledger: Ledger
+  readonly ledger: OpenLedger
+  readonly table: ReactionTable
   /** With the service's own spans. */
   readonly bus: Bus
   readonly consumer: RunningConsumer
@@ -126,8 +127,9 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const bus = tracedBus(parts.bus, spanning)
   const relay = startRelaying(service.name, ledger, bus, metrics, undefined)
   shutdown.add(`${service.name} relay`, () => relay.stop())
-  const consumer = await startConsumer({ service, table: reactionTable(service), ledger, bus, log, metrics, spanning })
+  const table = reactionTable(service)
+  const consumer = await startConsumer({ service, table, ledger, bus, log, metrics, spanning })
   shutdown.add(`${service.name} consumer`, () => consumer.stop())
   ledger.startTimers()
-  return { service, ledger, bus, consumer, relay, checks: checksOf(parts, ledger, consumer, relay) }
+  return { service, ledger, table, bus, consumer, relay, checks: checksOf(parts, ledger, consumer, relay) }
 }

@@ -38,6 +38,8 @@ export interface StreamRow<Method, Input = RequestOf<Method>> extends Row<Input>
   readonly follow: readonly FactType<string, any>[]
   /** Where to go on, e.g. from a cursor; refuses a cursor of another epoch. Undefined: from now. */
   readonly after: (request: Input, head: { readonly position: number; readonly epoch: number }) => number | undefined
+  /** Ends at the head instead of waiting for more. */
+  readonly untilHead?: (request: Input) => boolean
   /** Undefined: not for this subscriber. */
   readonly emit: (request: Input, event: Envelope, epoch: number) => ResponseOf<Method> | undefined
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { freshDatabase, kafka, needs, redis } from '@rondo/testkit'
+import { freshDatabase, needs, ownEngine, redis } from '@rondo/testkit'
 import { expect, test } from 'vitest'
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
@@ -21,15 +21,18 @@ let spans: readonly Span[]
 let log: readonly Record<string, unknown>[]
 
 beforeAll(async () => {
+  // Of its own: topics of other runs would belong to other ledgers.
+  const kafka = await ownEngine('kafka')
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--conditions=development', '--import', path('../test/register-in-memory.ts'), path('../test/telemetry-child.ts')],
     {
-      env: { PATH: process.env.PATH, RONDO_DATABASE_URL: await freshDatabase(), RONDO_KAFKA_BROKERS: kafka(), REDIS: redis() },
+      env: { PATH: process.env.PATH, RONDO_DATABASE_URL: await freshDatabase(), RONDO_KAFKA_BROKERS: kafka.address, REDIS: redis() },
       maxBuffer: 64 << 20,
       timeout: 90_000,
     },
   )
+  await kafka.stop()
   ;({ spans, log } = JSON.parse(stdout) as { spans: Span[]; log: Record<string, unknown>[] })
 })
 
@@ -41,7 +44,10 @@ test('each instrumented library is seen', () => {
 })
 
 test('a fact can be followed from the call to the reaction by links', () => {
-  const call = spans.find(({ name, attributes }) => /Things\/Note/i.test(name) && attributes['rpc.system'] === 'grpc' && name !== undefined && spans.some(({ parent }) => parent))
+  const call = spans.find(
+    ({ name, attributes }) =>
+      /Things\/Note/i.test(name) && attributes['rpc.system'] === 'grpc' && name !== undefined && spans.some(({ parent }) => parent),
+  )
   expect(call).toBeDefined()
   const [sent] = of('send rondo.things.v1', 'rondo-things')
   const [processed] = of('process rondo.things.v1', 'rondo-counts')
@@ -70,5 +76,8 @@ test('statements belong to the handling that made them, and idle polling makes n
 })
 
 test('log lines carry the trace', () => {
-  expect(log.find(({ msg }) => msg === 'a call failed by a defect')).toMatchObject({ trace_id: expect.stringMatching(/^[0-9a-f]{32}$/), span_id: expect.any(String) })
+  expect(log.find(({ msg }) => msg === 'a call failed by a defect')).toMatchObject({
+    trace_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+    span_id: expect.any(String),
+  })
 })

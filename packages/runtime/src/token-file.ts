@@ -4,6 +4,10 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hashToken, type TokenEntry, tokenList } from './tokens.ts'
 
+// The command line makes tokens, and loads none of the rest of the runtime for it.
+// biome-ignore lint/performance/noBarrelFile: the entry `@rondo/runtime/tokens`
+export { type Role, roles } from './service.ts'
+
 /** A new secret; only its hash is kept anywhere. */
 export const newToken = (): string => `rondo_${randomBytes(24).toString('base64url')}`
 

@@ -88,6 +88,18 @@ export const variables = {
     meaning: 'Live fan-out between gateway replicas, rate limits, caches. Losing it loses nothing.',
     schema: url('redis:', 'rediss:'),
   }),
+  rateLimit: variable({
+    name: 'RONDO_RATE_LIMIT',
+    type: 'a number from 1 to 1000000',
+    fallback: '1000',
+    meaning: 'HTTP requests that one caller may send in a second; more are answered with 429.',
+    schema: z
+      .string()
+      .regex(/^\d{1,7}$/)
+      .transform(Number)
+      .refine((rate) => rate >= 1 && rate <= 1_000_000)
+      .default(1000),
+  }),
   githubWebhookSecret: variable({
     name: 'RONDO_GITHUB_WEBHOOK_SECRET',
     type: 'a text of at least 8 characters',

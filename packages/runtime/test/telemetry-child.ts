@@ -7,7 +7,10 @@ import { as, runServices } from './running.ts'
 import { countsService, thingsService } from './services.ts'
 
 const { REDIS, ...env } = process.env as Record<string, string>
-const process_ = await runServices([thingsService, countsService], Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('RONDO_'))))
+const process_ = await runServices(
+  [thingsService, countsService],
+  Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('RONDO_'))),
+)
 const { channels, log } = process_
 await channels.call('things', 'rondo.things.v1.Things/Note', { thing_id: 'a', text: 'one' }, as('developer'))
 const counted = () => channels.call('counts', 'rondo.counts.v1.Counts/Get', { thing_id: 'a' }, as('auditor'))

@@ -9,7 +9,7 @@ import { gateway } from '@rondo/gateway'
 import { operations } from '@rondo/operations'
 import { releases } from '@rondo/releases'
 import { requirements } from '@rondo/requirements'
-import { type Config, createLog, readConfig, run, type Running } from '@rondo/runtime'
+import { type Config, createLog, type Running, readConfig, run } from '@rondo/runtime'
 import { destination } from 'pino'
 import { firstToken } from './first-token.ts'
 import { welcome } from './welcome.ts'
@@ -28,7 +28,9 @@ function warnings(dataDir: string): string[] {
   const disk = statfsSync(dataDir)
   return [
     ...(freemem() < 400e6 ? [`only ${Math.round(freemem() / 1e6)} MB of memory are free; Rondo takes about 300 MB`] : []),
-    ...(disk.bavail * disk.bsize < 500e6 ? [`only ${Math.round((disk.bavail * disk.bsize) / 1e6)} MB are free on the disk of ${dataDir}`] : []),
+    ...(disk.bavail * disk.bsize < 500e6
+      ? [`only ${Math.round((disk.bavail * disk.bsize) / 1e6)} MB are free on the disk of ${dataDir}`]
+      : []),
   ]
 }
 
@@ -37,7 +39,11 @@ async function engines(config: Config) {
   say('  starting PostgreSQL …')
   const postgres = await startPostgres(config.dataDir)
   if (postgres.adopted) say('  found the PostgreSQL of an instance that was killed: going on with it')
-  return { config: { ...config, databaseUrl: postgres.url }, database: `PostgreSQL in ${config.dataDir} (embedded)`, close: () => postgres.stop() }
+  return {
+    config: { ...config, databaseUrl: postgres.url },
+    database: `PostgreSQL in ${config.dataDir} (embedded)`,
+    close: () => postgres.stop(),
+  }
 }
 
 async function started(given: Config, { verbose, close }: { verbose: boolean; close: () => void }): Promise<Running> {
@@ -54,22 +60,38 @@ async function started(given: Config, { verbose, close }: { verbose: boolean; cl
   const log = verbose ? createLog(config.logLevel) : createLog(config.logLevel, destination({ dest: logFile, sync: false, mkdir: true }))
   const running = await run(services, config, { log, closeLast })
   const bus = config.kafkaBrokers ? `Kafka at ${config.kafkaBrokers.join(', ')}` : 'on PostgreSQL'
-  say(welcome(running.addresses, config.dataDir, { log: verbose ? 'this terminal' : logFile, database, bus, startedMs: performance.now() - begin }))
+  say(
+    welcome(running.addresses, config.dataDir, {
+      log: verbose ? 'this terminal' : logFile,
+      database,
+      bus,
+      startedMs: performance.now() - begin,
+    }),
+  )
   return running
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { ephemeral: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } } })
+  const { values } = parseArgs({
+    options: {
+      ephemeral: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
   if (values.help) {
     process.stdout.write(usage)
     return
   }
   const temporary = values.ephemeral ? mkdtempSync(join(tmpdir(), 'rondo-')) : undefined
   const config = readConfig({ ...process.env, ...(temporary ? { RONDO_DATA_DIR: temporary } : {}) })
-  const running = await started({ ...config, dataDir: resolve(config.dataDir) }, {
-    verbose: values.verbose,
-    close: () => temporary && rmSync(temporary, { recursive: true, force: true }),
-  })
+  const running = await started(
+    { ...config, dataDir: resolve(config.dataDir) },
+    {
+      verbose: values.verbose,
+      close: () => temporary && rmSync(temporary, { recursive: true, force: true }),
+    },
+  )
   await running.stopped
   say('  stopped')
 }
@@ -77,7 +99,9 @@ async function main(): Promise<void> {
 try {
   await main()
 } catch (error) {
-  const known = error instanceof EmbeddedError || (error instanceof Error && /^(StartError|ConfigError|MigrationError|TypeError \[ERR_PARSE)/.test(error.name))
+  const known =
+    error instanceof EmbeddedError ||
+    (error instanceof Error && /^(StartError|ConfigError|MigrationError|TypeError \[ERR_PARSE)/.test(error.name))
   say(known && error instanceof Error ? `\n  ${error.message}\n` : error instanceof Error ? (error.stack ?? error.message) : String(error))
   process.exitCode = 1
   // What a library left open must not keep a process that never started

@@ -2,7 +2,11 @@ import { relative } from 'node:path'
 import type { Running } from '@rondo/runtime'
 
 /** What a newcomer sees: a page, not a log. */
-export function welcome({ http, grpc }: Running['addresses'], dataDir: string, details: { readonly log: string; readonly database: string; readonly bus: string; readonly startedMs: number }): string {
+export function welcome(
+  { http, grpc }: Running['addresses'],
+  dataDir: string,
+  details: { readonly log: string; readonly database: string; readonly bus: string; readonly startedMs: number },
+): string {
   const folder = relative(process.cwd(), dataDir) || '.'
   return `
   Rondo runs (started in ${(details.startedMs / 1000).toFixed(1)} s)

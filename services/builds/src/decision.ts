@@ -13,7 +13,7 @@ interface Decision {
 /** What is in force for one artifact; the stream's id is its digest. */
 export interface Gate {
   readonly latest?: Decision | undefined
-  /** Without their criteria, newest first, at most twenty. */
+  /** Without their lists, newest first, at most twenty: the events have them. */
   readonly earlier: readonly Decision[]
   readonly waivers: readonly (Waiver & { readonly given_at: Instant })[]
 }
@@ -29,7 +29,7 @@ export interface Waive {
 const basis = (decision: Decision | undefined) => decision?.data.basis ?? 0
 const kept = (all: readonly Decision[]) =>
   all
-    .map(({ id, at, data }) => ({ id, at, data: { ...data, criteria: [] } }))
+    .map(({ id, at, data }) => ({ id, at, data: { ...data, criteria: [], requirements: [], evidence: [] } }))
     .sort((a, b) => basis(b) - basis(a))
     .slice(0, 20)
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { evidence as fact } from '@rondo/contracts/builds'
 import type { TestCounts } from '@rondo/contracts/values'
 import { type DataOf, type Instant, stream } from '@rondo/kernel'
@@ -11,8 +12,9 @@ type Run = DataOf<typeof fact.test_run_attached>
 interface TestReport {
   readonly at: Instant
   readonly counts: TestCounts
-  /** Suites in which nothing ran, and those in which something did (at most 500 each): `a > b`. */
+  /** Suites in which nothing ran (`a > b`), at most 100. */
   readonly empty: readonly string[]
+  /** Those in which something did, as short hashes, at most 300: whether a later report filled an empty one. */
   readonly ran: readonly string[]
 }
 interface CoverageReport {
@@ -36,14 +38,15 @@ export interface Target {
 export const evidenceId = ({ artifact, build }: Target): string => (artifact ? `artifact:${artifact}` : `build:${build ?? ''}`)
 export const targetOf = (id: string): Target => (id.startsWith('artifact:') ? { artifact: id.slice(9) } : { build: id.slice(6) })
 
-const pathText = (path: readonly string[]) => path.join(' > ')
+const pathText = (path: readonly string[]) => path.join(' > ').slice(0, 300)
+export const suiteHash = (path: string): string => createHash('sha256').update(path).digest('hex').slice(0, 8)
 /** A suite is empty when nothing ran in it or below it; a report without any suite and test is one empty suite. */
 function suitesOf({ suites, cases, counts, report }: Tests): { empty: readonly string[]; ran: readonly string[] } {
   const full = [...suites.filter(({ tests }) => tests > 0).map(({ path }) => path), ...cases.map(({ suite }) => suite)]
   const ran = new Set(full.flatMap((path) => path.map((_, depth) => pathText(path.slice(0, depth + 1)))))
   const empty = new Set(suites.map(({ path }) => pathText(path)).filter((path) => !ran.has(path)))
   if (counts.tests === 0 && empty.size === 0) empty.add(`report ${report.slice(0, 12)}`)
-  return { empty: [...empty].sort().slice(0, 500), ran: [...ran].sort().slice(0, 500) }
+  return { empty: [...empty].sort().slice(0, 100), ran: [...ran].map(suiteHash).sort().slice(0, 300) }
 }
 
 /** The same report again counts once, from the first time on. */

@@ -71,6 +71,13 @@ export async function readArtifacts(read: Read, some: readonly Found<Artifact>[]
   })
 }
 
+/** A fact holds so many; that there are more must block four eyes, not vanish. */
+const mostContributors = 2000
+const listable = (all: readonly Contributor[]): readonly Contributor[] =>
+  all.length <= mostContributors
+    ? all
+    : [...all.slice(0, mostContributors), { actor: `unknown:${all.length - mostContributors} more contributors`, role: 'author' }]
+
 export type Computed = { readonly id: string; readonly contents: Contents & { readonly basis: number } }
 /** What an artifact contains. Nothing while its revision or its service is not known. */
 export async function readContents(read: Read, one: Found<Artifact>, service: string | undefined): Promise<Computed | undefined> {
@@ -86,7 +93,7 @@ export async function readContents(read: Read, one: Found<Artifact>, service: st
   const contributors = await read.view(commitGraph).contributors(changes)
   const { persons, version } = await readPersons(read, contributors)
   const basis = ofArtifact(one) + position + versions(placements) + version
-  return { id, contents: { ...contentsOf(ask, asked, changes, identified(contributors, persons)), basis } }
+  return { id, contents: { ...contentsOf(ask, asked, changes, listable(identified(contributors, persons))), basis } }
 }
 
 export async function readPlacement(read: Read, id: string): Promise<readonly Changed[]> {

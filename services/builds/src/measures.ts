@@ -1,7 +1,7 @@
 import type { TestCounts } from '@rondo/contracts/values'
 import type { Instant } from '@rondo/kernel'
 import { ratio, whole } from './decimal.ts'
-import type { Evidence } from './evidence.ts'
+import { type Evidence, suiteHash } from './evidence.ts'
 import type { Measure } from './gate.ts'
 import { latest } from './seen.ts'
 
@@ -46,14 +46,17 @@ export interface Measured {
   readonly at: Instant | undefined
 }
 
+const byTime = <T extends { readonly at: Instant }>(all: readonly (readonly [string, T])[]) =>
+  [...all].sort(([a, x], [b, y]) => (x.at === y.at ? (a < b ? -1 : 1) : x.at < y.at ? -1 : 1))
+
 /** Suites that the latest report to name them found empty. */
 function emptySuites(reports: readonly (readonly [string, Evidence['tests'][string]])[]): readonly string[] {
-  const verdicts = new Map<string, boolean>()
-  for (const [, { empty, ran }] of [...reports].sort(([a, x], [b, y]) => (x.at === y.at ? (a < b ? -1 : 1) : x.at < y.at ? -1 : 1))) {
-    for (const path of empty) verdicts.set(path, true)
-    for (const path of ran) verdicts.set(path, false)
+  const empty = new Map<string, string>()
+  for (const [, report] of byTime(reports)) {
+    for (const hash of report.ran) empty.delete(hash)
+    for (const path of report.empty) empty.set(suiteHash(path), path)
   }
-  return [...verdicts].filter(([, isEmpty]) => isEmpty).map(([path]) => path)
+  return [...empty.values()].sort()
 }
 
 const distinct = <T>(records: readonly Readonly<Record<string, T>>[]): [string, T][] =>
@@ -63,9 +66,7 @@ const distinct = <T>(records: readonly Readonly<Record<string, T>>[]): [string, 
 export function measured(all: readonly Evidence[]): Measured {
   const reports = distinct(all.map(({ tests }) => tests))
   const runs = distinct(all.map((one) => one.runs))
-  const coverage = distinct(all.map((one) => one.coverage)).sort(([a, x], [b, y]) =>
-    x.at === y.at ? (a < b ? -1 : 1) : x.at < y.at ? -1 : 1,
-  )
+  const coverage = byTime(distinct(all.map((one) => one.coverage)))
   const refused = distinct(all.map((one) => one.refused))
   const counts = [...reports.map(([, report]) => report.counts), ...runs.map(([, { value }]) => runCounts(value))].reduce(plus, none)
   const empty = emptySuites(reports)

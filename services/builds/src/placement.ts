@@ -13,7 +13,7 @@ interface Event {
   readonly revision?: string | undefined
   readonly share: number
 }
-/** What was told of one period. Only the latest keeps its lists of changes: the others' are in the events. */
+/** What was told of one period. Only the latest keeps its long lists: the others' are in the events. */
 interface Told {
   readonly basis: number
   readonly hash: string
@@ -103,7 +103,7 @@ function deployed(placement: Placement, data: Deployed, at: Instant): Placement 
 }
 /** Of all that it says; when it was computed and what followed is not part of it. */
 const hashOf = ({ basis: _, until: __, ...data }: Changed) => createHash('sha256').update(canonical(data)).digest('hex').slice(0, 16)
-const brief = (told: Told): Told => ({ ...told, data: { ...told.data, changes_entered: [], changes_left: [] } })
+const brief = (told: Told): Told => ({ ...told, data: { ...told.data, contains: [], changes_entered: [], changes_left: [] } })
 function changed(told: Placement['told'], data: Changed): Placement['told'] {
   const basis = data.basis ?? 0
   const known = told[data.since]

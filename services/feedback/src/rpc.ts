@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { entry as entryFact } from '@rondo/contracts/feedback'
 import { ask, type Envelope, type Found, refuse } from '@rondo/kernel'
 import type { Feedback } from '@rondo/proto/feedback'
-import { type Role, rpcs } from '@rondo/runtime'
+import { cursorOf, positionOf, type Role, rpcs } from '@rondo/runtime'
 import { z } from 'zod'
-import { cursorOf, placeOf } from './cursor.ts'
-import { entryKinds } from './entry.ts'
+import { entryKinds, type Line } from './entry.ts'
 import { type Item, item, itemPhase, itemPhases, requirementsOf, serviceOf } from './item.ts'
 import { type Notice, notice } from './notice.ts'
 import { requester } from './requester.ts'
@@ -160,11 +159,13 @@ export const rpc = rpcs<Feedback>()({
       requirement_id: optional,
       cursor: z.string().max(200),
       from: z.enum(['', 'now', 'start']),
+      until_head: z.boolean(),
     }),
+    untilHead: ({ until_head }) => until_head,
     follow: [entryFact.published],
-    after: ({ cursor, from }, head) => (cursor ? placeOf(cursor, head) : from === 'start' ? 0 : undefined),
+    after: ({ cursor, from }, head) => (cursor ? positionOf(cursor, head) : from === 'start' ? 0 : undefined),
     emit: ({ service, kinds, requirement_id }, event, epoch) => {
-      const { position, data } = event as Envelope<z.infer<typeof entryFact.published.schema>>
+      const { position, data } = event as Envelope<Line & { entry: string; at: string }>
       const wanted =
         (!service || data.service === service) &&
         (kinds.length === 0 || kinds.includes(data.kind)) &&
@@ -172,7 +173,7 @@ export const rpc = rpcs<Feedback>()({
       if (!wanted) return undefined
       const { entry: entry_id, kind, service: of, title, text, requirement = '', phase = '', about, at } = data
       return {
-        cursor: cursorOf({ position, epoch }),
+        cursor: cursorOf(epoch, position),
         entry_id,
         kind,
         service: of,

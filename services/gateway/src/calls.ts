@@ -6,6 +6,7 @@ import type { CallOptions, Host } from '@rondo/runtime'
 /** What the edge itself asks of the services, with its types from the protos. */
 interface Calls {
   readonly 'rondo.ledger.v1.Ledger/History': Ledger['History']
+  readonly 'rondo.ledger.v1.Ledger/Status': Ledger['Status']
   readonly 'rondo.requirements.v1.Requirements/GetRequirement': Requirements['GetRequirement']
   readonly 'rondo.requirements.v1.Requirements/ListRequirements': Requirements['ListRequirements']
 }
@@ -14,12 +15,24 @@ interface Streams {
   readonly 'rondo.ledger.v1.Ledger/Tail': Ledger['Tail']
 }
 
-export async function call<Name extends keyof Calls>(host: Host, service: string, name: Name, request: Calls[Name]['request'], options: CallOptions): Promise<Calls[Name]['response']> {
+export async function call<Name extends keyof Calls>(
+  host: Host,
+  service: string,
+  name: Name,
+  request: Calls[Name]['request'],
+  options: CallOptions,
+): Promise<Calls[Name]['response']> {
   const answer: object = await host.channels.call(service, name, { ...request }, options)
   return answer as Calls[Name]['response']
 }
 
-export function stream<Name extends keyof Streams>(host: Host, service: string, name: Name, request: Streams[Name]['request'], options: CallOptions): AsyncIterable<Streams[Name]['response']> {
+export function stream<Name extends keyof Streams>(
+  host: Host,
+  service: string,
+  name: Name,
+  request: Streams[Name]['request'],
+  options: CallOptions,
+): AsyncIterable<Streams[Name]['response']> {
   const answers: AsyncIterable<object> = host.channels.stream(service, name, Object.fromEntries(Object.entries(request)), options)
   return answers as AsyncIterable<Streams[Name]['response']>
 }

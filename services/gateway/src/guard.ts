@@ -10,7 +10,10 @@ const loopback = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i
 export function guardLoopback(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const { host, origin } = request.headers
-    if (!host || !loopback.test(host)) throw new DomainError('forbidden', `Host: "${host ?? ''}" is not this machine; call http://127.0.0.1 or set RONDO_LISTEN_HOST`, { path: 'Host' })
+    if (!host || !loopback.test(host))
+      throw new DomainError('forbidden', `Host: "${host ?? ''}" is not this machine; call http://127.0.0.1 or set RONDO_LISTEN_HOST`, {
+        path: 'Host',
+      })
     if (origin !== undefined && !(URL.canParse(origin) && loopback.test(new URL(origin).host)))
       throw new DomainError('forbidden', `Origin: "${origin}" may not call a Rondo that listens on the loopback`, { path: 'Origin' })
   })

@@ -27,7 +27,12 @@ const connectStatus: Readonly<Record<string, number>> = {
 export function connectError(reply: FastifyReply, { code, message, details }: DomainError): FastifyReply {
   const { grpc } = errorCodes[code]
   const { path, phase, missing } = details
-  const debug = { code, ...(path === undefined ? {} : { path }), ...(phase === undefined ? {} : { phase }), ...(missing === undefined ? {} : { missing }) }
+  const debug = {
+    code,
+    ...(path === undefined ? {} : { path }),
+    ...(phase === undefined ? {} : { phase }),
+    ...(missing === undefined ? {} : { missing }),
+  }
   return reply
     .code(connectStatus[grpc] ?? 500)
     .type('application/json')
@@ -55,11 +60,16 @@ export const ownerOf = (fullName: string): string => {
   return name === 'intake' || name === 'ledger' ? 'gateway' : name
 }
 
-async function call(host: Host, request: FastifyRequest<{ Params: { service: string; method: string } }>, reply: FastifyReply): Promise<FastifyReply> {
+async function call(
+  host: Host,
+  request: FastifyRequest<{ Params: { service: string; method: string } }>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { service, method: name } = request.params
   const method = methodOf(host, service, name)
   const type = String(request.headers['content-type'] ?? '')
-  if (!type.startsWith('application/json')) refuse('invalid', `content-type: application/json was expected, not "${type}"`, { path: 'content-type' })
+  if (!type.startsWith('application/json'))
+    refuse('invalid', `content-type: application/json was expected, not "${type}"`, { path: 'content-type' })
   const requestType = method.resolvedRequestType
   if (!requestType) throw new TypeError(`${service}/${name} is not resolved`)
   const message = toMessage(requestType, parseJson(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)))

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { stream } from './calls.ts'
 import { callerOf } from './http-intake.ts'
-import { lastEventId, sendEvents, type ServerSentEvent } from './sse.ts'
+import { lastEventId, type ServerSentEvent, sendEvents } from './sse.ts'
 
 /** Where each ledger was left; opaque outside. */
 type Cursors = Readonly<Record<string, string>>
@@ -24,7 +24,10 @@ function decode(text: string): Cursors {
 /** Takes what comes first from any of the sources; a slow reader slows all of them. */
 async function* merged<T>(sources: readonly AsyncIterable<T>[]): AsyncGenerator<T> {
   const iterators = sources.map((source) => source[Symbol.asyncIterator]())
-  const next = async (index: number) => ({ index, step: await (iterators[index]?.next() ?? Promise.resolve({ done: true as const, value: undefined })) })
+  const next = async (index: number) => ({
+    index,
+    step: await (iterators[index]?.next() ?? Promise.resolve({ done: true as const, value: undefined })),
+  })
   const waiting = new Map(iterators.map((_, index) => [index, next(index)]))
   try {
     while (waiting.size > 0) {
@@ -42,15 +45,27 @@ async function* merged<T>(sources: readonly AsyncIterable<T>[]): AsyncGenerator<
 
 function wantedOf(request: FastifyRequest) {
   const { service, since } = request.query as { service?: string; since?: string }
-  if (service && !serviceNames.some((name) => name === service)) refuse('invalid', `service: "${service}" is none of ${serviceNames.join(', ')}`, { path: 'service' })
+  if (service && !serviceNames.some((name) => name === service))
+    refuse('invalid', `service: "${service}" is none of ${serviceNames.join(', ')}`, { path: 'service' })
   const from = since ? (parseInstant(since) ?? refuse('invalid', `since: "${since}" is no RFC 3339 time`, { path: 'since' })) : undefined
   return { services: service ? [service] : serviceNames, since: from, cursor: decode(lastEventId(request)) }
 }
 
-async function* tail(host: Host, { services, since, cursor }: ReturnType<typeof wantedOf>, authorization: string | undefined, gone: AbortSignal): AsyncGenerator<ServerSentEvent> {
+async function* tail(
+  host: Host,
+  { services, since, cursor }: ReturnType<typeof wantedOf>,
+  authorization: string | undefined,
+  gone: AbortSignal,
+): AsyncGenerator<ServerSentEvent> {
   let at = cursor
   const sources = services.map((service) =>
-    stream(host, service, 'rondo.ledger.v1.Ledger/Tail', { service, cursor: cursor[service] ?? (since ? 'start' : ''), types: [], until_head: false }, { authorization, signal: gone }),
+    stream(
+      host,
+      service,
+      'rondo.ledger.v1.Ledger/Tail',
+      { service, cursor: cursor[service] ?? (since ? 'start' : ''), types: [], until_head: false },
+      { authorization, signal: gone },
+    ),
   )
   for await (const { event, cursor: next } of merged(sources)) {
     if (!event) continue

@@ -1,6 +1,6 @@
+import { DomainError } from '@rondo/kernel'
 import type { Host } from '@rondo/runtime'
 import type { FastifyInstance } from 'fastify'
-import { DomainError } from '@rondo/kernel'
 import { guardLoopback } from './guard.ts'
 import { feedbackRoutes } from './http-feedback.ts'
 import { intakeRoutes } from './http-intake.ts'
@@ -8,6 +8,8 @@ import { rpcRoutes } from './http-rpc.ts'
 import { tailRoutes } from './http-tail.ts'
 import { pageRoutes } from './page.ts'
 import { problem, refusalOf } from './problem.ts'
+import { limitRate } from './rate-limit.ts'
+import { openRedis } from './redis.ts'
 
 const bodyLimit = 8 * 1024 * 1024
 const isLoopback = (host: string) => /^(localhost|127\.|::1$)/.test(host)
@@ -16,19 +18,25 @@ const isLoopback = (host: string) => /^(localhost|127\.|::1$)/.test(host)
 export async function routes(app: FastifyInstance, host: Host): Promise<void> {
   await app.register(
     async (edge) => {
+      const { redisUrl, rateLimit } = host.config
+      const redis = redisUrl ? openRedis(host, redisUrl) : undefined
+      if (redis) edge.addHook('onClose', async () => redis.disconnect())
       edge.removeAllContentTypeParsers()
       edge.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_, body, done) => done(null, body))
       const loopback = isLoopback(host.config.listenHost)
       if (loopback) guardLoopback(edge)
+      limitRate(edge, rateLimit, redis)
       edge.setErrorHandler((error, request, reply) => {
         const refusal = refusalOf(error)
         if (refusal.code === 'internal') host.log.error({ err: error, url: request.url }, 'a request failed')
         return problem(reply, refusal)
       })
-      edge.setNotFoundHandler((request, reply) => problem(reply, new DomainError('not_found', `there is no ${request.method} ${request.url.split('?')[0]}`)))
+      edge.setNotFoundHandler((request, reply) =>
+        problem(reply, new DomainError('not_found', `there is no ${request.method} ${request.url.split('?')[0]}`)),
+      )
       intakeRoutes(edge, host)
       rpcRoutes(edge, host)
-      feedbackRoutes(edge, host)
+      feedbackRoutes(edge, host, redis)
       tailRoutes(edge, host)
       pageRoutes(edge, host, loopback)
     },

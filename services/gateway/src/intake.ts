@@ -2,7 +2,7 @@ import { BusError } from '@rondo/bus'
 import { type IntakeEvent, intakeTopic, toIntakeRecord } from '@rondo/contracts/cloudevents'
 import { item } from '@rondo/contracts/intake'
 import { DomainError, type ErrorCode, type Instant } from '@rondo/kernel'
-import { activeTraceparent, hashOf, type Host } from '@rondo/runtime'
+import { activeTraceparent, type Host, hashOf } from '@rondo/runtime'
 import { v5 } from 'uuid'
 import type { Observed, Refused } from './adapters/adapter.ts'
 
@@ -24,7 +24,14 @@ export interface Result {
 export type Delivered = Observed | DomainError
 
 export const receiptOf = (eventId: string): string => `/v1/receipts/${eventId}`
-const accepted = (event_id: string, status: 'accepted' | 'duplicate'): Result => ({ event_id, status, receipt: receiptOf(event_id), code: '', path: '', message: '' })
+const accepted = (event_id: string, status: 'accepted' | 'duplicate'): Result => ({
+  event_id,
+  status,
+  receipt: receiptOf(event_id),
+  code: '',
+  path: '',
+  message: '',
+})
 export const refusedResult = ({ code, message, details }: DomainError, event_id = ''): Result => ({
   event_id,
   status: 'refused',
@@ -56,7 +63,7 @@ function intakeEvent({ source, id, at, fact }: Observed, actor: string, content:
 
 /** The first that the broker does not take, as it tells; the others can still go. */
 function refusedIndex(error: unknown): number | undefined {
-  const index = error instanceof BusError && error.code === 'too_large' ? error.details['index'] : undefined
+  const index = error instanceof BusError && error.code === 'too_large' ? error.details.index : undefined
   return typeof index === 'number' ? index : undefined
 }
 
@@ -66,24 +73,40 @@ type Pending = { readonly place: number; readonly event: IntakeEvent }
 async function send(host: Host, pending: readonly Pending[], results: Result[]): Promise<void> {
   if (pending.length === 0) return
   try {
-    await host.bus.send(intakeTopic, pending.map(({ event }) => toIntakeRecord(event)))
+    await host.bus.send(
+      intakeTopic,
+      pending.map(({ event }) => toIntakeRecord(event)),
+    )
     for (const { place, event } of pending) results[place] = accepted(event.id, 'accepted')
   } catch (error) {
     const index = refusedIndex(error)
     const culprit = index === undefined ? undefined : pending[index]
     if (!culprit) {
-      const down = new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', { cause: String(error) })
+      const down = new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', {
+        cause: String(error),
+      })
       host.log.warn({ err: error }, 'intake is not taken: the bus does not answer')
       for (const { place, event } of pending) results[place] = refusedResult(down, event.id)
       return
     }
-    results[culprit.place] = refusedResult(new DomainError('too_large', error instanceof Error ? error.message : String(error)), culprit.event.id)
-    await send(host, pending.filter((one) => one !== culprit), results)
+    results[culprit.place] = refusedResult(
+      new DomainError('too_large', error instanceof Error ? error.message : String(error)),
+      culprit.event.id,
+    )
+    await send(
+      host,
+      pending.filter((one) => one !== culprit),
+      results,
+    )
   }
 }
 
 const reused = (eventId: string) =>
-  new DomainError('id_reused', `this (source, id) was seen before with another content, which stands: see ${receiptOf(eventId)}; a new event needs a new id`, { path: 'id' })
+  new DomainError(
+    'id_reused',
+    `this (source, id) was seen before with another content, which stands: see ${receiptOf(eventId)}; a new event needs a new id`,
+    { path: 'id' },
+  )
 
 type Known = 'new' | 'duplicate' | 'conflict'
 /** Whether it was read before, with the same content or another. */
@@ -103,7 +126,12 @@ async function known(host: Host, { id, contentHash }: IntakeEvent): Promise<Know
  * too, so that duplicates are counted and conflicts listed where it is read. `contents` are the same items with nobody known:
  * what was sent, which a person mapped in between does not change.
  */
-export async function deliver(host: Host, actor: string, items: readonly Delivered[], contents: readonly Observed[] = []): Promise<readonly Result[]> {
+export async function deliver(
+  host: Host,
+  actor: string,
+  items: readonly Delivered[],
+  contents: readonly Observed[] = [],
+): Promise<readonly Result[]> {
   const results: Result[] = []
   const pending: Pending[] = []
   for (const [place, one] of items.entries()) {

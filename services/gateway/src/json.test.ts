@@ -14,7 +14,10 @@ function refusal(body: Uint8Array) {
 }
 
 test('sound JSON is read as it is', () => {
-  expect(parseJson(bytes('{"a":[1,-2.5e3,"ä\\u00e4\\ud83d\\ude00",null,true],"b":9007199254740991}'))).toEqual({ a: [1, -2500, 'ää😀', null, true], b: 9007199254740991 })
+  expect(parseJson(bytes('{"a":[1,-2.5e3,"ä\\u00e4\\ud83d\\ude00",null,true],"b":9007199254740991}'))).toEqual({
+    a: [1, -2500, 'ää😀', null, true],
+    b: 9007199254740991,
+  })
 })
 
 test.each([
@@ -23,7 +26,7 @@ test.each([
   ['cut off', '{"a": [1, 2', undefined, /not JSON/],
   ['trailing text', '{} {}', undefined, /not JSON/],
   ['nested 10,000 deep', '['.repeat(10_000) + ']'.repeat(10_000), undefined, /deeper than 200/],
-  ['objects nested 10,000 deep', '{"a":'.repeat(10_000) + '1' + '}'.repeat(10_000), undefined, /deeper than 200/],
+  ['objects nested 10,000 deep', `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`, undefined, /deeper than 200/],
   ['a duplicate key', '{"outer":{"a":1,"a":2}}', 'outer.a', /"a" stands twice/],
   ['a duplicate key with the same value', '{"a":1,"a":1}', undefined, /stands twice/],
   ['NUL', '{"a":["x\\u0000y"]}', 'a[0]', /NUL/],

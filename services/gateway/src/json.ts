@@ -15,7 +15,9 @@ function number(text: string): number | Defect {
   const value = Number(text)
   if (!Number.isFinite(value)) return new Defect(`the number ${text.slice(0, 40)} is out of range`)
   const integer = /^-?\d+$/.test(text)
-  return integer && !Number.isSafeInteger(value) ? new Defect(`the integer ${text.slice(0, 40)} is beyond 2^53 and would lose digits: send it as a string`) : value
+  return integer && !Number.isSafeInteger(value)
+    ? new Defect(`the integer ${text.slice(0, 40)} is beyond 2^53 and would lose digits: send it as a string`)
+    : value
 }
 
 /** Nesting and members, counted without recursion, before a recursive parser sees the text. */
@@ -83,7 +85,7 @@ export function parseJson(body: Uint8Array): unknown {
   const [first] = defects(value, '')
   if (first) refuse('invalid', first.path ? `${first.path}: ${first.what}` : first.what, { path: first.path })
   // The parser lets a repeated name pass where both values are equal
-  if (membersOf(value) !== members) refuse('invalid', "a field stands twice in one object (with the same value): send it once")
+  if (membersOf(value) !== members) refuse('invalid', 'a field stands twice in one object (with the same value): send it once')
   return value
 }
 

@@ -12,11 +12,25 @@ export interface Loop {
 }
 
 const byTime = (a: Event, b: Event) =>
-  a.occurred_at < b.occurred_at ? -1 : a.occurred_at > b.occurred_at ? 1 : a.recorded_at < b.recorded_at ? -1 : a.recorded_at > b.recorded_at ? 1 : Number(a.position) - Number(b.position)
+  a.occurred_at < b.occurred_at
+    ? -1
+    : a.occurred_at > b.occurred_at
+      ? 1
+      : a.recorded_at < b.recorded_at
+        ? -1
+        : a.recorded_at > b.recorded_at
+          ? 1
+          : Number(a.position) - Number(b.position)
 
 async function historyOf(host: Host, service: string, loopId: string, authorization: string | undefined) {
   try {
-    const { events } = await call(host, service, 'rondo.ledger.v1.Ledger/History', { service, loop_id: loopId, page_size: 0 }, { authorization })
+    const { events } = await call(
+      host,
+      service,
+      'rondo.ledger.v1.Ledger/History',
+      { service, loop_id: loopId, page_size: 0 },
+      { authorization },
+    )
     return { service, events }
   } catch (error) {
     // One service that is down must not hide what the others know; the answer names it
@@ -28,8 +42,17 @@ async function historyOf(host: Host, service: string, loopId: string, authorizat
 /** Everything that belongs to a requirement, from all ledgers, in the order it happened. */
 export async function loopOf(host: Host, requirementId: string, authorization: string | undefined): Promise<Loop> {
   if (!requirementId) refuse('invalid', 'requirement_id: which one?', { path: 'requirement_id' })
-  const asked = call(host, 'requirements', 'rondo.requirements.v1.Requirements/GetRequirement', { requirement_id: requirementId }, { authorization })
-  const [{ summary }, ...histories] = await Promise.all([asked, ...serviceNames.map((service) => historyOf(host, service, requirementId, authorization))])
+  const asked = call(
+    host,
+    'requirements',
+    'rondo.requirements.v1.Requirements/GetRequirement',
+    { requirement_id: requirementId },
+    { authorization },
+  )
+  const [{ summary }, ...histories] = await Promise.all([
+    asked,
+    ...serviceNames.map((service) => historyOf(host, service, requirementId, authorization)),
+  ])
   return {
     requirement_id: requirementId,
     title: summary?.title ?? '',

@@ -11,9 +11,13 @@ function scalar(type: string, value: unknown, path: string): unknown {
   if (type === 'string') return typeof value === 'string' ? value : wrong(path, 'text', value)
   if (type === 'bool') return typeof value === 'boolean' ? value : wrong(path, 'true or false', value)
   if (type === 'bytes') return typeof value === 'string' ? Buffer.from(value, 'base64') : wrong(path, 'base64 text', value)
-  if (longs.has(type)) return /^-?\d{1,20}$/.test(String(value)) && (type.startsWith('s') || type.startsWith('i') || !String(value).startsWith('-')) ? String(value) : wrong(path, 'an integer (as text beyond 2^53)', value)
+  if (longs.has(type))
+    return /^-?\d{1,20}$/.test(String(value)) && (type.startsWith('s') || type.startsWith('i') || !String(value).startsWith('-'))
+      ? String(value)
+      : wrong(path, 'an integer (as text beyond 2^53)', value)
   if (typeof value !== 'number') return wrong(path, 'a number', value)
-  if (integers.has(type) && (!Number.isInteger(value) || Math.abs(value) > 0xffff_ffff || (type.startsWith('u') && value < 0))) return wrong(path, 'a whole number of 32 bits', value)
+  if (integers.has(type) && (!Number.isInteger(value) || Math.abs(value) > 0xffff_ffff || (type.startsWith('u') && value < 0)))
+    return wrong(path, 'a whole number of 32 bits', value)
   return value
 }
 
@@ -29,7 +33,8 @@ const entries = (value: unknown, path: string): readonly (readonly [string, unkn
   value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.entries(value) : wrong(path, 'an object', value)
 
 function fieldValue(field: protobuf.Field, value: unknown, path: string): unknown {
-  if (field instanceof protobuf.MapField) return Object.fromEntries(entries(value, path).map(([key, item]) => [key, single(field, item, `${path}.${key}`)]))
+  if (field instanceof protobuf.MapField)
+    return Object.fromEntries(entries(value, path).map(([key, item]) => [key, single(field, item, `${path}.${key}`)]))
   if (!field.repeated) return single(field, value, path)
   return Array.isArray(value) ? value.map((item, index) => single(field, item, `${path}[${index}]`)) : wrong(path, 'a list', value)
 }
@@ -43,14 +48,20 @@ export function toMessage(type: protobuf.Type, json: unknown, path = ''): Record
   const message = entries(json, path).flatMap(([name, value]) => {
     const at = path ? `${path}.${name}` : name
     const field = type.fieldsArray.find((one) => one.name === name || protobuf.util.camelCase(one.name) === name)
-    if (!field) return refuse('invalid', `${at}: there is no such field; ${type.name} has ${type.fieldsArray.map((one) => one.name).join(', ') || 'none'}`, { path: at })
+    if (!field)
+      return refuse(
+        'invalid',
+        `${at}: there is no such field; ${type.name} has ${type.fieldsArray.map((one) => one.name).join(', ') || 'none'}`,
+        { path: at },
+      )
     if (seen.has(field)) return refuse('invalid', `${at}: the field stands twice, under both of its names`, { path: at })
     seen.add(field)
     return value === null ? [] : [[field.name, fieldValue(field, value, at)] as const]
   })
   for (const { oneof } of type.oneofsArray) {
     const given = oneof.filter((name) => message.some(([set]) => set === name))
-    if (given.length > 1) refuse('invalid', `${[path, given[1]].filter(Boolean).join('.')}: only one of ${oneof.join(', ')} can be set`, { path })
+    if (given.length > 1)
+      refuse('invalid', `${[path, given[1]].filter(Boolean).join('.')}: only one of ${oneof.join(', ')} can be set`, { path })
   }
   return Object.fromEntries(message)
 }

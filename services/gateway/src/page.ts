@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { call } from './calls.ts'
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const escape = (text: string): string => text.replace(/[&<>"']/g, (char) => entities[char] ?? char)
+const html = (text: string): string => text.replace(/[&<>"']/g, (char) => entities[char] ?? char)
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c;background:#fff}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #ccc;vertical-align:top}
@@ -14,10 +14,10 @@ code,pre{background:#f2f2f2;padding:.1rem .3rem}pre{overflow-x:auto;padding:.6re
 @media(prefers-color-scheme:dark){body{color:#eee;background:#161616}code,pre{background:#2a2a2a}.bad{color:#ff8a80}}`
 
 const component = ({ name, ready, cause, fix }: Readiness['components'][number]) =>
-  `<tr><td>${escape(name)}</td><td>${ready && !cause ? 'works' : `<span class="bad">${escape(cause ?? 'does not work')}</span> ${escape(fix ?? '')}`}</td></tr>`
+  `<tr><td>${html(name)}</td><td>${ready && !cause ? 'works' : `<span class="bad">${html(cause ?? 'does not work')}</span> ${html(fix ?? '')}`}</td></tr>`
 
 const turn = ({ requirement_id, title, service, phase, waits_for }: RequirementSummary) =>
-  `<tr><td><code>${escape(requirement_id)}</code></td><td>${escape(title)}</td><td>${escape(service)}</td><td>${escape(phase)}</td><td>${escape([waits_for?.whom, waits_for?.what].filter(Boolean).join(': '))}</td></tr>`
+  `<tr><td><code>${html(requirement_id)}</code></td><td>${html(title)}</td><td>${html(service)}</td><td>${html(phase)}</td><td>${html([waits_for?.whom, waits_for?.what].filter(Boolean).join(': '))}</td></tr>`
 
 function turnsTable(turns: readonly RequirementSummary[] | string): string {
   if (typeof turns === 'string') return `<p>${turns}</p>`
@@ -55,11 +55,14 @@ async function latestTurns(host: Host): Promise<readonly RequirementSummary[] | 
   if (!token) return 'To see them here, start the gateway with <code>RONDO_TOKEN</code> set to a token of an auditor.'
   try {
     const request = { service: '', phase: '', order: 'occurred_at desc', page_size: 20, page_token: '' }
-    const { requirements } = await call(host, 'requirements', 'rondo.requirements.v1.Requirements/ListRequirements', request, { authorization: `Bearer ${token}`, timeoutMs: 5000 })
+    const { requirements } = await call(host, 'requirements', 'rondo.requirements.v1.Requirements/ListRequirements', request, {
+      authorization: `Bearer ${token}`,
+      timeoutMs: 5000,
+    })
     return requirements
   } catch (error) {
     host.log.warn({ err: error }, 'the page could not list the turns')
-    return `They cannot be listed now: ${escape(error instanceof Error ? error.message : String(error))}`
+    return `They cannot be listed now: ${html(error instanceof Error ? error.message : String(error))}`
   }
 }
 

@@ -33,7 +33,10 @@ export const person = stream('person', fact, { emails: [], identities: [] } as P
       const added = identities.filter((identity) => !known.identities.includes(identity))
       const same = added.length === 0 && known.name === put.name && known.github === put.github && known.github_id === put.github_id
       if (known.person && same && emails.every((email) => known.emails.includes(email))) return []
-      return [fact.put({ ...put, emails: [...emails], by: actor }), ...(added.length > 0 ? [fact.mapped({ person: put.person, identities: added.map(unmapped) })] : [])]
+      return [
+        fact.put({ ...put, emails: [...emails], by: actor }),
+        ...(added.length > 0 ? [fact.mapped({ person: put.person, identities: added.map(unmapped) })] : []),
+      ]
     },
   },
   tells: {},

@@ -1,13 +1,15 @@
-import { DomainError, errorCodes } from '@rondo/kernel'
 import { trace } from '@opentelemetry/api'
+import { DomainError, errorCodes } from '@rondo/kernel'
 import type { FastifyReply } from 'fastify'
 
 /** What went wrong as a refusal of the closed list; anything unexpected is `internal` and says no more than a trace id. */
 export function refusalOf(error: unknown): DomainError {
   if (error instanceof DomainError) return error
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown }
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new DomainError('too_large', 'the body is larger than the 8 MiB that are taken here: send less at once')
-  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) return new DomainError('invalid', error instanceof Error ? error.message : 'the request cannot be read')
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new DomainError('too_large', 'the body is larger than the 8 MiB that are taken here: send less at once')
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
+    return new DomainError('invalid', error instanceof Error ? error.message : 'the request cannot be read')
   return new DomainError('internal', `a defect in Rondo${traceId() ? `; its log has the trace ${traceId()}` : '; its log tells more'}`)
 }
 

@@ -14,7 +14,12 @@ export const reactions = [kept, ...receipts]
 
 /** (source, id) again with another content: the first stands, this one is listed. The position makes each its own. */
 export const conflicted = (event: Envelope) => [
-  tell(refusal, `${event.id}/${event.partition}/${event.position}`, 'conflicted', { source: sourceOf(event.data), id: event.id, raw: JSON.stringify(event.data).slice(0, 65_536) }),
+  tell(refusal, `${event.id}/${event.partition}/${event.position}`, 'conflicted', {
+    source: sourceOf(event.data),
+    id: event.id,
+    raw: JSON.stringify(event.data).slice(0, 65_536),
+  }),
 ]
 
-const sourceOf = (data: unknown): string => (data && typeof data === 'object' && 'source' in data && typeof data.source === 'string' ? data.source : 'unknown')
+const sourceOf = (data: unknown): string =>
+  data && typeof data === 'object' && 'source' in data && typeof data.source === 'string' ? data.source : 'unknown'

@@ -21,7 +21,11 @@ interface Refused {
 }
 
 /** What was refused of a delivery whose other parts were taken; kept to be shown and mended. */
-export const refusal = stream('refusal', fact, {} as Refusal)({
+export const refusal = stream(
+  'refusal',
+  fact,
+  {} as Refusal,
+)({
   fold: 1,
   asks: {},
   tells: {

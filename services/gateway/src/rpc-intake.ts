@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Observed } from './adapters/adapter.ts'
 import { adaptEmitted } from './adapters/emitted.ts'
 import { receipt } from './http-intake.ts'
-import { type Delivered, deliver, refusedResult, type Result } from './intake.ts'
+import { type Delivered, deliver, type Result, refusedResult } from './intake.ts'
 import { withPersons } from './persons.ts'
 import { refusal } from './refusal.ts'
 

@@ -14,7 +14,8 @@ export interface ServerSentEvent {
 }
 
 const oneLine = (text: string) => text.replaceAll(/[\r\n]+/g, ' ')
-const written = ({ id, event, data }: ServerSentEvent): string => `id: ${oneLine(id)}\nevent: ${oneLine(event)}\ndata: ${JSON.stringify(data)}\n\n`
+const written = ({ id, event, data }: ServerSentEvent): string =>
+  `id: ${oneLine(id)}\nevent: ${oneLine(event)}\ndata: ${JSON.stringify(data)}\n\n`
 
 async function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
   if (gone.aborted) return
@@ -37,12 +38,18 @@ async function pump(response: ServerResponse, events: AsyncIterable<ServerSentEv
 
 /** A refusal after the stream has begun is an event too: the client must not try the same again for ever. */
 const failure = (error: unknown): string => {
-  const { code, message } = error instanceof DomainError ? error : { code: 'unavailable', message: 'the stream ended; go on from the last id' }
+  const { code, message } =
+    error instanceof DomainError ? error : { code: 'unavailable', message: 'the stream ended; go on from the last id' }
   return `event: error\ndata: ${JSON.stringify({ code, message })}\n\n`
 }
 
 /** Answers with a stream of events until either side ends it. */
-export async function sendEvents(host: Host, request: FastifyRequest, reply: FastifyReply, open: (gone: AbortSignal) => AsyncIterable<ServerSentEvent>): Promise<void> {
+export async function sendEvents(
+  host: Host,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  open: (gone: AbortSignal) => AsyncIterable<ServerSentEvent>,
+): Promise<void> {
   const closed = new AbortController()
   request.raw.once('close', () => closed.abort())
   const gone = AbortSignal.any([closed.signal, host.stopping])

@@ -8,7 +8,19 @@ import { source } from './source.ts'
 import { unmapped } from './unmapped.ts'
 
 /** Labels that say what an alert is about; never which instance of it. */
-const telling = ['alertname', 'app', 'application', 'cluster', 'component', 'container', 'deployment', 'job', 'namespace', 'service', 'team']
+const telling = [
+  'alertname',
+  'app',
+  'application',
+  'cluster',
+  'component',
+  'container',
+  'deployment',
+  'job',
+  'namespace',
+  'service',
+  'team',
+]
 
 /** By what a person maps alerts that belong to nobody: once for all instances. */
 export function alertName(labels: Readonly<Record<string, string>>, fingerprint: string): string {
@@ -27,9 +39,18 @@ const environmentOf = (labels: Readonly<Record<string, string>>, entry: Entry | 
 /** To which service it belongs: by the catalog's labels, else by a person's word. */
 export async function homeOf(read: Read, word: Pick<AlertWord, 'labels' | 'fingerprint'>): Promise<Home> {
   const { labels, fingerprint } = word
-  const candidates = await read.find(service, 'alert_label', Object.entries(labels).map(([name, value]) => labelKey(name, value)))
+  const candidates = await read.find(
+    service,
+    'alert_label',
+    Object.entries(labels).map(([name, value]) => labelKey(name, value)),
+  )
   const found = serviceOf(labels, candidates)
-  if (found.id !== undefined) return { id: found.id, entry: found.entry, there: await read.load(running, runningId({ service: found.id, environment: environmentOf(labels, found.entry) })) }
+  if (found.id !== undefined)
+    return {
+      id: found.id,
+      entry: found.entry,
+      there: await read.load(running, runningId({ service: found.id, environment: environmentOf(labels, found.entry) })),
+    }
   const { service: id } = await read.load(unmapped, unmappedId('alert', alertName(labels, fingerprint)))
   return id ? mappedHome(read, id, labels) : { reason: found.reason ?? 'no service fits' }
 }
@@ -60,7 +81,9 @@ export function wordTells(word: AlertWord, home: Home, late = false): readonly T
     ...(late ? { said_at } : {}),
   }
   const id = alertSignalId(fingerprint)
-  return status === 'firing' ? [tell(signal, id, 'fires', heard)] : [tell(signal, id, 'ended', { ...heard, ended_at: ended(word.ends_at) ?? said_at })]
+  return status === 'firing'
+    ? [tell(signal, id, 'fires', heard)]
+    : [tell(signal, id, 'ended', { ...heard, ended_at: ended(word.ends_at) ?? said_at })]
 }
 
 export const aliveTell = (sender: string): Tell => tell(source, sender, 'heard', { kind: 'alertmanager' })

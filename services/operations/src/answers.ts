@@ -8,14 +8,19 @@ import { type Running, runningAt } from './running.ts'
 import { type Catalogued, type Entry, type Owner, ownerAt, owners } from './service-entry.ts'
 import { requirementOf, type Signal, phaseOf as signalPhase } from './signal.ts'
 import { advice, leftOut, type Source } from './source.ts'
-import { phaseOf as unmappedPhase, type Unmapped } from './unmapped.ts'
+import { type Unmapped, phaseOf as unmappedPhase } from './unmapped.ts'
 import { type Answer, answer, reasons } from './verdict.ts'
 
 /** What the streams hold, as the proto says it. */
 
 const list = <T>(items: readonly T[]): T[] => [...items]
 
-export const ownerMessage = ({ owner, since, accepted_by, release }: Owner): proto.Owner => ({ owner, since, accepted_by, release_id: release })
+export const ownerMessage = ({ owner, since, accepted_by, release }: Owner): proto.Owner => ({
+  owner,
+  since,
+  accepted_by,
+  release_id: release,
+})
 
 export const entryMessage = (service: string, entry: Entry, known: Catalogued, now: Instant): proto.CatalogEntry => ({
   service,
@@ -130,7 +135,13 @@ export function incidentMessage({ id, state }: Found<Incident>, ownerNow: string
     owner: declared?.owner ?? '',
     runbook: declared?.runbook ?? '',
     signal_ids: list(declared?.signals ?? []),
-    suspects: suspects.map(({ deployment, artifact, at, changes, reason }) => ({ deployment_id: deployment, artifact, at, changes: list(changes), reason })),
+    suspects: suspects.map(({ deployment, artifact, at, changes, reason }) => ({
+      deployment_id: deployment,
+      artifact,
+      at,
+      changes: list(changes),
+      reason,
+    })),
     cause: attributed?.cause ?? '',
     cause_artifact: attributed?.artifact ?? '',
     cause_deployment_id: attributed?.deployment ?? '',
@@ -142,7 +153,14 @@ export function incidentMessage({ id, state }: Found<Incident>, ownerNow: string
   }
 }
 
-const countsMessage = ({ events, exposure, unit, from, to, event_ids }: Omit<Counts, 'event_ids'> & { event_ids: readonly string[] }): proto.Counts => ({
+const countsMessage = ({
+  events,
+  exposure,
+  unit,
+  from,
+  to,
+  event_ids,
+}: Omit<Counts, 'event_ids'> & { event_ids: readonly string[] }): proto.Counts => ({
   events: String(events),
   exposure,
   unit,

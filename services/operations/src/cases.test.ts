@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { shared, sharedMissing } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
@@ -19,7 +18,10 @@ const read = (number: string): { steps: readonly { do: string; body: Any }[] } =
   const [file] = globSync(`${number}-*.json`, { cwd: shared('cases') })
   return JSON.parse(readFileSync(shared('cases', basename(file ?? `${number}.json`)), 'utf8'))
 }
-const webhooks = (number: string) => read(number).steps.filter((step) => step.do.endsWith('/alertmanager')).map(({ body }) => body)
+const webhooks = (number: string) =>
+  read(number)
+    .steps.filter((step) => step.do.endsWith('/alertmanager'))
+    .map(({ body }) => body)
 const t = (minute: number) => instant(`2026-11-16T08:${String(minute).padStart(2, '0')}:00Z`)
 const signals = (world: World) => world.all(signal).map((found) => signalMessage(found))
 const byInstance = (world: World) => signals(world).map(({ fingerprint, phase, ended_at }) => ({ fingerprint, phase, ended_at }))
@@ -45,21 +47,34 @@ describe.skipIf(missing)(`cases from public bug reports${missing ? ` (${missing}
     ['as sent', () => 0],
     ['the last first', (length: number) => length - 1],
   ] as const
-  test.each(inThisOrder)('10: absence from a cut list is no end, and a group that is over does not clear what it left out (%s)', async (_, pick) => {
-    const world = await putShop(new World(pick))
-    const [first, second, third] = webhooks('10')
-    notify(notify(world, first, t(1)), second, t(6))
-    if (pick(9) === 0) {
-      await world.settle()
-      expect(byInstance(world).map(({ phase }) => phase)).toEqual(['open', 'open', 'open'])
-    }
-    await notify(world, third, t(31)).settle()
-    const found = new Map(signals(world).map((entry) => [entry.fingerprint, entry]))
-    expect([one, two, three].map((fingerprint) => found.get(fingerprint!)?.phase)).toEqual(['cleared', 'cleared', 'uncertain'])
-    expect(found.get(three!)?.notes.map(({ text }) => text).join()).toMatch(/left 4 alerts out/)
-    const [sender] = world.all(source).map(sourceMessage)
-    expect(sender).toMatchObject({ source: 'http://alertmanager-1:9093', cut_messages: '2', alerts_left_out: '5', advice: expect.stringContaining('max_alerts') })
-  })
+  test.each(inThisOrder)(
+    '10: absence from a cut list is no end, and a group that is over does not clear what it left out (%s)',
+    async (_, pick) => {
+      const world = await putShop(new World(pick))
+      const [first, second, third] = webhooks('10')
+      notify(notify(world, first, t(1)), second, t(6))
+      if (pick(9) === 0) {
+        await world.settle()
+        expect(byInstance(world).map(({ phase }) => phase)).toEqual(['open', 'open', 'open'])
+      }
+      await notify(world, third, t(31)).settle()
+      const found = new Map(signals(world).map((entry) => [entry.fingerprint, entry]))
+      expect([one, two, three].map((fingerprint) => found.get(fingerprint!)?.phase)).toEqual(['cleared', 'cleared', 'uncertain'])
+      expect(
+        found
+          .get(three!)
+          ?.notes.map(({ text }) => text)
+          .join(),
+      ).toMatch(/left 4 alerts out/)
+      const [sender] = world.all(source).map(sourceMessage)
+      expect(sender).toMatchObject({
+        source: 'http://alertmanager-1:9093',
+        cut_messages: '2',
+        alerts_left_out: '5',
+        advice: expect.stringContaining('max_alerts'),
+      })
+    },
+  )
 
   test('11: beside a bad member (refused by the adapter) the others open signals', async () => {
     const world = await putShop(new World())
@@ -73,7 +88,11 @@ describe.skipIf(missing)(`cases from public bug reports${missing ? ` (${missing}
   test('37: three incidents of one deployment are told with their cause and their ends', async () => {
     const world = await putShop(new World())
     place(world, { since: instant('2026-11-19T13:00:00Z'), artifact: old })
-    await place(world, { since: instant('2026-11-20T13:00:00Z'), artifact: fixed, changes_entered: ['351e5d3980139e62a21b63163c69648cf2af9a19'] }, 2).settle()
+    await place(
+      world,
+      { since: instant('2026-11-20T13:00:00Z'), artifact: fixed, changes_entered: ['351e5d3980139e62a21b63163c69648cf2af9a19'] },
+      2,
+    ).settle()
     const asked = instant('2026-11-21T00:00:00Z')
     for (const { do: what, body } of read('37').steps) {
       const rule = /Operations\/(Declare|Attribute|Resolve)Incident/.exec(what)?.[1]?.toLowerCase()
@@ -86,10 +105,12 @@ describe.skipIf(missing)(`cases from public bug reports${missing ? ` (${missing}
       }[rule as 'declare']
       await world.ask({ stream: incident, id, rule, input }, asked)
     }
-    expect(world.said('rondo.operations.incident.attributed').map(({ incident, artifact, cause }) => [incident, cause, artifact?.slice(0, 14)])).toEqual(
-      ['INC-1', 'INC-2', 'INC-3'].map((id) => [id, 'deployment', 'sha256:b6f949a']),
+    expect(
+      world.said('rondo.operations.incident.attributed').map(({ incident, artifact, cause }) => [incident, cause, artifact?.slice(0, 14)]),
+    ).toEqual(['INC-1', 'INC-2', 'INC-3'].map((id) => [id, 'deployment', 'sha256:b6f949a']))
+    expect(world.said('rondo.operations.incident.resolved').map(({ resolved_at }) => resolved_at)).toEqual(
+      ['13:40', '14:30', '15:05'].map((time) => instant(`2026-11-20T${time}:00Z`)),
     )
-    expect(world.said('rondo.operations.incident.resolved').map(({ resolved_at }) => resolved_at)).toEqual(['13:40', '14:30', '15:05'].map((time) => instant(`2026-11-20T${time}:00Z`)))
     const suspects = world.state(incident, 'INC-1').suspects
     expect(suspects.map(({ artifact, reason }: Any) => [artifact, reason])).toEqual([
       [fixed, 'began to serve 10 minutes before it began, served 100 % of the traffic then'],

@@ -38,12 +38,16 @@ const order = (word: NonNullable<Said['resolved']>) => `${word.at} ${word.ended_
 
 function together(a: Said, b: Said): Said {
   const firing = later(a.firing, b.firing)
-  const resolved = a.resolved && b.resolved ? (order(a.resolved) >= order(b.resolved) ? a.resolved : b.resolved) : (a.resolved ?? b.resolved)
+  const resolved =
+    a.resolved && b.resolved ? (order(a.resolved) >= order(b.resolved) ? a.resolved : b.resolved) : (a.resolved ?? b.resolved)
   return { ...(firing ? { firing } : {}), ...(resolved ? { resolved } : {}) }
 }
 
 /** One more word about an episode; the latest hundred episodes are kept, whatever the order they came in. */
-export function heard(episodes: readonly Episode[], word: Said & { source: string; started_at: Instant; told: boolean; artifact?: string | undefined }): readonly Episode[] {
+export function heard(
+  episodes: readonly Episode[],
+  word: Said & { source: string; started_at: Instant; told: boolean; artifact?: string | undefined },
+): readonly Episode[] {
   const { source, started_at, told, artifact, ...said } = word
   const known = episodes.find((one) => one.started_at === started_at) ?? { started_at, told: false, sources: {} }
   const sources = { ...known.sources, [source]: together(known.sources[source] ?? {}, said) }

@@ -73,7 +73,8 @@ export interface Evidence {
 }
 
 const maxIds = 1000
-const earliestFirst = <T extends { readonly at: Instant }>(items: readonly T[]) => items.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+const earliestFirst = <T extends { readonly at: Instant }>(items: readonly T[]) =>
+  items.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
 
 const episodeEvents = (alerts: readonly AlertEpisodes[], within: (at: Instant) => boolean) =>
   alerts.flatMap(({ signal, episodes }) =>
@@ -96,7 +97,8 @@ const clipped = (spans: readonly Span[], within: Span): readonly Span[] =>
 /** The moments that cut a span into pieces of an hour of the clock, its end included. */
 function hoursOf({ from, to }: Span): readonly Span[] {
   const cuts: Instant[] = []
-  for (let at = Math.floor(Date.parse(from) / 3_600_000) + 1; at * 3_600_000 < Date.parse(to); at++) cuts.push(`${new Date(at * 3_600_000).toISOString().slice(0, -1)}000Z`)
+  for (let at = Math.floor(Date.parse(from) / 3_600_000) + 1; at * 3_600_000 < Date.parse(to); at++)
+    cuts.push(`${new Date(at * 3_600_000).toISOString().slice(0, -1)}000Z`)
   return [...cuts, to].map((end, index) => ({ from: index === 0 ? from : (cuts[index - 1] ?? from), to: end }))
 }
 
@@ -123,7 +125,10 @@ export function evidenceOf(material: Material): Evidence {
   const where = (artifact: string, span: Span) => artifact || soleArtifact(running, span)
   const started = episodeEvents(alerts, (at) => at >= clock && at <= asked_at)
   // beside counted events the alert that rang because of them is the same thing seen twice: a rate must not count both
-  const rung: readonly Happened[] = unit === 'hours' || kind === 'defect' ? started.map((one) => ({ ...one, artifact: soleArtifact(running, { from: one.at, to: one.at }) })) : []
+  const rung: readonly Happened[] =
+    unit === 'hours' || kind === 'defect'
+      ? started.map((one) => ({ ...one, artifact: soleArtifact(running, { from: one.at, to: one.at }) }))
+      : []
   const counted: readonly Happened[] = material.events.flatMap((row) =>
     attributed.has(row.report) ? [] : idsOf(row).map((event) => ({ event, at: row.to, artifact: where(row.artifact, row) })),
   )
@@ -158,5 +163,11 @@ export function beforeCounts(window: Span, seen: Pick<Material, 'buckets' | 'eve
   }
   const episodes = episodeEvents(alerts, (at) => at >= window.from && at < window.to)
   const hours = clipped(alive, window).reduce((sum, { from, to }) => sum + (Date.parse(to) - Date.parse(from)) / 3_600_000, 0)
-  return { events: episodes.length, exposure: hours, unit: 'hours', ...window, event_ids: episodes.map(({ event }) => event).slice(0, maxIds) }
+  return {
+    events: episodes.length,
+    exposure: hours,
+    unit: 'hours',
+    ...window,
+    event_ids: episodes.map(({ event }) => event).slice(0, maxIds),
+  }
 }

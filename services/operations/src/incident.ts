@@ -1,4 +1,4 @@
-import { incident as fact, suspect } from '@rondo/contracts/operations'
+import { incident as fact, type suspect } from '@rondo/contracts/operations'
 import { type Instant, millis, refuse, stream } from '@rondo/kernel'
 import type { z } from 'zod'
 import { whereKey } from './names.ts'
@@ -49,12 +49,20 @@ const since = (from: Instant, to: Instant) => {
 export function suspectsOf(running: Running, began_at: Instant): readonly Suspect[] {
   const serving = new Map(runningAt(running, began_at).map(({ placement, share }) => [placement, share]))
   return running.placements
-    .filter((placement) => placement.since <= began_at && (serving.has(placement) || millis(began_at) - millis(placement.since) <= lookBack))
+    .filter(
+      (placement) => placement.since <= began_at && (serving.has(placement) || millis(began_at) - millis(placement.since) <= lookBack),
+    )
     .map((placement) => {
       const share = serving.get(placement)
       const ran = share === undefined ? 'no longer ran then' : `served ${Math.round(share * 100)} % of the traffic then`
       const reason = `began to serve ${since(placement.since, began_at)} before it began, ${ran}`
-      return { deployment: placement.deployment, artifact: placement.artifact, at: placement.since, changes: [...placement.changes_entered], reason }
+      return {
+        deployment: placement.deployment,
+        artifact: placement.artifact,
+        at: placement.since,
+        changes: [...placement.changes_entered],
+        reason,
+      }
     })
     .reverse()
     .slice(0, 20)
@@ -63,21 +71,30 @@ export function suspectsOf(running: Running, began_at: Instant): readonly Suspec
 /** Once suspected, always shown: each deployment once, newest first, at most 50. */
 function together(known: readonly Suspect[], more: readonly Suspect[]): readonly Suspect[] {
   const key = ({ at, deployment, artifact }: Suspect) => `${at} ${deployment} ${artifact}`
-  const texts = [...known, ...more].map((one) => [key(one), JSON.stringify(one), one] as const).sort((a, b) => (a[0] === b[0] ? (a[1] < b[1] ? -1 : 1) : a[0] < b[0] ? 1 : -1))
-  return texts.filter(([own], index) => texts[index - 1]?.[0] !== own).map(([, , one]) => one).slice(0, 50)
+  const texts = [...known, ...more]
+    .map((one) => [key(one), JSON.stringify(one), one] as const)
+    .sort((a, b) => (a[0] === b[0] ? (a[1] < b[1] ? -1 : 1) : a[0] < b[0] ? 1 : -1))
+  return texts
+    .filter(([own], index) => texts[index - 1]?.[0] !== own)
+    .map(([, , one]) => one)
+    .slice(0, 50)
 }
 
-const declaredOf = (known: Incident) => known.declared ?? refuse('not_found', 'there is no such incident: declare it first', { path: 'incident_id' })
+const declaredOf = (known: Incident) =>
+  known.declared ?? refuse('not_found', 'there is no such incident: declare it first', { path: 'incident_id' })
 
 /** A step that is taken once, in time. */
 function unresolved(known: Incident, step: string) {
   const { resolved } = known
   declaredOf(known)
-  if (resolved) refuse('wrong_phase', `it was resolved at ${resolved.resolved_at}: it cannot be ${step} any more`, { phase: phaseOf(known) })
+  if (resolved)
+    refuse('wrong_phase', `it was resolved at ${resolved.resolved_at}: it cannot be ${step} any more`, { phase: phaseOf(known) })
 }
 
-const earliest = <T extends Step>(known: T | undefined, step: T): T => (known && (known.at < step.at || (known.at === step.at && JSON.stringify(known) <= JSON.stringify(step))) ? known : step)
-const latest = <T extends Step>(known: T | undefined, step: T): T => (known && (known.at > step.at || (known.at === step.at && JSON.stringify(known) >= JSON.stringify(step))) ? known : step)
+const earliest = <T extends Step>(known: T | undefined, step: T): T =>
+  known && (known.at < step.at || (known.at === step.at && JSON.stringify(known) <= JSON.stringify(step))) ? known : step
+const latest = <T extends Step>(known: T | undefined, step: T): T =>
+  known && (known.at > step.at || (known.at === step.at && JSON.stringify(known) >= JSON.stringify(step))) ? known : step
 
 export const incident = stream('incident', fact, { suspects: [] } as Incident)({
   fold: 1,
@@ -88,7 +105,9 @@ export const incident = stream('incident', fact, { suspects: [] } as Incident)({
       if (!known.declared) return [fact.declared({ ...declaration, incident: streamId, by: actor })]
       const { service, title, began_at } = known.declared
       if (service === declaration.service && title === declaration.title && began_at === declaration.began_at) return []
-      return refuse('already_exists', `an incident with this id is known: "${title}" of ${service}, begun at ${began_at}`, { path: 'incident_id' })
+      return refuse('already_exists', `an incident with this id is known: "${title}" of ${service}, begun at ${began_at}`, {
+        path: 'incident_id',
+      })
     },
     acknowledge(known, _input: undefined, { actor, streamId }) {
       unresolved(known, 'acknowledged')
@@ -111,7 +130,10 @@ export const incident = stream('incident', fact, { suspects: [] } as Incident)({
       const { service } = declaredOf(known)
       const { artifact, deployment, cause, reason } = attribution
       if (cause === 'deployment' && !artifact && !deployment) {
-        refuse('invalid', 'cause "deployment" needs the artifact or the deployment', { path: 'artifact', missing: ['artifact or deployment_id'] })
+        refuse('invalid', 'cause "deployment" needs the artifact or the deployment', {
+          path: 'artifact',
+          missing: ['artifact or deployment_id'],
+        })
       }
       const was = known.attributed
       if (was && was.cause === cause && was.artifact === artifact && was.deployment === deployment && was.reason === reason) return []
@@ -121,7 +143,8 @@ export const incident = stream('incident', fact, { suspects: [] } as Incident)({
     },
     review(known, { summary, follow_ups }: { summary: string; follow_ups: readonly FollowUp[] }, { actor, streamId }) {
       const { service } = declaredOf(known)
-      if (!known.resolved) refuse('wrong_phase', 'it lasts: resolve it before reviewing it', { phase: phaseOf(known), missing: ['resolved_at'] })
+      if (!known.resolved)
+        refuse('wrong_phase', 'it lasts: resolve it before reviewing it', { phase: phaseOf(known), missing: ['resolved_at'] })
       const ids = follow_ups.map(({ id }) => id)
       const twice = ids.find((id, index) => ids.indexOf(id) !== index)
       if (twice) refuse('invalid', `two follow-ups have the id ${twice}`, { path: 'follow_ups' })
@@ -132,20 +155,35 @@ export const incident = stream('incident', fact, { suspects: [] } as Incident)({
 
   tells: {
     suspected: (known, { suspects }: { suspects: readonly Suspect[] }, { streamId }) =>
-      JSON.stringify(known.suspects) === JSON.stringify(together(known.suspects, suspects)) ? [] : [fact.suspected({ incident: streamId, suspects: [...suspects] })],
+      JSON.stringify(known.suspects) === JSON.stringify(together(known.suspects, suspects))
+        ? []
+        : [fact.suspected({ incident: streamId, suspects: [...suspects] })],
   },
 
   evolve: {
-    declared: (known, { incident: _, by, ...declaration }, { at }) => ({ ...known, declared: earliest(known.declared, { ...declaration, at, by }) }),
+    declared: (known, { incident: _, by, ...declaration }, { at }) => ({
+      ...known,
+      declared: earliest(known.declared, { ...declaration, at, by }),
+    }),
     suspected: (known, { suspects }) => ({ ...known, suspects: together(known.suspects, suspects) }),
     acknowledged: (known, { by }, { at }) => ({ ...known, acknowledged: earliest(known.acknowledged, { at, by }) }),
     mitigated: (known, { by, note }, { at }) => ({ ...known, mitigated: earliest(known.mitigated, { at, by, note }) }),
     resolved: (known, { resolved_at, by }, { at }) => ({ ...known, resolved: earliest(known.resolved, { at, by, resolved_at }) }),
     attributed: (known, { cause, artifact, deployment, reason, by }, { at }) => ({
       ...known,
-      attributed: latest(known.attributed, { at, by, cause, ...(artifact ? { artifact } : {}), ...(deployment ? { deployment } : {}), reason }),
+      attributed: latest(known.attributed, {
+        at,
+        by,
+        cause,
+        ...(artifact ? { artifact } : {}),
+        ...(deployment ? { deployment } : {}),
+        reason,
+      }),
     }),
-    reviewed: (known, { summary, follow_ups, by }, { at }) => ({ ...known, reviewed: earliest(known.reviewed, { at, by, summary, follow_ups }) }),
+    reviewed: (known, { summary, follow_ups, by }, { at }) => ({
+      ...known,
+      reviewed: earliest(known.reviewed, { at, by, summary, follow_ups }),
+    }),
   },
 
   phase: phaseOf,

@@ -16,7 +16,12 @@ export interface Place {
 }
 
 /** Service + alert name or error class, with those labels that are configured to tell problems apart; never an instance. */
-export function problemOf(service: string, what: string, labels: Readonly<Record<string, string>> = {}, telling: readonly string[] = []): string {
+export function problemOf(
+  service: string,
+  what: string,
+  labels: Readonly<Record<string, string>> = {},
+  telling: readonly string[] = [],
+): string {
   const told = telling.filter((label) => labels[label] !== undefined).sort()
   const suffix = told.map((label) => `${label}=${labels[label]}`).join(', ')
   return bounded(`${service}: ${what}${suffix ? ` {${suffix}}` : ''}`)
@@ -29,7 +34,8 @@ export const whereKey = ({ service, environment }: Omit<Place, 'problem'>): stri
 /** The sender's own fingerprint: the same alert from another replica is the same signal. */
 export const alertSignalId = (fingerprint: string): string => bounded(`alert:${fingerprint}`)
 /** Errors have no fingerprint of their own: service, environment and class make it. */
-export const errorsFingerprint = (service: string, environment: string, errorClass: string): string => hashOf(service, environment, errorClass).slice(0, 20)
+export const errorsFingerprint = (service: string, environment: string, errorClass: string): string =>
+  hashOf(service, environment, errorClass).slice(0, 20)
 export const errorsSignalId = (fingerprint: string): string => `errors:${fingerprint}`
 
 export const unmappedId = (kind: string, name: string): string => bounded(`${kind}:${name}`, 480)

@@ -14,7 +14,8 @@ export const usualTerms: Terms = { kind: 'defect', target_ratio: 0.5, deadline_d
 /** Later than any report: what was told is counted, whichever of two reports came first. */
 const ever = '9999-12-31T23:59:59.999999Z'
 
-const newestFirst = (proofs: readonly Found<Proof>[]) => proofs.toSorted((a, b) => ((a.state.clock_started_at ?? '') < (b.state.clock_started_at ?? '') ? 1 : -1))
+const newestFirst = (proofs: readonly Found<Proof>[]) =>
+  proofs.toSorted((a, b) => ((a.state.clock_started_at ?? '') < (b.state.clock_started_at ?? '') ? 1 : -1))
 
 /**
  * Where the next attempt at proving begins, if one is due: at the first artifact with the fix; after an attempt that failed, at a
@@ -68,24 +69,39 @@ export async function openings(read: Read, requirement: string, where: Omit<Plac
   )
   const problems = [...new Set(linked.flatMap(({ state }) => state.about?.problem ?? []))].sort()
   const there = await read.load(running, runningId(where))
-  const tells = await Promise.all(problems.map((problem) => opening(read, requirement, { ...where, problem }, linked, there)))
+  const tells = await Promise.all(
+    problems.map((problem) => opening(read, requirement, { service: where.service, environment: where.environment, problem }, there)),
+  )
   return tells.flat()
 }
 
-async function opening(read: Read, requirement: string, place: Place, linked: readonly Found<Signal>[], there: Running): Promise<readonly Tell[]> {
+async function opening(read: Read, requirement: string, place: Place, there: Running): Promise<readonly Tell[]> {
   const proofs = (await read.find(proof, 'place', [placeKey(place)])).filter(({ state }) => state.opened?.requirement === requirement)
   const placement = nextAttempt(there, requirement, proofs)
   if (!placement) return []
-  const signals = linked.filter(({ state }) => state.about?.problem === place.problem)
+  // all that tell of this problem, those included whose link is still on its way
+  const signals = await read.find(signal, 'place', [placeKey(place)])
   const { entry } = await read.load(service, place.service)
   const { artifact, since } = placement
   const before = await beforeOf(read, place, signals, since)
-  const opened = { ...place, requirement, artifact, clock_started_at: since, before, signals: signals.map(({ id }) => id), terms: entry?.proof ?? usualTerms }
+  const opened = {
+    ...place,
+    requirement,
+    artifact,
+    clock_started_at: since,
+    before,
+    signals: signals.map(({ id }) => id),
+    terms: entry?.proof ?? usualTerms,
+  }
   return [tell(proof, proofId(requirement, place, since), 'open', opened)]
 }
 
 /** What is known for and against the fix. `at`: not earlier than this; a report that ends later is known too. */
-export async function materialOf(read: Read, { opened, clock_started_at, artifacts, attributed }: Proof, at: Instant): Promise<Material | undefined> {
+export async function materialOf(
+  read: Read,
+  { opened, clock_started_at, artifacts, attributed }: Proof,
+  at: Instant,
+): Promise<Material | undefined> {
   if (!opened || !clock_started_at) return undefined
   const view = read.view(trafficView)
   const place = placeKey(opened)
@@ -96,7 +112,11 @@ export async function materialOf(read: Read, { opened, clock_started_at, artifac
     read.load(running, runningId(opened)),
     read.find(signal, 'place', [place]),
   ])
-  const last = buckets.map(({ to }) => to).sort().at(-1) ?? at
+  const last =
+    buckets
+      .map(({ to }) => to)
+      .sort()
+      .at(-1) ?? at
   return {
     unit: opened.before.unit,
     kind: opened.terms.kind,

@@ -18,12 +18,14 @@ const judged = (world: World) => world.said('rondo.operations.proof.judged')
 /** Twenty errors in 10,000 requests of the old artifact, over two days. */
 const broken = (world: World) => {
   place(world, { since: day(0), artifact: old })
-  for (let n = 0; n < 20; n++) report(world, { from: day(1, n), to: day(1, n + 1), artifact: old, events: 1, requests: 500, event_ids: [`e-${n}`] })
+  for (let n = 0; n < 20; n++)
+    report(world, { from: day(1, n), to: day(1, n + 1), artifact: old, events: 1, requests: 500, event_ids: [`e-${n}`] })
   return world
 }
 const enter = (world: World, at: string, artifact = fixed, version = 2) =>
   place(world, { since: at, artifact, contains: ['REQ-1'], entered: ['REQ-1'], changes_entered: [sha(1)] }, version)
-const quiet = (world: World, from: string, to: string, requests: number, artifact = fixed) => report(world, { from, to, artifact, requests })
+const quiet = (world: World, from: string, to: string, requests: number, artifact = fixed) =>
+  report(world, { from, to, artifact, requests })
 
 async function started(pick?: (length: number) => number) {
   const world = await putShop(new World(pick))
@@ -36,18 +38,27 @@ describe('a proof', () => {
   test('opens when the fix enters where the signal was seen; the before-window is frozen; silence under traffic verifies', async () => {
     const world = await started()
     await enter(world, day(3)).settle()
-    const [{ state }] = proofs(world) as [{ state: { opened: object } }]
+    const { state } = proofs(world)[0]!
     expect(state.opened).toMatchObject({
       requirement: 'REQ-1',
       problem: 'shop: NullPointerException',
       clock_started_at: day(3),
-      before: { events: 20, exposure: 10_000, unit: 'requests', from: day(-4), to: day(3), event_ids: Array.from({ length: 20 }, (_, n) => `e-${n}`) },
+      before: {
+        events: 20,
+        exposure: 10_000,
+        unit: 'requests',
+        from: day(-4),
+        to: day(3),
+        event_ids: Array.from({ length: 20 }, (_, n) => `e-${n}`),
+      },
     })
     await quiet(world, day(3), day(3, 1), 3000).settle()
     expect(phases(world)).toEqual(['open'])
     await quiet(world, day(3, 1), day(3, 2), 400).settle()
     expect(phases(world)).toEqual(['verified'])
-    expect(judged(world)).toMatchObject([{ verdict: 'verified', after: { events: 0, exposure: 3400, from: day(3), to: day(3, 2) }, artifacts: [fixed], target_ratio: 0.5 }])
+    expect(judged(world)).toMatchObject([
+      { verdict: 'verified', after: { events: 0, exposure: 3400, from: day(3), to: day(3, 2) }, artifacts: [fixed], target_ratio: 0.5 },
+    ])
     expect(judged(world)[0].bound).toBeLessThan(0.5)
     expect(judged(world)[0].query).toContain(fixed)
     expect(world.all(signal).map(({ state }) => signal.phase?.(state))).toEqual(['cleared'])
@@ -86,7 +97,7 @@ describe('a proof', () => {
     const world = await started()
     await enter(world, day(3)).settle()
     await report(world, { from: day(3), to: day(3, 1), artifact: fixed, events: 1, requests: 100, event_ids: ['again'] }).settle()
-    const [{ id }] = proofs(world) as [{ id: string }]
+    const { id } = proofs(world)[0]!
     await world.ask({ stream: proof, id, rule: 'attribute', input: { event: 'again', reason: 'the test account' } }, day(4))
     expect(phases(world)).toEqual(['open'])
     await quiet(world, day(4), day(5), 5000).settle()
@@ -117,7 +128,7 @@ describe('a proof', () => {
     expect(phases(world)).toEqual(['open'])
     await world.pass(day(17))
     expect(judged(world)).toMatchObject([{ verdict: 'inconclusive', reason: expect.stringContaining('deadline') }])
-    const [{ id }] = proofs(world) as [{ id: string }]
+    const { id } = proofs(world)[0]!
     await world.ask({ stream: proof, id, rule: 'extend', input: { deadline_at: day(40), reason: 'holidays' } }, day(18))
     expect(phases(world)).toEqual(['open'])
     await quiet(world, day(18), day(19), 1500).settle()
@@ -156,10 +167,18 @@ describe('a proof', () => {
     world.deliver(requirement.named, { sha: sha(1), repository: 'example/shop', at: day(2) }, day(2), { streamId: 'REQ-1' })
     await enter(world, day(3)).settle()
     await report(world, { from: day(3), to: day(3, 1), artifact: fixed, events: 1, requests: 10 }).settle()
-    await place(world, { since: day(4), artifact: later, contains: ['REQ-1'], changes_entered: [sha(7)], deployment: 'unrelated' }, 3).settle()
+    await place(
+      world,
+      { since: day(4), artifact: later, contains: ['REQ-1'], changes_entered: [sha(7)], deployment: 'unrelated' },
+      3,
+    ).settle()
     expect(phases(world)).toEqual(['regressed'])
     const best = `sha256:${'d'.repeat(64)}`
-    await place(world, { since: day(5), artifact: best, contains: ['REQ-1'], changes_entered: [sha(2)], deployment: 'second-fix' }, 4).settle()
+    await place(
+      world,
+      { since: day(5), artifact: best, contains: ['REQ-1'], changes_entered: [sha(2)], deployment: 'second-fix' },
+      4,
+    ).settle()
     await world.deliver(requirement.named, { sha: sha(2), repository: 'example/shop', at: day(4) }, day(4), { streamId: 'REQ-1' }).settle()
     expect(phases(world).toSorted()).toEqual(['open', 'regressed'])
     await quiet(world, day(5), day(6), 20_000, best).settle()
@@ -169,10 +188,12 @@ describe('a proof', () => {
   test('refuses what makes no sense', async () => {
     const world = await started()
     await enter(world, day(3)).settle()
-    const [{ id }] = proofs(world) as [{ id: string }]
+    const { id } = proofs(world)[0]!
     const extend = (deadline_at: string) => world.ask({ stream: proof, id, rule: 'extend', input: { deadline_at, reason: 'r' } }, day(4))
     await expect(extend(day(10))).rejects.toMatchObject({ code: 'invalid' })
-    await expect(world.ask({ stream: proof, id: 'PRF-none', rule: 'extend', input: { deadline_at: day(40), reason: 'r' } }, day(4))).rejects.toMatchObject({ code: 'not_found' })
+    await expect(
+      world.ask({ stream: proof, id: 'PRF-none', rule: 'extend', input: { deadline_at: day(40), reason: 'r' } }, day(4)),
+    ).rejects.toMatchObject({ code: 'not_found' })
     await quiet(world, day(3), day(4), 5000).settle()
     await expect(extend(day(40))).rejects.toMatchObject({ code: 'wrong_phase' })
   })
@@ -188,7 +209,16 @@ describe('alerts without request counts', () => {
         truncatedAlerts: 0,
         status: 'firing',
         groupLabels: {},
-        alerts: [{ status: ends.startsWith('0001') ? 'firing' : 'resolved', labels: { alertname: name, service: 'shop' }, annotations: {}, startsAt: starts, endsAt: ends, fingerprint: name }],
+        alerts: [
+          {
+            status: ends.startsWith('0001') ? 'firing' : 'resolved',
+            labels: { alertname: name, service: 'shop' },
+            annotations: {},
+            startsAt: starts,
+            endsAt: ends,
+            fingerprint: name,
+          },
+        ],
       },
       at,
     )
@@ -209,7 +239,9 @@ describe('alerts without request counts', () => {
 
   test('are counted as episodes against the hours in which their source lived', async () => {
     const world = await ringing()
-    expect(proofs(world).map(({ state }) => state.opened.before)).toMatchObject([{ events: 10, exposure: 264, unit: 'hours', from: day(1) }])
+    expect(proofs(world).map(({ state }) => state.opened.before)).toMatchObject([
+      { events: 10, exposure: 264, unit: 'hours', from: day(1) },
+    ])
     await beat(world, 12, 16).settle()
     expect(phases(world)).toEqual(['open'])
     await beat(world, 16, 25).settle()
@@ -230,42 +262,63 @@ describe('alerts without request counts', () => {
 })
 
 describe.skipIf(sharedMissing('vectors'))('proof-histories.json through the stream itself', () => {
-  const cases = sharedMissing('vectors') ? [] : (JSON.parse(readFileSync(shared('vectors', 'proof-histories.json'), 'utf8')) as { cases: readonly History[] }).cases
+  const cases = sharedMissing('vectors')
+    ? []
+    : (JSON.parse(readFileSync(shared('vectors', 'proof-histories.json'), 'utf8')) as { cases: readonly History[] }).cases
   const defects = cases.filter(({ given }) => given.signal.kind === 'count' && !given.source_unreachable && !(given.signal.kind in leftOut))
 
-  test.each(defects.map((one) => [one.name, one] as const))('%s: told at each time asked, the verdicts come once and in order', (_, history) => {
-    const { given, expect: right } = history
-    const clock = clockOf(given)
-    let state = proof.initial
-    const made: string[] = []
-    const take = (facts: readonly { verb: string; data: unknown }[], at: string) => {
-      for (const { verb, data } of facts) {
-        made.push(verb === 'judged' ? (data as { verdict: string }).verdict : verb)
-        const step = proof.evolve[verb as 'due'] as (state: typeof proof.initial, data: unknown, occurrence: object) => typeof proof.initial
-        state = step(state, data, { id: 'x', at, actor: 'service:test' })
+  test.each(defects.map((one) => [one.name, one] as const))(
+    '%s: told at each time asked, the verdicts come once and in order',
+    (_, history) => {
+      const { given, expect: right } = history
+      const clock = clockOf(given)
+      let state = proof.initial
+      const made: string[] = []
+      const take = (facts: readonly { verb: string; data: unknown }[], at: string) => {
+        for (const { verb, data } of facts) {
+          made.push(verb === 'judged' ? (data as { verdict: string }).verdict : verb)
+          const step = proof.evolve[verb as 'due'] as (
+            state: typeof proof.initial,
+            data: unknown,
+            occurrence: object,
+          ) => typeof proof.initial
+          state = step(state, data, { id: 'x', at, actor: 'service:test' })
+        }
       }
-    }
-    const context = (at: string) => ({ at, actor: 'service:test', messageId: 'm', streamId: 'PRF-1' })
-    const { events, exposure, from, to } = given.baseline
-    const before = { events, exposure, unit: 'requests' as const, from: instantOf(from), to: instantOf(to), event_ids: [] }
-    const deadline_days = clock ? (Date.parse(given.deadline_at) - Date.parse(clock)) / 86_400_000 : 14
-    const terms = { kind: 'defect' as const, target_ratio: given.target_ratio, deadline_days }
-    if (clock) {
-      const opening = { requirement: 'REQ-1', service: 'shop', environment: 'production', problem: 'p', signals: ['s'], terms, artifact: fixed, clock_started_at: clock, before }
-      take(proof.tells.open(state, opening, context(clock)), clock)
-    }
-    const expected: string[] = clock ? ['opened'] : []
-    for (const { at, verdict } of right.answers) {
-      const { question } = historyOf(history, at)
-      const artifacts = [...fixedArtifacts(given)]
-      const seen = question.steps.flatMap(({ at, events }) => Array.from({ length: events }, (_, n) => ({ event: `${at}-${n}`, at, artifact: fixed })))
-      const evidence = { asked_at: question.asked_at, steps: question.steps, events: seen, artifacts, noted: 0 }
-      take(proof.tells.measured(state, evidence, context(question.asked_at)), question.asked_at)
-      const last = expected.at(-1)
-      // after "verified" a recurrence is told as such; what is decided is not told again
-      const next = verdict === 'regressed' && (last === 'verified' || last === 'recurred') ? 'recurred' : verdict
-      if (next && next !== last) expected.push(next)
-    }
-    expect(made).toEqual(expected)
-  })
+      const context = (at: string) => ({ at, actor: 'service:test', messageId: 'm', streamId: 'PRF-1' })
+      const { events, exposure, from, to } = given.baseline
+      const before = { events, exposure, unit: 'requests' as const, from: instantOf(from), to: instantOf(to), event_ids: [] }
+      const deadline_days = clock ? (Date.parse(given.deadline_at) - Date.parse(clock)) / 86_400_000 : 14
+      const terms = { kind: 'defect' as const, target_ratio: given.target_ratio, deadline_days }
+      if (clock) {
+        const opening = {
+          requirement: 'REQ-1',
+          service: 'shop',
+          environment: 'production',
+          problem: 'p',
+          signals: ['s'],
+          terms,
+          artifact: fixed,
+          clock_started_at: clock,
+          before,
+        }
+        take(proof.tells.open(state, opening, context(clock)), clock)
+      }
+      const expected: string[] = clock ? ['opened'] : []
+      for (const { at, verdict } of right.answers) {
+        const { question } = historyOf(history, at)
+        const artifacts = [...fixedArtifacts(given)]
+        const seen = question.steps.flatMap(({ at, events }) =>
+          Array.from({ length: events }, (_, n) => ({ event: `${at}-${n}`, at, artifact: fixed })),
+        )
+        const evidence = { asked_at: question.asked_at, steps: question.steps, events: seen, artifacts, noted: 0 }
+        take(proof.tells.measured(state, evidence, context(question.asked_at)), question.asked_at)
+        const last = expected.at(-1)
+        // after "verified" a recurrence is told as such; what is decided is not told again
+        const next = verdict === 'regressed' && (last === 'verified' || last === 'recurred') ? 'recurred' : verdict
+        if (next && next !== last) expected.push(next)
+      }
+      expect(made).toEqual(expected)
+    },
+  )
 })

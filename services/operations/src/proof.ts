@@ -3,7 +3,7 @@ import { type Instant, plus, refuse, stream } from '@rondo/kernel'
 import type { z } from 'zod'
 import type { Evidence } from './evidence.ts'
 import { type Place, placeKey } from './names.ts'
-import { answer, type Answer, type Question, reasons, type Step, total } from './verdict.ts'
+import { type Answer, answer, type Question, reasons, type Step, total } from './verdict.ts'
 
 type Opened = z.infer<typeof fact.opened.schema>
 type Judged = z.infer<typeof fact.judged.schema>
@@ -39,7 +39,8 @@ export function standing(proof: Proof): Proof['judged'] {
   if (!judged) return undefined
   const elsewhere = new Set(attributed.map(({ event }) => event))
   const ids = judged.after.event_ids
-  if (judged.verdict === 'regressed' && ids.length > 0 && ids.length === judged.after.events && ids.every((id) => elsewhere.has(id))) return undefined
+  if (judged.verdict === 'regressed' && ids.length > 0 && ids.length === judged.after.events && ids.every((id) => elsewhere.has(id)))
+    return undefined
   if (judged.verdict === 'inconclusive' && (deadlineOf(proof) ?? '') > judged.deadline_at) return undefined
   return judged.verdict === 'error' ? undefined : judged
 }
@@ -66,7 +67,16 @@ export function questionOf(proof: Proof, asked_at: Instant, steps: readonly Step
   const { before, terms } = opened
   // what is served after the deadline cannot save it, whichever of report and deadline is looked at first; what goes wrong counts
   const counted = steps.map((step) => (step.at > deadline_at ? { ...step, exposure: 0 } : step))
-  return { clock_started_at, deadline_at, asked_at, kind: terms.kind, target_ratio: terms.target_ratio, before, steps: counted, looks: 'spending' }
+  return {
+    clock_started_at,
+    deadline_at,
+    asked_at,
+    kind: terms.kind,
+    target_ratio: terms.target_ratio,
+    before,
+    steps: counted,
+    looks: 'spending',
+  }
 }
 
 /** In words and numbers, so that anybody can count again. */
@@ -88,7 +98,19 @@ function judgement(proof: string, known: Proof, opened: Opening, evidence: Evide
   const query = queryOf({ service, environment, problem }, evidence, before.unit, from, after.to)
   const { artifacts } = evidence
   return [
-    fact.judged({ proof, requirement, service, verdict, reason: reasons[reason], before, after, bound, target_ratio: terms.target_ratio, artifacts: [...artifacts], query }),
+    fact.judged({
+      proof,
+      requirement,
+      service,
+      verdict,
+      reason: reasons[reason],
+      before,
+      after,
+      bound,
+      target_ratio: terms.target_ratio,
+      artifacts: [...artifacts],
+      query,
+    }),
   ]
 }
 
@@ -98,7 +120,11 @@ function recurrence(known: Proof, evidence: Evidence): { at: Instant; signal: st
   const later = evidence.events.filter(({ at }) => at > end)
   const [first] = later
   if (!first || (known.recurred && known.recurred.at <= first.at)) return undefined
-  const question = questionOf(known, evidence.asked_at, evidence.steps.filter(({ at }) => at > end))
+  const question = questionOf(
+    known,
+    evidence.asked_at,
+    evidence.steps.filter(({ at }) => at > end),
+  )
   if (known.opened?.terms.kind === 'rate' && question && answer({ ...question, deadline_at: '9' }).verdict !== 'regressed') return undefined
   return { at: first.at, signal: known.opened?.signals[0] ?? 'unknown', artifact: first.artifact }
 }
@@ -113,23 +139,29 @@ export const proof = stream('proof', fact, { artifacts: [], attributed: [], fixe
       const phase = phaseOf(known)
       if (['verified', 'regressed', 'recurred'].includes(phase)) refuse('wrong_phase', `it is decided: ${phase}`, { phase })
       if (known.extended === deadline_at) return []
-      if (deadline_at <= deadline || deadline_at <= at) refuse('invalid', `an extension ends later than ${deadline > at ? deadline : at}`, { path: 'deadline_at' })
+      if (deadline_at <= deadline || deadline_at <= at)
+        refuse('invalid', `an extension ends later than ${deadline > at ? deadline : at}`, { path: 'deadline_at' })
       return [fact.extended({ proof: streamId, deadline_at, by: actor, reason })]
     },
     attribute(known, { event, reason }: { event: string; reason: string }, { actor, streamId }) {
       if (!known.opened) refuse('not_found', 'there is no such proof', { path: 'proof_id' })
-      return known.attributed.some((one) => one.event === event && one.reason === reason) ? [] : [fact.attributed({ proof: streamId, event, reason, by: actor })]
+      return known.attributed.some((one) => one.event === event && one.reason === reason)
+        ? []
+        : [fact.attributed({ proof: streamId, event, reason, by: actor })]
     },
   },
 
   tells: {
     open(known, opening: Opening, { streamId }) {
       const { artifact, clock_started_at, terms } = opening
-      if (!known.opened) return [fact.opened({ ...opening, proof: streamId, deadline_at: plus(clock_started_at, terms.deadline_days * day) })]
+      if (!known.opened)
+        return [fact.opened({ ...opening, proof: streamId, deadline_at: plus(clock_started_at, terms.deadline_days * day) })]
       return known.artifacts.includes(artifact) ? [] : [fact.entered({ proof: streamId, artifact, at: clock_started_at })]
     },
     entered: (known, { artifact, at }: { artifact: string; at: Instant }, { streamId }) =>
-      known.move?.artifact === artifact && known.move.at === at && known.move.inside ? [] : [fact.entered({ proof: streamId, artifact, at })],
+      known.move?.artifact === artifact && known.move.at === at && known.move.inside
+        ? []
+        : [fact.entered({ proof: streamId, artifact, at })],
     left: (known, { at }: { at: Instant }, { streamId }) => {
       const artifact = known.move?.artifact ?? known.opened?.artifact
       return !artifact || (known.move && known.move.at === at && !known.move.inside) ? [] : [fact.left({ proof: streamId, artifact, at })]
@@ -174,7 +206,8 @@ export const proof = stream('proof', fact, { artifacts: [], attributed: [], fixe
     recurred: (known, { signal, artifact, at }) =>
       known.recurred && known.recurred.at <= at ? known : { ...known, recurred: { at, signal, ...(artifact ? { artifact } : {}) } },
     due: (known, { deadline_at }) => (known.due !== undefined && known.due >= deadline_at ? known : { ...known, due: deadline_at }),
-    extended: (known, { deadline_at }) => (known.extended !== undefined && known.extended >= deadline_at ? known : { ...known, extended: deadline_at }),
+    extended: (known, { deadline_at }) =>
+      known.extended !== undefined && known.extended >= deadline_at ? known : { ...known, extended: deadline_at },
     attributed: (known, { event, reason, by }, { at }) => ({
       ...known,
       attributed: [...known.attributed.filter((one) => one.event !== event || one.at > at), { event, reason, by, at }]

@@ -38,7 +38,8 @@ describe.skipIf(missing)(`two rates against reference answers${missing ? ` (${mi
       const further = needed === null ? null : Math.max(0, needed - after.exposure)
       // a difference of two nearly equal numbers keeps the absolute error of both
       const absolute = tolerance * (needed ?? 0)
-      if (further !== null) expect(Math.abs(further - (right.needed_further_exposure_with_no_further_event ?? 0)), name).toBeLessThanOrEqual(absolute)
+      if (further !== null)
+        expect(Math.abs(further - (right.needed_further_exposure_with_no_further_event ?? 0)), name).toBeLessThanOrEqual(absolute)
       expect(word(upper, lower, target), name).toBe(right.verdict_of_test)
     }
   })

@@ -34,7 +34,7 @@ const afterCut = <Data extends Heard>(fact: FactType<string, Data>) =>
     ({ data }, read) => read.load(source, data.source),
     ({ data }, sender) => {
       const cut = data.group_key ? endedUnnamed(sender, data.group_key, data.fingerprint ?? '') : undefined
-      return cut ? [tell(signal, data.signal, 'groupCut', cut)] : []
+      return cut ? [tell(signal, data.signal, 'groupCut', { source: data.source, at: cut.at, left_out: cut.left_out })] : []
     },
   )
 
@@ -44,7 +44,11 @@ const rings = <Data extends Heard>(fact: FactType<string, Data>) =>
     fact,
     async ({ data, occurredAt }, read) => {
       const proofs = data.kind === 'errors' ? [] : await read.find(proof, 'place', [placeKey(data)])
-      return measurements(read, proofs.filter((one) => movable(one, 1)), data.episode > occurredAt ? data.episode : occurredAt)
+      return measurements(
+        read,
+        proofs.filter((one) => movable(one, 1)),
+        data.episode > occurredAt ? data.episode : occurredAt,
+      )
     },
     (_, tells) => tells,
   )
@@ -58,7 +62,15 @@ const lookAgain = <Data extends { readonly proof: string }>(fact: FactType<strin
   )
 
 /** A deployment beside a signal that lasts. */
-const markedBy = <Data extends { readonly service: string; readonly environment: string; readonly deployment: string; readonly artifact: string; readonly at: Instant }>(
+const markedBy = <
+  Data extends {
+    readonly service: string
+    readonly environment: string
+    readonly deployment: string
+    readonly artifact: string
+    readonly at: Instant
+  },
+>(
   fact: FactType<string, Data>,
 ) =>
   when(
@@ -86,11 +98,13 @@ const alerts: readonly Reaction[] = [
     async ({ data }, read) => (data.status === 'resolved' ? read.find(signal, 'group', [groupKey(data.source, data.group_key)]) : []),
     ({ data, occurredAt: at }, members) =>
       members
-        .filter(({ state }) => phaseOf(state) === 'open' && !data.listed.includes(state.about?.fingerprint ?? ''))
-        .map(({ id }) => tell(signal, id, 'groupCut', { at, left_out: data.left_out })),
+        .filter(({ state }) => phaseOf(state) !== 'cleared' && !data.listed.includes(state.about?.fingerprint ?? ''))
+        .map(({ id }) => tell(signal, id, 'groupCut', { source: data.source, at, left_out: data.left_out })),
   ),
   afterCut(own.signal.opened),
   afterCut(own.signal.observed),
+  afterCut(own.signal.repeated),
+  afterCut(own.signal.end_withdrawn),
 ]
 
 const counts: readonly Reaction[] = [
@@ -104,7 +118,16 @@ const counts: readonly Reaction[] = [
       if (data.events === 0) return [recorded]
       const fingerprint = errorsFingerprint(data.service, data.environment, error_class)
       const served = data.artifact ?? soleArtifact(there, data)
-      const word = { ...place, kind: 'errors' as const, fingerprint, title: bounded(title ?? error_class), source: data.source, episode: data.from, artifact: served, said_at: data.to }
+      const word = {
+        ...place,
+        kind: 'errors' as const,
+        fingerprint,
+        title: bounded(title ?? error_class),
+        source: data.source,
+        episode: data.from,
+        artifact: served,
+        said_at: data.to,
+      }
       return [recorded, tell(signal, errorsSignalId(fingerprint), 'fires', word)]
     },
   ),
@@ -113,7 +136,11 @@ const counts: readonly Reaction[] = [
     own.traffic.reported,
     async ({ data, occurredAt }, read) => {
       const proofs = await read.find(proof, 'place', [placeKey(data)])
-      return measurements(read, proofs.filter((one) => movable(one, data.events)), data.to > occurredAt ? data.to : occurredAt)
+      return measurements(
+        read,
+        proofs.filter((one) => movable(one, data.events)),
+        data.to > occurredAt ? data.to : occurredAt,
+      )
     },
     (_, tells) => tells,
   ),
@@ -132,7 +159,20 @@ const counts: readonly Reaction[] = [
 const proofs: readonly Reaction[] = [
   when(placement.changed, ({ data, version: told }) => {
     const { service, environment, artifact, revision, deployment, share, since, entered, left, contains, changes_entered } = data
-    const placed = { service, environment, artifact, deployment, share, since, entered, left, contains, changes_entered, told, ...(revision ? { revision } : {}) }
+    const placed = {
+      service,
+      environment,
+      artifact,
+      deployment,
+      share,
+      since,
+      entered,
+      left,
+      contains,
+      changes_entered,
+      told,
+      ...(revision ? { revision } : {}),
+    }
     return [tell(running, runningId(data), 'placed', placed)]
   }),
 
@@ -147,7 +187,9 @@ const proofs: readonly Reaction[] = [
       return { here: here.filter(({ state }) => isRunning(state)), opened: opened.flat() }
     },
     ({ data: { artifact, since: at, contains, left } }, { here, opened }) => [
-      ...here.filter(({ state }) => contains.includes(state.opened?.requirement ?? '')).map(({ id }) => tell(proof, id, 'entered', { artifact, at })),
+      ...here
+        .filter(({ state }) => contains.includes(state.opened?.requirement ?? ''))
+        .map(({ id }) => tell(proof, id, 'entered', { artifact, at })),
       ...here.filter(({ state }) => left.includes(state.opened?.requirement ?? '')).map(({ id }) => tell(proof, id, 'left', { at })),
       ...opened,
     ],
@@ -168,7 +210,8 @@ const proofs: readonly Reaction[] = [
   lookAgain(own.proof.extended),
   when(
     own.proof.due,
-    async ({ data, occurredAt }, read) => measurements(read, await read.loadAll(proof, [data.proof]), data.deadline_at > occurredAt ? data.deadline_at : occurredAt),
+    async ({ data, occurredAt }, read) =>
+      measurements(read, await read.loadAll(proof, [data.proof]), data.deadline_at > occurredAt ? data.deadline_at : occurredAt),
     (_, tells) => tells,
   ),
 
@@ -210,10 +253,15 @@ const requirements: readonly Reaction[] = [
     requirement.unmerged,
     ({ streamId }, read) => read.find(signal, 'once', [streamId]),
     ({ data, streamId }, signals) =>
-      signals.filter(({ state }) => state.links.some(({ requirement }) => requirement === data.from)).map(({ id }) => tell(signal, id, 'linked', { requirement: streamId })),
+      signals
+        .filter(({ state }) => state.links.some(({ requirement }) => requirement === data.from))
+        .map(({ id }) => tell(signal, id, 'linked', { requirement: streamId })),
   ),
   when(requirement.split, ({ data, streamId }) =>
-    data.signals.flatMap((id) => [tell(signal, id, 'unlinked', { requirement: streamId }), tell(signal, id, 'linked', { requirement: data.to })]),
+    data.signals.flatMap((id) => [
+      tell(signal, id, 'unlinked', { requirement: streamId }),
+      tell(signal, id, 'linked', { requirement: data.to }),
+    ]),
   ),
 ]
 
@@ -274,7 +322,10 @@ const marks: readonly Reaction[] = [
   ),
   when(
     own.running.changed,
-    async ({ data }, read) => ({ there: await read.load(running, runningId(data)), open: await read.find(incident, 'where', [whereKey(data)]) }),
+    async ({ data }, read) => ({
+      there: await read.load(running, runningId(data)),
+      open: await read.find(incident, 'where', [whereKey(data)]),
+    }),
     ({ data }, { there, open }) =>
       open
         .filter(({ state }) => (state.declared?.began_at ?? '') >= data.since)

@@ -9,7 +9,10 @@ export const optional = z.string().trim().max(500)
 const rfc3339 = (value: string, context: z.RefinementCtx) => {
   const instant = parseInstant(value)
   if (instant !== undefined) return instant
-  context.addIssue({ code: 'custom', message: `"${value.slice(0, 40)}" is not a time: expected RFC 3339 with an offset, such as 2026-11-25T09:00:00Z` })
+  context.addIssue({
+    code: 'custom',
+    message: `"${value.slice(0, 40)}" is not a time: expected RFC 3339 with an offset, such as 2026-11-25T09:00:00Z`,
+  })
   return z.NEVER
 }
 export const time = z.string().transform(rfc3339)
@@ -38,4 +41,5 @@ export const pageOf = ({ page_size, page_token, order }: Page) => ({
 })
 
 /** Those of the keys that were asked for. */
-export const keysOf = (keys: Readonly<Record<string, string>>) => Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== ''))
+export const keysOf = (keys: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== ''))

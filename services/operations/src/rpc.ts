@@ -2,7 +2,16 @@ import { ask, type Found, type Read, refuse, toInstant } from '@rondo/kernel'
 import type { Operations } from '@rondo/proto/operations'
 import { type Role, rpcs } from '@rondo/runtime'
 import { z } from 'zod'
-import { entryMessage, incidentMessage, ownerMessage, proofMessage, runningMessages, signalMessage, sourceMessage, unmappedMessage } from './answers.ts'
+import {
+  entryMessage,
+  incidentMessage,
+  ownerMessage,
+  proofMessage,
+  runningMessages,
+  signalMessage,
+  sourceMessage,
+  unmappedMessage,
+} from './answers.ts'
 import { evidenceOf } from './evidence.ts'
 import { type Incident, incident } from './incident.ts'
 import { alertSignalId, hashOf, runningId } from './names.ts'
@@ -50,7 +59,10 @@ const answered = ({ incident_id }: { incident_id: string }, _: string, version: 
 
 /** By id or by the sender's fingerprint. */
 async function signalsOf(read: Read, names: readonly string[]): Promise<readonly Found<Signal>[]> {
-  const found = await read.loadAll(signal, names.flatMap((name) => [name, alertSignalId(name)]))
+  const found = await read.loadAll(
+    signal,
+    names.flatMap((name) => [name, alertSignalId(name)]),
+  )
   return names.map(
     (name, index) =>
       found.find((one) => one.id === name || one.id === alertSignalId(name)) ??
@@ -118,7 +130,11 @@ export const rpc = rpcs<Operations>()({
 
   ListUnmapped: {
     roles: everybody,
-    request: z.strictObject({ kind: phases('alert', 'repository', 'artifact', 'deployment'), phase: phases('unmapped', 'mapped'), ...page }),
+    request: z.strictObject({
+      kind: phases('alert', 'repository', 'artifact', 'deployment'),
+      phase: phases('unmapped', 'mapped'),
+      ...page,
+    }),
     query: async ({ kind, phase, ...request }, read) => {
       const options = { phase: phase || 'unmapped', keys: keysOf({ kind }), ...pageOf(request) }
       const { items, nextPageToken } = await read.list(unmapped, options)
@@ -256,7 +272,12 @@ export const rpc = rpcs<Operations>()({
     request: z.strictObject({ incident_id: incidentId }),
     query: async ({ incident_id }, read) => {
       const [found] = await read.loadAll(incident, [incident_id])
-      return { incident: await incidentAnswer(read, found ?? refuse('not_found', `there is no incident "${incident_id}"`, { path: 'incident_id' })) }
+      return {
+        incident: await incidentAnswer(
+          read,
+          found ?? refuse('not_found', `there is no incident "${incident_id}"`, { path: 'incident_id' }),
+        ),
+      }
     },
   },
   ListIncidents: {

@@ -20,7 +20,8 @@ export interface Served {
 }
 
 const kept = 100
-const identity = ({ since, deployment, artifact }: Pick<Placement, 'since' | 'deployment' | 'artifact'>) => `${since} ${deployment} ${artifact}`
+const identity = ({ since, deployment, artifact }: Pick<Placement, 'since' | 'deployment' | 'artifact'>) =>
+  `${since} ${deployment} ${artifact}`
 
 /** What served at a moment, newest first: the latest step, and beside a partial one what it has not replaced yet. */
 export function runningAt({ placements }: Running, at: Instant): readonly Served[] {
@@ -67,7 +68,11 @@ export const placementsWith = ({ placements }: Running, requirement: string): re
 /** Digests of the artifacts with the change that served here first at or after a moment: those before it belong to an earlier attempt. */
 export function fixedSince(running: Running, requirement: string, clock: Instant): ReadonlySet<string> {
   const before = new Set(running.placements.filter(({ since }) => since < clock).map(({ artifact }) => artifact))
-  return new Set(placementsWith(running, requirement).map(({ artifact }) => artifact).filter((artifact) => !before.has(artifact)))
+  return new Set(
+    placementsWith(running, requirement)
+      .map(({ artifact }) => artifact)
+      .filter((artifact) => !before.has(artifact)),
+  )
 }
 
 export const running = stream('running', fact, { placements: [] } as Running)({
@@ -84,7 +89,8 @@ export const running = stream('running', fact, { placements: [] } as Running)({
   evolve: {
     changed(state, { service, environment, ...placement }) {
       const known = state.placements.find((one) => identity(one) === identity(placement))
-      const placements = known && known.told >= placement.told ? state.placements : [...state.placements.filter((one) => one !== known), placement]
+      const placements =
+        known && known.told >= placement.told ? state.placements : [...state.placements.filter((one) => one !== known), placement]
       return { service, environment, placements: placements.toSorted((a, b) => (identity(a) < identity(b) ? -1 : 1)).slice(-kept) }
     },
   },

@@ -16,7 +16,8 @@ const entry: Entry = {
 }
 const put = (owner = 'team-shop') => fact.put({ ...entry, owner, by: 'person:ada' })
 const day = (n: number) => `2026-11-${String(n).padStart(2, '0')}T00:00:00.000000Z`
-const accepted = (n: number, owner: string) => at(day(n), fact.owner_changed({ service: 'shop', owner, since: day(n), accepted_by: 'person:grace', release: 'REL-1' }))
+const accepted = (n: number, owner: string) =>
+  at(day(n), fact.owner_changed({ service: 'shop', owner, since: day(n), accepted_by: 'person:grace', release: 'REL-1' }))
 
 function folded(...facts: readonly ReturnType<typeof accepted | typeof at<ReturnType<typeof put>>>[]): Catalogued {
   return facts.reduce((state, { verb, data, occurredAt }) => {
@@ -41,8 +42,12 @@ describe('who is responsible', () => {
   })
   test('in any order, as often as it comes', () => {
     const first = folded(at(day(1), put()), accepted(5, 'team-ops'), at(day(9), put('team-new')))
-    given(service, at(day(1), put()), accepted(5, 'team-ops'), at(day(9), put('team-new'))).inAnyOrder().state(first)
-    given(service, accepted(5, 'team-ops')).tell('ownerAccepted', { release: 'REL-1', team: 'team-ops', by: 'person:grace' }, { at: day(5) }).nothing()
+    given(service, at(day(1), put()), accepted(5, 'team-ops'), at(day(9), put('team-new')))
+      .inAnyOrder()
+      .state(first)
+    given(service, accepted(5, 'team-ops'))
+      .tell('ownerAccepted', { release: 'REL-1', team: 'team-ops', by: 'person:grace' }, { at: day(5) })
+      .nothing()
   })
 })
 
@@ -50,7 +55,9 @@ describe('the catalog', () => {
   test('put again with the same content is nothing to do', () => {
     given(service).ask('put', entry, { actor: 'person:ada' }).then(put())
     given(service, put()).ask('put', entry).nothing()
-    given(service, put()).ask('put', { ...entry, runbook: 'https://wiki/shop' }, { actor: 'person:ada' }).then(fact.put({ ...entry, runbook: 'https://wiki/shop', by: 'person:ada' }))
+    given(service, put())
+      .ask('put', { ...entry, runbook: 'https://wiki/shop' }, { actor: 'person:ada' })
+      .then(fact.put({ ...entry, runbook: 'https://wiki/shop', by: 'person:ada' }))
   })
   test('learns what a person mapped', () => {
     const more = fact.put({ ...entry, artifacts: ['pkg:oci/shop', 'pkg:oci/cart'], by: 'person:ada' })
@@ -62,7 +69,10 @@ describe('the catalog', () => {
 })
 
 describe('an alert', () => {
-  const candidate = (id: string, alert_labels: Record<string, string>) => ({ id, state: { declared: [], accepted: [], entry: { ...entry, alert_labels } } })
+  const candidate = (id: string, alert_labels: Record<string, string>) => ({
+    id,
+    state: { declared: [], accepted: [], entry: { ...entry, alert_labels } },
+  })
   test('belongs to the service whose labels it has all of, the most demanding first', () => {
     const all = [candidate('shop', { service: 'shop' }), candidate('shop-eu', { service: 'shop', region: 'eu' }), candidate('none', {})]
     expect(serviceOf({ service: 'shop', region: 'eu' }, all).id).toBe('shop-eu')

@@ -1,6 +1,6 @@
 import { service as fact } from '@rondo/contracts/operations'
 import { type Instant, refuse, stream } from '@rondo/kernel'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { hashOf } from './names.ts'
 
 const put = fact.put.schema
@@ -110,21 +110,28 @@ export const service = stream('service', fact, { declared: [], accepted: [] } as
   keys: {
     /** Each label that its alerts must have; which service has all of them is looked at by the reader. */
     alert_label: ({ entry }) => Object.entries(entry?.alert_labels ?? {}).map(([name, value]) => labelKey(name, value)),
-    team: (known) => owners(known).slice(-1).map(({ owner }) => owner),
+    team: (known) =>
+      owners(known)
+        .slice(-1)
+        .map(({ owner }) => owner),
   },
 })
 
 export const labelKey = (name: string, value: string): string => hashOf(name, value)
 
 /** The service whose labels the alert has all of; the most demanding one wins. Two of the same rank: nobody knows. */
-export function serviceOf(labels: Readonly<Record<string, string>>, candidates: readonly { readonly id: string; readonly state: Catalogued }[]) {
+export function serviceOf(
+  labels: Readonly<Record<string, string>>,
+  candidates: readonly { readonly id: string; readonly state: Catalogued }[],
+) {
   const matching = candidates
     .map(({ id, state }) => ({ id, entry: state.entry, wanted: Object.entries(state.entry?.alert_labels ?? {}) }))
     .filter(({ wanted }) => wanted.length > 0 && wanted.every(([name, value]) => labels[name] === value))
     .sort((a, b) => b.wanted.length - a.wanted.length)
   const [best, second] = matching
   if (!best) return { reason: 'no service in the catalog has alert_labels that this alert has all of' }
-  if (second && second.wanted.length === best.wanted.length) return { reason: `the alert_labels of ${best.id} and ${second.id} both fit: make one of them more specific` }
+  if (second && second.wanted.length === best.wanted.length)
+    return { reason: `the alert_labels of ${best.id} and ${second.id} both fit: make one of them more specific` }
   return { id: best.id, entry: best.entry }
 }
 

@@ -26,7 +26,8 @@ export interface Signal {
   /** `groupKey` of each group in which it was named. */
   readonly groups: readonly string[]
   readonly notes: readonly { readonly at: Instant; readonly text: string }[]
-  readonly unsure_since?: Instant
+  /** By source: when it last reported the group as over without naming this one. */
+  readonly unsure: Readonly<Record<string, Instant>>
   /** When each requirement was linked to it; the latest gathers it. */
   readonly links: readonly { readonly requirement: string; readonly at: Instant; readonly linked: boolean }[]
   readonly marks: readonly Mark[]
@@ -46,11 +47,13 @@ export interface Word extends Place {
 
 const kept = { notes: 50, links: 50, marks: 20, groups: 20 }
 
-export function phaseOf({ episodes, unsure_since }: Signal) {
+export function phaseOf({ episodes, unsure }: Signal) {
   const last = episodes.at(-1)
   if (!last) return 'unseen'
   if (endOf(last) !== undefined) return 'cleared'
-  return unsure_since !== undefined && unsure_since >= lastFiring(last) ? 'uncertain' : 'open'
+  // each replica speaks for itself: only its own later "firing" takes the doubt away
+  const doubted = Object.entries(last.sources).some(([source, { firing }]) => firing !== undefined && (unsure[source] ?? '') >= firing)
+  return doubted ? 'uncertain' : 'open'
 }
 
 export const requirementOf = ({ links }: Signal): string | undefined => links.findLast(({ linked }) => linked)?.requirement
@@ -61,13 +64,6 @@ const told = ({ said_at, group_key, artifact, ...word }: Word) => ({
   ...(said_at ? { said_at } : {}),
   ...(group_key ? { group_key } : {}),
   ...(artifact ? { artifact } : {}),
-})
-/** What the facts about a known episode carry. */
-const brief = ({ source, episode, said_at, group_key }: Word) => ({
-  source,
-  episode,
-  ...(said_at ? { said_at } : {}),
-  ...(group_key ? { group_key } : {}),
 })
 
 interface Heard {
@@ -86,11 +82,17 @@ function hear(signal: Signal, word: Heard, occurrence: Occurrence, said: (at: In
     first_at: [signal.first_at, episode].filter((one) => one !== undefined).sort()[0] ?? episode,
     last_at: signal.last_at === undefined || at > signal.last_at ? at : signal.last_at,
     episodes: heard(signal.episodes, { source, started_at: episode, told: isTold, artifact, ...said(at) }),
-    groups: group_key === undefined ? signal.groups : [...new Set([...signal.groups, groupKey(source, group_key)])].sort().slice(0, kept.groups),
+    groups:
+      group_key === undefined ? signal.groups : [...new Set([...signal.groups, groupKey(source, group_key)])].sort().slice(0, kept.groups),
   }
 }
 
-type Described = Place & { title?: string | undefined; kind?: 'alert' | 'errors' | undefined; fingerprint?: string | undefined; said_at?: Instant | undefined }
+type Described = Place & {
+  title?: string | undefined
+  kind?: 'alert' | 'errors' | undefined
+  fingerprint?: string | undefined
+  said_at?: Instant | undefined
+}
 
 /** The latest description stands, whichever arrived last. */
 function describe(signal: Signal, data: Described, { at: occurred }: Occurrence): Signal {
@@ -118,10 +120,21 @@ function linked(signal: Signal, requirement: string, at: Instant, on: boolean): 
   const known = signal.links.find((one) => one.requirement === requirement)
   if (known && (known.at > at || (known.at === at && known.linked))) return signal
   const links = [...signal.links.filter((one) => one !== known), { requirement, at, linked: on }]
-  return { ...signal, links: links.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.requirement < b.requirement ? -1 : 1)).slice(-kept.links) }
+  return {
+    ...signal,
+    links: links.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.requirement < b.requirement ? -1 : 1)).slice(-kept.links),
+  }
 }
 
-export const signal = stream('signal', fact, { opened: false, episodes: [], groups: [], notes: [], links: [], marks: [] } as Signal)({
+export const signal = stream('signal', fact, {
+  opened: false,
+  episodes: [],
+  groups: [],
+  notes: [],
+  unsure: {},
+  links: [],
+  marks: [],
+} as Signal)({
   fold: 1,
   asks: {},
 
@@ -130,11 +143,12 @@ export const signal = stream('signal', fact, { opened: false, episodes: [], grou
       const episode = episodeOf(known, word.episode)
       const said = episode?.sources[word.source]
       const now = word.said_at ?? at
+      const { artifact: _, ...rest } = told(word)
       if (tooOld(known.episodes, word.episode)) return []
       if (!episode?.told) return [known.opened ? fact.observed({ signal, ...told(word) }) : fact.opened({ signal, ...told(word) })]
       if (said?.firing !== undefined && said.firing >= now) return []
       const takesBack = said?.resolved !== undefined && said.resolved.at < now && !withdrawn(said)
-      return [takesBack ? fact.end_withdrawn({ signal, ...brief(word) }) : fact.repeated({ signal, ...brief(word) })]
+      return [takesBack ? fact.end_withdrawn({ signal, ...rest }) : fact.repeated({ signal, ...rest })]
     },
 
     ended(known, { ended_at, ...word }: Word & { ended_at: Instant }, { at, streamId: signal }) {
@@ -144,15 +158,18 @@ export const signal = stream('signal', fact, { opened: false, episodes: [], grou
       if (tooOld(known.episodes, word.episode) || (episode?.sources[word.source]?.resolved?.at ?? '') >= now) return []
       const next = heard(known.episodes, { source: word.source, started_at: word.episode, told: false, resolved: { at: now, ended_at } })
       const end = (episodes: readonly Episode[]) => episodes.filter((one) => one.started_at === word.episode).map(endOf)[0]
-      return [end(next) === end(known.episodes) ? fact.repeated({ signal, ...brief(word), ended_at }) : fact.cleared({ signal, ...rest, ended_at })]
+      return [
+        end(next) === end(known.episodes) ? fact.repeated({ signal, ...rest, ended_at }) : fact.cleared({ signal, ...rest, ended_at }),
+      ]
     },
 
     /** Its group was reported as over in a message that left alerts out and did not name this one. */
-    groupCut(known, { at, left_out }: { at: Instant; left_out: number }, { streamId: signal }) {
+    groupCut(known, { source, at, left_out }: { source: string; at: Instant; left_out: number }, { streamId: signal }) {
       const last = known.episodes.at(-1)
-      if (!last || endOf(last) !== undefined || lastFiring(last) > at || (known.unsure_since ?? '') >= at) return []
+      const firing = last?.sources[source]?.firing
+      if (!last || !firing || endOf(last) !== undefined || firing > at || (known.unsure[source] ?? '') >= at) return []
       const note = `its group was reported as resolved at ${at} in a message that left ${left_out} alerts out and did not name this one: it may be over`
-      return [fact.noted({ signal, note, unsure_since: at })]
+      return [fact.noted({ signal, note, source, unsure_since: at })]
     },
 
     linked: (known, { requirement }: { requirement: string }, { at, streamId: signal }) =>
@@ -161,10 +178,14 @@ export const signal = stream('signal', fact, { opened: false, episodes: [], grou
         : [fact.requirement_linked({ signal, requirement })],
 
     unlinked: (known, { requirement }: { requirement: string }, { at, streamId: signal }) =>
-      known.links.some((one) => one.requirement === requirement && !one.linked && one.at >= at) ? [] : [fact.requirement_unlinked({ signal, requirement })],
+      known.links.some((one) => one.requirement === requirement && !one.linked && one.at >= at)
+        ? []
+        : [fact.requirement_unlinked({ signal, requirement })],
 
     marked: (known, mark: Mark, { streamId: signal }) =>
-      known.marks.some(({ deployment, at }) => deployment === mark.deployment && at === mark.at) ? [] : [fact.release_marked({ signal, ...mark })],
+      known.marks.some(({ deployment, at }) => deployment === mark.deployment && at === mark.at)
+        ? []
+        : [fact.release_marked({ signal, ...mark })],
 
     /** A proof has shown that it is gone: errors have no sender who would say so. */
     proven(known, { proof, at }: { proof: string; at: Instant }, { streamId: signal }) {
@@ -179,14 +200,17 @@ export const signal = stream('signal', fact, { opened: false, episodes: [], grou
     opened: (known, data, occurrence) => ({ ...hear(describe(known, data, occurrence), data, occurrence, firing, true), opened: true }),
     observed: (known, data, occurrence) => hear(describe(known, data, occurrence), data, occurrence, firing, true),
     repeated: (known, data, occurrence) =>
-      hear(known, data, occurrence, data.ended_at ? resolved(data.ended_at) : firing, false),
-    end_withdrawn: (known, data, occurrence) => hear(known, data, occurrence, firing, false),
-    cleared: (known, data, occurrence) =>
-      hear(describe(known, data, occurrence), data, occurrence, resolved(data.ended_at), false),
-    noted(known, { note, unsure_since }, { at }) {
+      hear(describe(known, data, occurrence), data, occurrence, data.ended_at ? resolved(data.ended_at) : firing, false),
+    end_withdrawn: (known, data, occurrence) => hear(describe(known, data, occurrence), data, occurrence, firing, false),
+    cleared: (known, data, occurrence) => hear(describe(known, data, occurrence), data, occurrence, resolved(data.ended_at), false),
+    noted(known, { note, source, unsure_since }, { at }) {
       const notes = known.notes.some((one) => one.at === at && one.text === note) ? known.notes : [...known.notes, { at, text: note }]
-      const unsure = [known.unsure_since, unsure_since].filter((one) => one !== undefined).sort().at(-1)
-      return { ...known, notes: notes.toSorted((a, b) => (`${a.at} ${a.text}` < `${b.at} ${b.text}` ? -1 : 1)).slice(-kept.notes), ...(unsure ? { unsure_since: unsure } : {}) }
+      const doubted = source && unsure_since && unsure_since > (known.unsure[source] ?? '') ? { [source]: unsure_since } : {}
+      return {
+        ...known,
+        notes: notes.toSorted((a, b) => (`${a.at} ${a.text}` < `${b.at} ${b.text}` ? -1 : 1)).slice(-kept.notes),
+        unsure: { ...known.unsure, ...doubted },
+      }
     },
     requirement_linked: (known, { requirement }, { at }) => linked(known, requirement, at, true),
     requirement_unlinked: (known, { requirement }, { at }) => linked(known, requirement, at, false),

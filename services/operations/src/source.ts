@@ -29,6 +29,8 @@ export const silence = 5 * 3_600_000
 const kept = { spans: 200, cuts: 50 }
 
 const stepOf = (at: Instant): Instant => toInstant(new Date(Math.floor(millis(at) / step) * step))
+/** By time; the same message is the same text. */
+const order = ({ at, group_key, status, listed, left_out }: Cut) => JSON.stringify([at, group_key, status, listed, left_out])
 const covers = ({ from, to }: Span, at: Instant) => from <= at && at <= to
 
 /** Spans that are at most `silence` apart are one, in whatever order they came. */
@@ -62,7 +64,7 @@ export const source = stream('source', fact, { alive: [], cuts: [], older: { mes
     heard: ({ kind, alive }, heard: { kind: string }, { at, streamId }) =>
       kind === heard.kind && alive.some((span) => covers(span, stepOf(at))) ? [] : [fact.seen({ source: streamId, kind: heard.kind })],
     cut: ({ cuts }, { group_key, status, listed, left_out }: Omit<Cut, 'at'>, { at, streamId }) =>
-      cuts.some((one) => one.at === at && one.group_key === group_key)
+      cuts.some((one) => order(one) === order({ group_key, status, listed, left_out, at }))
         ? []
         : [fact.cut({ source: streamId, group_key, status, listed: [...listed], left_out })],
   },
@@ -74,10 +76,9 @@ export const source = stream('source', fact, { alive: [], cuts: [], older: { mes
       alive: merged([...known.alive, { from: stepOf(at), to: stepOf(at) }]).slice(-kept.spans),
     }),
     cut(known, { group_key, status, listed, left_out }, { at }) {
-      if (known.cuts.some((one) => one.at === at && one.group_key === group_key)) return known
-      const cuts = [...known.cuts, { group_key, at, status, listed, left_out }].sort((a, b) =>
-        a.at < b.at ? -1 : a.at > b.at ? 1 : a.group_key < b.group_key ? -1 : 1,
-      )
+      const cut = { group_key, at, status, listed, left_out }
+      if (known.cuts.some((one) => order(one) === order(cut))) return known
+      const cuts = [...known.cuts, cut].sort((a, b) => (order(a) < order(b) ? -1 : 1))
       const dropped = cuts.slice(0, -kept.cuts)
       return {
         ...known,

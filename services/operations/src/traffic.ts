@@ -10,7 +10,11 @@ export interface Traffic {
   readonly to?: Instant
 }
 
-export const traffic = stream('traffic', fact, {} as Traffic)({
+export const traffic = stream(
+  'traffic',
+  fact,
+  {} as Traffic,
+)({
   fold: 1,
   asks: {},
   tells: {

@@ -58,7 +58,9 @@ export const unmapped = stream('unmapped', fact, { words: [] } as Unmapped)({
         reason: newest ? reason : (known.reason ?? reason),
         first_at: known.first_at === undefined || at < known.first_at ? at : known.first_at,
         last_at: newest ? at : (known.last_at ?? at),
-        words: words.toSorted((a, b) => (a.said_at < b.said_at ? -1 : a.said_at > b.said_at ? 1 : JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)).slice(-keptWords),
+        words: words
+          .toSorted((a, b) => (a.said_at < b.said_at ? -1 : a.said_at > b.said_at ? 1 : JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+          .slice(-keptWords),
       }
     },
     mapped: (known, { kind, name, service }, { at }) =>

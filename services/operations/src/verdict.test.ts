@@ -3,11 +3,13 @@ import { parseInstant } from '@rondo/kernel'
 import { shared, sharedMissing } from '@rondo/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { answer, looksOf, type Question, type Step } from './verdict.ts'
 import { type History, historyOf, leftOut } from '../test/proof-histories.ts'
+import { answer, looksOf, type Question, type Step } from './verdict.ts'
 
 const missing = sharedMissing('vectors')
-const cases = missing ? [] : (JSON.parse(readFileSync(shared('vectors', 'proof-histories.json'), 'utf8')) as { cases: readonly History[] }).cases
+const cases = missing
+  ? []
+  : (JSON.parse(readFileSync(shared('vectors', 'proof-histories.json'), 'utf8')) as { cases: readonly History[] }).cases
 
 describe.skipIf(missing)(`proof-histories.json${missing ? ` (${missing})` : ''}`, () => {
   test('all but the named kinds are answered', () => {
@@ -78,8 +80,14 @@ describe('kind rate', () => {
   })
 
   test('enough and not better is told apart from too little, at the deadline', () => {
-    expect(answer(ask({ asked_at: deadline, steps: [step(1, 5)] }))).toMatchObject({ verdict: 'inconclusive', reason: 'too_small_at_deadline' })
-    expect(answer(ask({ asked_at: deadline, steps: [step(1, 1000, 15)] }))).toMatchObject({ verdict: 'inconclusive', reason: 'not_better_at_deadline' })
+    expect(answer(ask({ asked_at: deadline, steps: [step(1, 5)] }))).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'too_small_at_deadline',
+    })
+    expect(answer(ask({ asked_at: deadline, steps: [step(1, 1000, 15)] }))).toMatchObject({
+      verdict: 'inconclusive',
+      reason: 'not_better_at_deadline',
+    })
   })
 
   test('the levels of all looks together stay below 5 %', () => {

@@ -121,7 +121,9 @@ const spends = ({ kind, looks }: Question) => kind === 'rate' && looks === 'spen
 export function answer(question: Question): Answer {
   const { before, target_ratio, asked_at } = question
   const after = total(question.steps, asked_at)
-  const { taken, next } = spends(question) ? looksOf(question) : { taken: [{ after, level: confidence }], next: { further: 0, level: confidence } }
+  const { taken, next } = spends(question)
+    ? looksOf(question)
+    : { taken: [{ after, level: confidence }], next: { further: 0, level: confidence } }
   // the first look that decides stands: what came after it cannot take it back
   const decisive = taken.find((look) => testOf(question, look))
   const look = decisive ?? taken.at(-1) ?? { after, level: confidence / 2 }
@@ -136,7 +138,8 @@ export function answer(question: Question): Answer {
 }
 
 function decide(question: Question, after: Rate, decisive: Look | undefined): Pick<Answer, 'verdict' | 'reason'> {
-  if (question.clock_started_at === undefined || question.clock_started_at > question.asked_at) return { verdict: null, reason: 'not_released' }
+  if (question.clock_started_at === undefined || question.clock_started_at > question.asked_at)
+    return { verdict: null, reason: 'not_released' }
   // a known recurrence outranks everything, a source that is down included
   if (question.kind === 'defect' && after.events > 0) return { verdict: 'regressed', reason: 'recurred' }
   if (question.unreachable) return { verdict: 'error', reason: 'source_unreachable' }

@@ -32,7 +32,14 @@ interface Webhook {
   readonly truncatedAlerts: number
   readonly status: 'firing' | 'resolved'
   readonly groupLabels: Record<string, string>
-  readonly alerts: readonly { status: 'firing' | 'resolved'; labels: Record<string, string>; annotations: Record<string, string>; startsAt: string; endsAt: string; fingerprint: string }[]
+  readonly alerts: readonly {
+    status: 'firing' | 'resolved'
+    labels: Record<string, string>
+    annotations: Record<string, string>
+    startsAt: string
+    endsAt: string
+    fingerprint: string
+  }[]
 }
 
 /** An Alertmanager message, as the gateway's adapter turns it into facts; `at` is when it came. */
@@ -42,23 +49,68 @@ export function notify(world: World, body: Webhook, at: Instant): World {
     if (!starts_at) continue
     const ends_at = one.endsAt.startsWith('0001') ? undefined : parseInstant(one.endsAt)
     const { fingerprint, status, labels, annotations } = one
-    world.deliver(alert.observed, { source: body.externalURL, fingerprint, status, labels, annotations, starts_at, group_key: body.groupKey, ...(ends_at ? { ends_at } : {}) }, at)
+    world.deliver(
+      alert.observed,
+      {
+        source: body.externalURL,
+        fingerprint,
+        status,
+        labels,
+        annotations,
+        starts_at,
+        group_key: body.groupKey,
+        ...(ends_at ? { ends_at } : {}),
+      },
+      at,
+    )
   }
   if (body.truncatedAlerts > 0) {
     const listed = body.alerts.map(({ fingerprint }) => fingerprint)
-    world.deliver(alert.cut, { source: body.externalURL, group_key: body.groupKey, group_labels: body.groupLabels, status: body.status, listed, left_out: body.truncatedAlerts }, at)
+    world.deliver(
+      alert.cut,
+      {
+        source: body.externalURL,
+        group_key: body.groupKey,
+        group_labels: body.groupLabels,
+        status: body.status,
+        listed,
+        left_out: body.truncatedAlerts,
+      },
+      at,
+    )
   }
   return world
 }
 
 type Placed = z.infer<typeof placement.changed.schema>
 export function place(world: World, part: Partial<Placed> & { since: Instant }, version = 1): World {
-  const usual: Placed = { service: 'shop', environment: 'production', production: true, artifact: old, deployment: `d-${part.since}`, share: 1, entered: [], left: [], contains: [], changes_entered: [], changes_left: [], missing: [], since: part.since }
+  const usual: Placed = {
+    service: 'shop',
+    environment: 'production',
+    production: true,
+    artifact: old,
+    deployment: `d-${part.since}`,
+    share: 1,
+    entered: [],
+    left: [],
+    contains: [],
+    changes_entered: [],
+    changes_left: [],
+    missing: [],
+    since: part.since,
+  }
   return world.deliver(placement.changed, { ...usual, ...part }, part.since, { version })
 }
 
 type Errors = z.infer<typeof errors.reported.schema>
 export function report(world: World, part: Partial<Errors> & { from: Instant; to: Instant }, id?: string): World {
-  const usual = { source: 'shop-metrics', service: 'shop', environment: 'production', error_class: 'NullPointerException', events: 0, requests: 0 }
+  const usual = {
+    source: 'shop-metrics',
+    service: 'shop',
+    environment: 'production',
+    error_class: 'NullPointerException',
+    events: 0,
+    requests: 0,
+  }
   return world.deliver(errors.reported, { ...usual, ...part }, part.to, id ? { id } : {})
 }

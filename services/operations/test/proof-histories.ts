@@ -9,8 +9,20 @@ export interface History {
     readonly fix_commit: string
     readonly commits: readonly { readonly sha: string; readonly parents: readonly string[] }[]
     readonly artifacts: readonly { readonly digest: string; readonly revision: string }[]
-    readonly baseline: { readonly from: string; readonly to: string; readonly events: number; readonly exposure: number; readonly unit: string }
-    readonly deployments: readonly { readonly service: string; readonly environment: string; readonly artifact: string; readonly finished_at: string; readonly outcome: string }[]
+    readonly baseline: {
+      readonly from: string
+      readonly to: string
+      readonly events: number
+      readonly exposure: number
+      readonly unit: string
+    }
+    readonly deployments: readonly {
+      readonly service: string
+      readonly environment: string
+      readonly artifact: string
+      readonly finished_at: string
+      readonly outcome: string
+    }[]
     readonly observations: readonly Observation[]
     readonly source_unreachable?: readonly { readonly from: string; readonly to: string }[]
     readonly reporters_answers?: readonly { readonly solved: boolean; readonly at: string }[]

@@ -8,6 +8,8 @@ import { trafficView } from '../src/views/traffic.ts'
 // biome-ignore lint/suspicious/noExplicitAny: states of all kinds lie side by side here
 type Any = any
 
+const keysOf = (stream: Any, name: string, state: Any): readonly string[] => stream.keys[name](state)
+
 interface Row extends Bucket {
   readonly place: string
   readonly key: string
@@ -34,8 +36,16 @@ export class World {
   }
 
   /** A fact of another service, or from intake. */
-  deliver<Data>(fact: FactType<string, Data>, data: Data, at: Instant, { streamId = 'elsewhere', id, version = 1 }: { streamId?: string; id?: string; version?: number } = {}): this {
-    this.#pending.push({ fact: fact.base, event: this.#envelope(fact.base, 'elsewhere', streamId, version, fact.schema.parse(data), at, 'service:test', id) })
+  deliver<Data>(
+    fact: FactType<string, Data>,
+    data: Data,
+    at: Instant,
+    { streamId = 'elsewhere', id, version = 1 }: { streamId?: string; id?: string; version?: number } = {},
+  ): this {
+    this.#pending.push({
+      fact: fact.base,
+      event: this.#envelope(fact.base, 'elsewhere', streamId, version, fact.schema.parse(data), at, 'service:test', id),
+    })
     return this
   }
 
@@ -69,7 +79,10 @@ export class World {
         .sort((a, b) => (a.at < b.at ? -1 : 1))[0]
       if (!due) return this
       const before = this.told.length
-      this.#tell({ kind: 'tell', stream: this.#stream(due.stream), id: due.id, rule: due.tell, input: undefined }, this.#envelope('timer', 'timer', due.id, 1, {}, due.at, 'service:rondo'))
+      this.#tell(
+        { kind: 'tell', stream: this.#stream(due.stream), id: due.id, rule: due.tell, input: undefined },
+        this.#envelope('timer', 'timer', due.id, 1, {}, due.at, 'service:rondo'),
+      )
       await this.settle()
       if (this.told.length === before) throw new Error(`the timer ${due.tell} of ${due.id} made nothing: it would fire for ever`)
     }
@@ -87,16 +100,22 @@ export class World {
   readonly read: Read = {
     load: async (stream, id) => this.state(stream, id),
     loadAll: async (stream, ids) => this.all(stream).filter(({ id }) => ids.includes(id)) as Any,
-    find: async (stream, key, values) => this.all(stream).filter(({ state }) => (stream.keys[key]?.(state) ?? []).some((value: string) => values.includes(value))) as Any,
+    find: async (stream, key, values) =>
+      this.all(stream).filter(({ state }) => keysOf(stream, key, state).some((value) => values.includes(value))) as Any,
     list: async (stream, { phase, keys = {} }) => {
       const items = this.all(stream).filter(
-        ({ state }) => (!phase || stream.phase(state) === phase) && Object.entries(keys).every(([name, value]) => (stream.keys[name]?.(state) ?? []).includes(value)),
+        ({ state }) =>
+          (!phase || stream.phase?.(state) === phase) &&
+          Object.entries(keys).every(([name, value]) => keysOf(stream, name, state).includes(value)),
       )
       return { items: items as Any, nextPageToken: '' }
     },
     view: (view) => {
       if ((view as Any) !== trafficView) throw new Error(`no view ${view.name} here`)
-      return { buckets: async (...of: Any) => this.#buckets(...(of as [string, Any, string])), events: async (...of: Any) => this.#events(...(of as [string, Any, string])) } as Any
+      return {
+        buckets: async (...of: Any) => this.#buckets(...(of as [string, Any, string])),
+        events: async (...of: Any) => this.#events(...(of as [string, Any, string])),
+      } as Any
     },
   }
 
@@ -104,17 +123,25 @@ export class World {
     return [...this.#rows.values()].filter((row) => row.place === place && row.to > after && row.to <= until && row.from >= from)
   }
   #buckets(place: string, window: { after: string; until: string }, from?: string): readonly Bucket[] {
-    const groups = Map.groupBy(this.#in(place, window, from), ({ artifact, to }) => `${artifact} ${to.slice(0, 13)}`)
+    const groups = Map.groupBy(this.#in(place, window, from), ({ artifact, from, to }) =>
+      artifact ? `${artifact} ${to.slice(0, 13)}` : from + to,
+    )
     return [...groups.values()].map((rows) => ({
       artifact: rows[0]?.artifact ?? '',
       from: rows.map(({ from }) => from).sort()[0] ?? '',
-      to: rows.map(({ to }) => to).sort().at(-1) ?? '',
+      to:
+        rows
+          .map(({ to }) => to)
+          .sort()
+          .at(-1) ?? '',
       events: rows.reduce((sum, { events }) => sum + events, 0),
       requests: rows.reduce((sum, { requests }) => sum + requests, 0),
     }))
   }
   #events(place: string, window: { after: string; until: string }, from?: string): readonly EventRow[] {
-    return this.#in(place, window, from).filter(({ events }) => events > 0).toSorted((a, b) => (a.to < b.to ? -1 : 1))
+    return this.#in(place, window, from)
+      .filter(({ events }) => events > 0)
+      .toSorted((a, b) => (a.to < b.to ? -1 : 1))
   }
 
   #stream(name: string): Any {
@@ -151,11 +178,37 @@ export class World {
     if (type !== 'rondo.operations.traffic.reported') return
     const { source, artifact = '', from, to, events, requests, event_ids } = data as Any
     const key = hashOf(placeKey(data as Any), to, from, artifact, source, String(events), String(requests))
-    if (!this.#rows.has(key)) this.#rows.set(key, { key, place: placeKey(data as Any), artifact, from, to, events, requests, event_ids, report: id })
+    if (!this.#rows.has(key))
+      this.#rows.set(key, { key, place: placeKey(data as Any), artifact, from, to, events, requests, event_ids, report: id })
   }
 
-  #envelope(type: string, stream: string, streamId: string, version: number, data: unknown, at: Instant, actor: string, id?: string): Envelope {
+  #envelope(
+    type: string,
+    stream: string,
+    streamId: string,
+    version: number,
+    data: unknown,
+    at: Instant,
+    actor: string,
+    id?: string,
+  ): Envelope {
     const made = id ?? `event-${++this.#count}`
-    return { id: made, stream, streamId, version, position: 0, partition: 0, type, schemaVersion: 1, data, occurredAt: at, recordedAt: at, actor, correlationId: made, causationId: made, loopIds: [] }
+    return {
+      id: made,
+      stream,
+      streamId,
+      version,
+      position: 0,
+      partition: 0,
+      type,
+      schemaVersion: 1,
+      data,
+      occurredAt: at,
+      recordedAt: at,
+      actor,
+      correlationId: made,
+      causationId: made,
+      loopIds: [],
+    }
   }
 }

@@ -15,7 +15,11 @@ import { approvalObstacles, releaseObstacles } from './release-rules.ts'
 type Answer<Name extends keyof Releases> = Releases[Name]['response']
 
 /** Each contributor once, as a person where that is known. */
-export function contributorsAnswer(contributors: readonly Contributor[], persons: Readonly<Record<string, string>>, waived: Release['waived']) {
+export function contributorsAnswer(
+  contributors: readonly Contributor[],
+  persons: Readonly<Record<string, string>>,
+  waived: Release['waived'],
+) {
   return contributorsOf(contributors, persons).map(({ actor, roles, shown = '', known }) => ({
     actor,
     roles: [...roles],
@@ -49,7 +53,17 @@ export function releaseAnswer({ id, state }: Found<Release>, now: Instant): NonN
     contributors: contributorsAnswer(contents.contributors, state.persons, waived),
     gates: state.artifacts.flatMap((artifact) => {
       const gate = lastVerdict(state, artifact)
-      return gate ? [{ artifact, verdict: gate.verdict, release_allowed: gate.release_allowed, allowed_until: gate.allowed_until ?? '', reasons: [...gate.reasons] }] : []
+      return gate
+        ? [
+            {
+              artifact,
+              verdict: gate.verdict,
+              release_allowed: gate.release_allowed,
+              allowed_until: gate.allowed_until ?? '',
+              reasons: [...gate.reasons],
+            },
+          ]
+        : []
     }),
     approvals: state.approvals.map(({ by, at, content_hash, voided }) => ({ by, at, content_hash, voided: voided?.reason ?? '' })),
     approval_obstacles: reasonsOf(approvalObstacles(state)),
@@ -70,12 +84,22 @@ export function deploymentAnswer({ id, state }: Found<Deployment>): NonNullable<
     artifact: artifactOf(state) ?? '',
     revision: revisionOf(state) ?? '',
     phase: deploymentPhase(state.marks),
-    attempts: attemptsOf(state.marks).map(({ attempt, started_at = '', finished_at = '', outcome = '' }) => ({ attempt, started_at, finished_at, outcome })),
+    attempts: attemptsOf(state.marks).map(({ attempt, started_at = '', finished_at = '', outcome = '' }) => ({
+      attempt,
+      started_at,
+      finished_at,
+      outcome,
+    })),
     first_succeeded_at: firstSuccess(state.marks) ?? '',
     rolled_back_at: rolledBackAt(state.marks) ?? '',
     share: state.marks.at(-1)?.share ?? 0,
     violations: [...state.violations],
-    incidents: Object.values(state.incidents).map(({ incident, decision, began_at = '', resolved_at = '' }) => ({ incident_id: incident, decision, began_at, resolved_at })),
+    incidents: Object.values(state.incidents).map(({ incident, decision, began_at = '', resolved_at = '' }) => ({
+      incident_id: incident,
+      decision,
+      began_at,
+      resolved_at,
+    })),
     requirements: [...state.requirements],
     unmapped: state.service ? '' : (state.unmapped ?? ''),
   }
@@ -99,7 +123,11 @@ export function counted({ id, state }: Found<Deployment>): CountedDeployment {
   }
 }
 
-export function historyOf(deployments: readonly Found<Deployment>[], incidents: readonly Found<IncidentNote>[], environment: string): History {
+export function historyOf(
+  deployments: readonly Found<Deployment>[],
+  incidents: readonly Found<IncidentNote>[],
+  environment: string,
+): History {
   const undecided = incidents.flatMap(({ id, state }) => {
     const here = state.environment === environment && (state.attribution?.cause ?? 'undecided') === 'undecided'
     return here && state.began_at ? [{ id, began_at: state.began_at }] : []

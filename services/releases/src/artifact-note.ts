@@ -15,9 +15,11 @@ type Verdict = GateSeen & { readonly service: string }
 type Seen = DataOf<typeof fact.observed>
 
 const unseen: ArtifactNote = { published: false, revisions: [], gates: [] }
-const withValue = (values: readonly string[], value: string | undefined) => (value === undefined || values.includes(value) ? values : [...values, value].sort())
+const withValue = (values: readonly string[], value: string | undefined) =>
+  value === undefined || values.includes(value) ? values : [...values, value].sort()
 
-export const serviceOf = ({ mapping, part, gates }: ArtifactNote): string | undefined => mapping?.service ?? part?.service ?? gates.at(-1)?.service
+export const serviceOf = ({ mapping, part, gates }: ArtifactNote): string | undefined =>
+  mapping?.service ?? part?.service ?? gates.at(-1)?.service
 export const noteRevision = ({ part, revisions }: ArtifactNote): string | undefined => part?.revision ?? revisions[0]
 
 const observed = (note: ArtifactNote, { phase, revision }: Seen): ArtifactNote => ({
@@ -26,7 +28,11 @@ const observed = (note: ArtifactNote, { phase, revision }: Seen): ArtifactNote =
   revisions: withValue(note.revisions, revision),
 })
 
-export const artifactNote = stream('artifact_note', fact, unseen)({
+export const artifactNote = stream(
+  'artifact_note',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {},
   tells: {

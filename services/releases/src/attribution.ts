@@ -1,6 +1,6 @@
+import type { incidentNote as fact } from '@rondo/contracts/releases'
 import type { DataOf, Found, Read, Tell } from '@rondo/kernel'
 import { tell } from '@rondo/kernel'
-import type { incidentNote as fact } from '@rondo/contracts/releases'
 import { artifactOf, type Deployment, deployment, environmentName, type IncidentLink } from './deployment.ts'
 import { firstSuccess } from './deployment-history.ts'
 import { causeOf, type IncidentNote, incidentNote } from './incident-note.ts'
@@ -55,7 +55,10 @@ export async function incidentsFor(read: Read, id: string): Promise<readonly Tel
 export function linksOf({ id, version, state }: Found<IncidentNote>): readonly Tell[] {
   const cause = causeOf(state)
   const decision = state.attribution ? decisions[state.attribution.cause] : 'undecided'
-  const times = { ...(state.began_at ? { began_at: state.began_at } : {}), ...(state.resolution ? { resolved_at: state.resolution.resolved_at } : {}) }
+  const times = {
+    ...(state.began_at ? { began_at: state.began_at } : {}),
+    ...(state.resolution ? { resolved_at: state.resolution.resolved_at } : {}),
+  }
   return state.candidates.map((one): Tell => {
     const link: IncidentLink = { incident: id, ...times, told: version, decision: one.deployment === cause ? decision : 'not_caused' }
     return tell(deployment, one.deployment, 'incidentLinked', link)

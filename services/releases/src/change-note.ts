@@ -16,11 +16,16 @@ const contributed = ({ contributors }: ChangeNote, seen: Seen): ChangeNote => {
   return { contributors: [...all.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one) }
 }
 
-export const changeNote = stream('change_note', fact, unseen)({
+export const changeNote = stream(
+  'change_note',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {},
   tells: {
-    contributed: (note, seen: Seen) => (contributed(note, seen).contributors.length === note.contributors.length ? [] : [fact.contributed(seen)]),
+    contributed: (note, seen: Seen) =>
+      contributed(note, seen).contributors.length === note.contributors.length ? [] : [fact.contributed(seen)],
   },
   evolve: { contributed },
   keys: {},

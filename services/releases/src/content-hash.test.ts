@@ -27,5 +27,7 @@ test('a requirement is no artifact and no part of another', () => {
 
 test('it can be computed again by anybody', () => {
   const text = JSON.stringify([['sha256:a'], ['REQ-1', 'REQ-2'], 'sha256:p'])
-  expect(contentHash({ artifacts: ['sha256:a'], requirements: ['REQ-2', 'REQ-1'], policy_hash: 'sha256:p' })).toBe(`sha256:${createHash('sha256').update(text).digest('hex')}`)
+  expect(contentHash({ artifacts: ['sha256:a'], requirements: ['REQ-2', 'REQ-1'], policy_hash: 'sha256:p' })).toBe(
+    `sha256:${createHash('sha256').update(text).digest('hex')}`,
+  )
 })

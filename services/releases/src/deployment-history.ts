@@ -33,7 +33,8 @@ const order = (a: Mark, b: Mark) => (keyOf(a) < keyOf(b) ? -1 : 1)
 export const hasMark = (marks: readonly Mark[], mark: Mark): boolean => marks.some((one) => keyOf(one) === keyOf(mark))
 
 /** A set, by when it happened: the same notices in any order and number make the same history. */
-export const withMark = (marks: readonly Mark[], mark: Mark): readonly Mark[] => (hasMark(marks, mark) ? marks : [...marks, mark].sort(order).slice(0, marksKept))
+export const withMark = (marks: readonly Mark[], mark: Mark): readonly Mark[] =>
+  hasMark(marks, mark) ? marks : [...marks, mark].sort(order).slice(0, marksKept)
 
 const first = (marks: readonly Mark[], state: DeploymentState) => marks.find((mark) => mark.state === state)?.at
 const last = (marks: readonly Mark[], state: DeploymentState) => marks.findLast((mark) => mark.state === state)?.at

@@ -12,12 +12,19 @@ interface Vector {
   readonly name: string
   readonly given: {
     readonly subject: string
-    readonly facts: readonly { readonly deployment: string; readonly attempt: number; readonly phase: Observation['state']; readonly occurred_at: string }[]
+    readonly facts: readonly {
+      readonly deployment: string
+      readonly attempt: number
+      readonly phase: Observation['state']
+      readonly occurred_at: string
+    }[]
     readonly orders_received_by_index: readonly (readonly number[])[]
   }
   readonly expect: {
     readonly end_state_of_every_order: {
-      readonly attempts: Readonly<Record<string, { readonly started_at: string | null; readonly finished_at: string | null; readonly outcome: string | null }>>
+      readonly attempts: Readonly<
+        Record<string, { readonly started_at: string | null; readonly finished_at: string | null; readonly outcome: string | null }>
+      >
       readonly counts_as_deployments: number
       readonly first_succeeded_at: string | null
       readonly rolled_back_at: string | null
@@ -28,7 +35,12 @@ interface Vector {
 const instant = (text: string): Instant => parseInstant(text) ?? ''
 const digest = `sha256:${'d'.repeat(64)}`
 const notice = (state: Observation['state'], attempt?: number): Observation => ({
-  source: 'https://deploy.example.org', external: 'd-1', environment: 'production', state, share: 1, ...(attempt ? { attempt } : {}),
+  source: 'https://deploy.example.org',
+  external: 'd-1',
+  environment: 'production',
+  state,
+  share: 1,
+  ...(attempt ? { attempt } : {}),
 })
 
 interface Told {
@@ -42,7 +54,12 @@ const told = (input: Observation, at: string): Told => ({ rule: 'observed', inpu
 function after(order: readonly Told[], start: Deployment = deployment.initial) {
   const made: { readonly verb: string; readonly data: unknown }[] = []
   const state = order.reduce((state, { rule, input, at }) => {
-    const { facts, refused } = decide({ kind: 'tell', stream: deployment, id: 'd-1', rule, input }, state, { at, actor: 'service:x', messageId: 'm', streamId: 'd-1' })
+    const { facts, refused } = decide({ kind: 'tell', stream: deployment, id: 'd-1', rule, input }, state, {
+      at,
+      actor: 'service:x',
+      messageId: 'm',
+      streamId: 'd-1',
+    })
     expect(refused).toBeUndefined()
     made.push(...facts)
     return facts.reduce((next, one) => evolve(deployment, next, one.verb, one.data, { id: 'x', at, actor: 'service:x' }), state)
@@ -59,14 +76,23 @@ test('the deployments of the convergence vectors end the same in every order', (
   for (const { name, given, expect: expected } of own) {
     const end = expected.end_state_of_every_order
     const facts = given.facts.map(({ phase, attempt, occurred_at }) => told(notice(phase, attempt), occurred_at))
-    const orders = [...given.orders_received_by_index.map((order) => order.map((at) => facts[at]!)), [...facts].reverse(), [...facts, ...facts]]
+    const orders = [
+      ...given.orders_received_by_index.map((order) => order.map((at) => facts[at]!)),
+      [...facts].reverse(),
+      [...facts, ...facts],
+    ]
     const known = (time: string | null) => (time === null ? undefined : instant(time))
     for (const order of orders) {
       const { state } = after(order)
       const attempts = Object.entries(end.attempts).map(([attempt, { started_at, finished_at, outcome }]) => ({
-        attempt: Number(attempt), started_at: known(started_at), finished_at: known(finished_at), outcome: outcome ?? undefined,
+        attempt: Number(attempt),
+        started_at: known(started_at),
+        finished_at: known(finished_at),
+        outcome: outcome ?? undefined,
       }))
-      expect(attemptsOf(state.marks), name).toEqual(attempts.map((one) => Object.fromEntries(Object.entries(one).filter(([, value]) => value !== undefined))))
+      expect(attemptsOf(state.marks), name).toEqual(
+        attempts.map((one) => Object.fromEntries(Object.entries(one).filter(([, value]) => value !== undefined))),
+      )
       expect(firstSuccess(state.marks), name).toBe(known(end.first_succeeded_at))
       expect(rolledBackAt(state.marks), name).toBe(known(end.rolled_back_at))
       expect(firstSuccess(state.marks) ? 1 : 0, name).toBe(end.counts_as_deployments)
@@ -76,24 +102,41 @@ test('the deployments of the convergence vectors end the same in every order', (
 
 describe('what is observed', () => {
   const found = { service: 'shop', artifact: digest, production: true, requirements: ['REQ-1'], told: 1 }
-  const resolved = fact.resolved({ deployment: 'stream-1', service: 'shop', artifact: digest, production: true, requirements: ['REQ-1'], told: 1 })
+  const resolved = fact.resolved({
+    deployment: 'stream-1',
+    service: 'shop',
+    artifact: digest,
+    production: true,
+    requirements: ['REQ-1'],
+    told: 1,
+  })
   const at = { at: instant('2026-11-12T10:00:00Z') }
   const runs = { deployment: 'stream-1', service: 'shop', environment: 'production', production: true, artifact: digest }
 
   test('is recorded as it is, and once', () => {
-    given(deployment).tell('observed', notice('succeeded'), at).then(fact.observed({ deployment: 'stream-1', ...notice('succeeded') }))
+    given(deployment)
+      .tell('observed', notice('succeeded'), at)
+      .then(fact.observed({ deployment: 'stream-1', ...notice('succeeded') }))
     const { made } = after([told(notice('succeeded'), '2026-11-12T10:00:00Z'), told(notice('succeeded'), '2026-11-12T10:00:00Z')])
     expect(made).toHaveLength(1)
   })
 
   test('runs from when it happened, whenever it is found out what it is', () => {
     const { state } = after([told(notice('succeeded'), '2026-11-12T10:00:00Z')])
-    const { facts } = decide({ kind: 'tell', stream: deployment, id: 'stream-1', rule: 'resolved', input: found }, state, { at: instant('2026-11-20T00:00:00Z'), actor: 'x', messageId: 'm', streamId: 'stream-1' })
+    const { facts } = decide({ kind: 'tell', stream: deployment, id: 'stream-1', rule: 'resolved', input: found }, state, {
+      at: instant('2026-11-20T00:00:00Z'),
+      actor: 'x',
+      messageId: 'm',
+      streamId: 'stream-1',
+    })
     expect(facts).toEqual([resolved, fact.succeeded({ ...runs, share: 1, at: at.at })])
   })
 
   test('a later telling of the artifact replaces the requirements, an older one does not', () => {
-    const { state } = after([{ rule: 'resolved', input: { ...found, told: 2, requirements: ['REQ-2'] }, at: at.at }, { rule: 'resolved', input: found, at: at.at }])
+    const { state } = after([
+      { rule: 'resolved', input: { ...found, told: 2, requirements: ['REQ-2'] }, at: at.at },
+      { rule: 'resolved', input: found, at: at.at },
+    ])
     expect(state.requirements).toEqual(['REQ-2'])
   })
 
@@ -115,8 +158,16 @@ describe('what is observed', () => {
   })
 
   test('inactive ends that it runs, not that it succeeded (05)', () => {
-    for (const order of [[0, 1, 2], [2, 1, 0], [2, 0, 1, 2]]) {
-      const notices = [told(notice('started'), '2026-11-12T09:51:00Z'), told(notice('succeeded'), '2026-11-12T10:00:00Z'), told(notice('inactive'), '2026-11-12T12:00:05Z')]
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [2, 0, 1, 2],
+    ]) {
+      const notices = [
+        told(notice('started'), '2026-11-12T09:51:00Z'),
+        told(notice('succeeded'), '2026-11-12T10:00:00Z'),
+        told(notice('inactive'), '2026-11-12T12:00:05Z'),
+      ]
       const { state } = after(order.map((at) => notices[at]!))
       expect(deploymentPhase(state.marks)).toBe('succeeded')
       expect(firstSuccess(state.marks)).toBe(instant('2026-11-12T10:00:00Z'))
@@ -135,25 +186,54 @@ describe('what is observed', () => {
   test('a violation is recorded once', () => {
     const { state } = after([told(notice('succeeded'), '2026-11-12T10:00:00Z'), { rule: 'resolved', input: found, at: at.at }])
     const violated = { rule: 'violated' as const, input: { reasons: ['nobody approved it'], at: at.at }, at: at.at }
-    expect(after([violated, violated], state).made).toEqual([fact.violated({ deployment: 'd-1', service: 'shop', environment: 'production', artifact: digest, reasons: ['nobody approved it'], at: at.at })])
+    expect(after([violated, violated], state).made).toEqual([
+      fact.violated({
+        deployment: 'd-1',
+        service: 'shop',
+        environment: 'production',
+        artifact: digest,
+        reasons: ['nobody approved it'],
+        at: at.at,
+      }),
+    ])
     expect(after([{ ...violated, input: { reasons: [], at: at.at } }], state).made).toEqual([])
   })
 })
 
 const minute = fc.integer({ min: 0, max: 9 }).map((minutes) => `2026-11-12T10:0${minutes}:00Z`)
-const anyNotice = fc.record({ state: fc.constantFrom(...states), attempt: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }), share: fc.constantFrom(0.1, 1), artifact: fc.option(fc.constant(digest), { nil: undefined }), at: minute })
+const anyNotice = fc.record({
+  state: fc.constantFrom(...states),
+  attempt: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+  share: fc.constantFrom(0.1, 1),
+  artifact: fc.option(fc.constant(digest), { nil: undefined }),
+  at: minute,
+})
 const anyTold: fc.Arbitrary<Told> = fc.oneof(
-  anyNotice.map(({ state, attempt, share, artifact, at }) => told({ ...notice(state, attempt), share, ...(artifact ? { artifact } : {}) }, at)),
-  fc.record({ told: fc.integer({ min: 1, max: 3 }), at: minute }).map(({ told, at }): Told => ({
-    rule: 'resolved', at: instant(at), input: { service: 'shop', production: true, requirements: [`REQ-${told}`], told },
-  })),
-  fc.record({ told: fc.integer({ min: 1, max: 4 }), at: minute }).map(({ told, at }): Told => ({
-    rule: 'incidentLinked', at: instant(at), input: { incident: 'INC-1', decision: (['caused', 'not_caused', 'undecided'] as const)[told % 3], told },
-  })),
+  anyNotice.map(({ state, attempt, share, artifact, at }) =>
+    told({ ...notice(state, attempt), share, ...(artifact ? { artifact } : {}) }, at),
+  ),
+  fc.record({ told: fc.integer({ min: 1, max: 3 }), at: minute }).map(
+    ({ told, at }): Told => ({
+      rule: 'resolved',
+      at: instant(at),
+      input: { service: 'shop', production: true, requirements: [`REQ-${told}`], told },
+    }),
+  ),
+  fc.record({ told: fc.integer({ min: 1, max: 4 }), at: minute }).map(
+    ({ told, at }): Told => ({
+      rule: 'incidentLinked',
+      at: instant(at),
+      input: { incident: 'INC-1', decision: (['caused', 'not_caused', 'undecided'] as const)[told % 3], told },
+    }),
+  ),
 )
 
 test('any order and repetition of what was observed ends in the same state; nothing throws', () => {
-  const orders = fc.array(anyTold, { maxLength: 8 }).chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2, maxLength: all.length * 2 })))
+  const orders = fc
+    .array(anyTold, { maxLength: 8 })
+    .chain((all) =>
+      fc.tuple(fc.constant(all), fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2, maxLength: all.length * 2 })),
+    )
   fc.assert(
     fc.property(orders, ([all, order]) => {
       // What was announced on the way differs (an earlier success may come later); what is known does not.

@@ -45,15 +45,33 @@ const unseen: Deployment = { told: {}, marks: [], requirements: [], toldOf: 0, a
 const earlier = (known: { at: Instant; value: string } | undefined, at: Instant, value: string) =>
   known && (known.at < at || (known.at === at && known.value <= value)) ? known : { at, value }
 
-const markOf = ({ state, share, attempt }: Pick<Observation, 'state' | 'share' | 'attempt'>, at: Instant): Mark => ({ state, at, share, ...(attempt ? { attempt } : {}) })
+const markOf = ({ state, share, attempt }: Pick<Observation, 'state' | 'share' | 'attempt'>, at: Instant): Mark => ({
+  state,
+  at,
+  share,
+  ...(attempt ? { attempt } : {}),
+})
 
 function observed(before: Deployment, data: Observation, at: Instant): Deployment {
-  const told = Object.fromEntries(details.flatMap((name) => (data[name] === undefined ? (before.told[name] ? [[name, before.told[name]]] : []) : [[name, earlier(before.told[name], at, data[name])]])))
+  const told = Object.fromEntries(
+    details.flatMap((name) =>
+      data[name] === undefined
+        ? before.told[name]
+          ? [[name, before.told[name]]]
+          : []
+        : [[name, earlier(before.told[name], at, data[name])]],
+    ),
+  )
   return { ...before, told, marks: withMark(before.marks, markOf(data, at)) }
 }
 
 function resolved(before: Deployment, { service, artifact, revision, release, production, requirements, told }: Resolution): Deployment {
-  const first = { service: before.service ?? service, artifact: before.artifact ?? artifact, revision: before.revision ?? revision, release: before.release ?? release }
+  const first = {
+    service: before.service ?? service,
+    artifact: before.artifact ?? artifact,
+    revision: before.revision ?? revision,
+    release: before.release ?? release,
+  }
   const found = Object.fromEntries(Object.entries(first).filter(([, value]) => value !== undefined))
   return { ...before, ...found, production, ...(told >= before.toldOf ? { requirements, toldOf: told } : {}) }
 }
@@ -77,7 +95,10 @@ function news(after: Deployment, deployment: string): readonly Made[] {
   if (!service || !artifact) return failures
   const what = { ...place, service, artifact, ...(revision ? { revision } : {}), ...(after.release ? { release: after.release } : {}) }
   const moves = movesOf(after.marks).filter(({ kind, at, share }) => !announced.includes(announcement(kind, at, share)))
-  return [...failures, ...moves.map(({ kind, at, share }) => (kind === 'succeeded' ? fact.succeeded({ ...what, at, share }) : fact[kind]({ ...what, at })))]
+  return [
+    ...failures,
+    ...moves.map(({ kind, at, share }) => (kind === 'succeeded' ? fact.succeeded({ ...what, at, share }) : fact[kind]({ ...what, at }))),
+  ]
 }
 
 const told = (state: Deployment, kind: string, at: Instant, share?: number): Deployment => ({
@@ -97,7 +118,11 @@ function lookups(state: Deployment): readonly string[] {
   ]
 }
 
-export const deployment = stream('deployment', fact, unseen)({
+export const deployment = stream(
+  'deployment',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {},
   tells: {
@@ -110,8 +135,21 @@ export const deployment = stream('deployment', fact, unseen)({
       const after = resolved(state, found)
       if (JSON.stringify(after) === JSON.stringify(state)) return news(state, streamId)
       const { service, artifact, revision, release } = after
-      const now = { ...(service ? { service } : {}), ...(artifact ? { artifact } : {}), ...(revision ? { revision } : {}), ...(release ? { release } : {}) }
-      const facts = [fact.resolved({ deployment: streamId, ...now, production: found.production, requirements: [...after.requirements], told: after.toldOf })]
+      const now = {
+        ...(service ? { service } : {}),
+        ...(artifact ? { artifact } : {}),
+        ...(revision ? { revision } : {}),
+        ...(release ? { release } : {}),
+      }
+      const facts = [
+        fact.resolved({
+          deployment: streamId,
+          ...now,
+          production: found.production,
+          requirements: [...after.requirements],
+          told: after.toldOf,
+        }),
+      ]
       return [...facts, ...news(after, streamId)]
     },
     unmapped: (state, { name, reason }: { name: string; reason: string }, { streamId }: Context) =>
@@ -120,9 +158,19 @@ export const deployment = stream('deployment', fact, unseen)({
     violated(state, { reasons, at }: { reasons: readonly string[]; at: Instant }, { streamId }: Context) {
       const artifact = artifactOf(state)
       if (reasons.length === 0 || state.violations.length > 0 || !state.service || !artifact) return []
-      return [fact.violated({ deployment: streamId, service: state.service, environment: environmentName(state), artifact, reasons: [...reasons], at })]
+      return [
+        fact.violated({
+          deployment: streamId,
+          service: state.service,
+          environment: environmentName(state),
+          artifact,
+          reasons: [...reasons],
+          at,
+        }),
+      ]
     },
-    incidentLinked: (state, link: IncidentLink) => ((state.incidents[link.incident]?.told ?? 0) >= link.told ? [] : [fact.incident_linked(link)]),
+    incidentLinked: (state, link: IncidentLink) =>
+      (state.incidents[link.incident]?.told ?? 0) >= link.told ? [] : [fact.incident_linked(link)],
   },
   evolve: {
     observed: (state, { deployment: _, ...data }, { at }) => observed(state, data, at),

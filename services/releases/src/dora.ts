@@ -62,7 +62,13 @@ const ids = (deployments: readonly { readonly id: string }[]) => deployments.map
 export function deploymentFrequency({ deployments }: History, period: Period) {
   const { counted, returned } = successes(deployments, period)
   const denominator_days = seconds(period.from, period.to) / 86_400
-  return { numerator: counted.length, denominator_days, per_day: counted.length / denominator_days, deployment_ids: ids(counted), returned_deployment_ids: ids(returned) }
+  return {
+    numerator: counted.length,
+    denominator_days,
+    per_day: counted.length / denominator_days,
+    deployment_ids: ids(counted),
+    returned_deployment_ids: ids(returned),
+  }
 }
 
 function needing({ deployments }: History, period: Period) {
@@ -101,7 +107,13 @@ function spanOf({ id, first_succeeded_at, failed_at, rolled_back_at, incidents }
   const good = incidents.filter((one) => !isBad(one))
   const ends = good.map(({ resolved_at }) => resolved_at)
   if (!from || (incidents.length > 0 && good.length === 0) || ends.includes(undefined)) return undefined
-  const to = incidents.length > 0 ? ends.filter((end) => end !== undefined).sort().at(-1) : rolled_back_at
+  const to =
+    incidents.length > 0
+      ? ends
+          .filter((end) => end !== undefined)
+          .sort()
+          .at(-1)
+      : rolled_back_at
   return to === undefined ? undefined : { deployment: id, from, to, seconds: seconds(from, to), incidents: ids(good) }
 }
 

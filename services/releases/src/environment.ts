@@ -31,14 +31,28 @@ export const environmentOf = (state: Environment, name: string) => ({
   production: state.production ?? isProduction(name),
 })
 
-export const environment = stream('environment', fact, unseen)({
+export const environment = stream(
+  'environment',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {
     put(_, { frozen_from, frozen_until, ...terms }: EnvironmentTerms, { actor, streamId }) {
       if (frozen_until && !frozen_from) refuse('invalid', 'frozen_until needs frozen_from', { path: 'frozen_from' })
-      if (frozen_from && frozen_until && frozen_until <= frozen_from) refuse('invalid', 'frozen_until must lie after frozen_from', { path: 'frozen_until' })
+      if (frozen_from && frozen_until && frozen_until <= frozen_from)
+        refuse('invalid', 'frozen_until must lie after frozen_from', { path: 'frozen_until' })
       const freeze = { ...(frozen_from ? { frozen_from } : {}), ...(frozen_until ? { frozen_until } : {}) }
-      return [fact.put({ environment: streamId, production: terms.production, rank: terms.rank, deployers: [...terms.deployers], ...freeze, by: actor })]
+      return [
+        fact.put({
+          environment: streamId,
+          production: terms.production,
+          rank: terms.rank,
+          deployers: [...terms.deployers],
+          ...freeze,
+          by: actor,
+        }),
+      ]
     },
   },
   tells: {},

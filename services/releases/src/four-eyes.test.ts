@@ -19,7 +19,8 @@ describe('four eyes', () => {
   })
 
   test('every role counts', () => {
-    for (const role of ['author', 'co_author', 'committer', 'pusher', 'merger'] as const) expect(fourEyes(ada, [by(ada, role)], nothing).roles).toEqual([role])
+    for (const role of ['author', 'co_author', 'committer', 'pusher', 'merger'] as const)
+      expect(fourEyes(ada, [by(ada, role)], nothing).roles).toEqual([role])
   })
 
   test('the spelling of an id makes no other person', () => {

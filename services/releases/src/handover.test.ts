@@ -28,11 +28,17 @@ describe('a hand-over', () => {
     given(handover).ask('accept', undefined, grace).refused('not_found')
     given(handover, offered, accepted).ask('decline', { reason: 'x' }, grace).refused('wrong_phase')
     given(handover, offered, accepted).ask('offer', offer).refused('wrong_phase')
-    given(handover).ask('offer', { ...offer, to: 'team-build' }).refused('invalid')
+    given(handover)
+      .ask('offer', { ...offer, to: 'team-build' })
+      .refused('invalid')
   })
 
   test('at each moment exactly one team is responsible', () => {
     const state = { ...handover.initial, from: 'team-build', to: 'team-run' }
-    expect((['offered', 'declined', 'accepted'] as const).map((step) => responsible({ ...state, step }))).toEqual(['team-build', 'team-build', 'team-run'])
+    expect((['offered', 'declined', 'accepted'] as const).map((step) => responsible({ ...state, step }))).toEqual([
+      'team-build',
+      'team-build',
+      'team-run',
+    ])
   })
 })

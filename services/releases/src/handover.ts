@@ -32,14 +32,20 @@ const named = (actor: string, what: string) => {
   if (!isPerson(actor)) refuse('forbidden', `only a person can ${what} a hand-over, ${actor} is none`)
 }
 
-export const handover = stream('handover', fact, unseen)({
+export const handover = stream(
+  'handover',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {
     offer(state, { service, from, to, runbook, requirements }: Offer, { actor, streamId }) {
       if (state.step === 'accepted') refuse('wrong_phase', `it was accepted by ${state.by} already`, { phase: state.step })
       if (from === to) refuse('invalid', `${to} cannot hand over to itself`, { path: 'to' })
       if (state.step === 'offered' && state.to === to && state.from === from) return []
-      return [fact.offered({ release: streamId, service, from, to, by: actor, requirements: [...requirements], ...(runbook ? { runbook } : {}) })]
+      return [
+        fact.offered({ release: streamId, service, from, to, by: actor, requirements: [...requirements], ...(runbook ? { runbook } : {}) }),
+      ]
     },
     accept(state, _: undefined, { actor, streamId }) {
       const { step, by } = offered(state)

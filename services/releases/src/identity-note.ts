@@ -8,11 +8,16 @@ export interface IdentityNote {
 }
 const unseen: IdentityNote = { person: '', at: '' }
 
-export const identityNote = stream('identity_note', fact, unseen)({
+export const identityNote = stream(
+  'identity_note',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {},
   tells: {
-    mapped: (note, seen: { identity: string; person: string }, { at }) => (note.at > at || (note.person === seen.person && note.at === at) ? [] : [fact.mapped(seen)]),
+    mapped: (note, seen: { identity: string; person: string }, { at }) =>
+      note.at > at || (note.person === seen.person && note.at === at) ? [] : [fact.mapped(seen)],
   },
   evolve: {
     mapped: (note, { person }, { at }) => (note.at > at || (note.at === at && note.person >= person) ? note : { person, at }),

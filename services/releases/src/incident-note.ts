@@ -27,11 +27,19 @@ function merged(known: Candidate | undefined, seen: Candidate): Candidate {
 
 function withCandidate({ candidates, ...note }: IncidentNote, { incident: _, ...seen }: DataOf<typeof fact.candidate>): IncidentNote {
   const others = candidates.filter(({ deployment }) => deployment !== seen.deployment)
-  const all = [...others, merged(candidates.find(({ deployment }) => deployment === seen.deployment), seen)]
+  const all = [
+    ...others,
+    merged(
+      candidates.find(({ deployment }) => deployment === seen.deployment),
+      seen,
+    ),
+  ]
   return { ...note, candidates: all.sort((a, b) => (a.deployment < b.deployment ? -1 : 1)) }
 }
 
-const same = (a: IncidentNote, b: IncidentNote) => JSON.stringify(a.candidates.map((one) => Object.entries(one).sort())) === JSON.stringify(b.candidates.map((one) => Object.entries(one).sort()))
+const same = (a: IncidentNote, b: IncidentNote) =>
+  JSON.stringify(a.candidates.map((one) => Object.entries(one).sort())) ===
+  JSON.stringify(b.candidates.map((one) => Object.entries(one).sort()))
 
 /** The deployment that was named; else of those that brought the artifact there, the last one before it began. */
 export function causeOf({ attribution, environment, began_at, service, candidates }: IncidentNote): string | undefined {
@@ -46,7 +54,11 @@ export function causeOf({ attribution, environment, began_at, service, candidate
   return (here.findLast(({ since }) => !began_at || since <= began_at) ?? here[0])?.deployment
 }
 
-export const incidentNote = stream('incident_note', fact, unseen)({
+export const incidentNote = stream(
+  'incident_note',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {},
   tells: {

@@ -1,4 +1,4 @@
-import { readConfig, run } from '@rondo/runtime'
+import { readConfig, start } from '@rondo/runtime'
 import { releases } from './service.ts'
 
-await run([releases], readConfig(process.env))
+await start([releases], () => readConfig(process.env))

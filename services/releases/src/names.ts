@@ -1,10 +1,14 @@
 import { contentHash } from './content-hash.ts'
 
-const short = (hash: string) => hash.slice(hash.indexOf(':') + 1).slice(0, 8).toUpperCase()
+const short = (hash: string, digits = 8) =>
+  hash
+    .slice(hash.indexOf(':') + 1)
+    .slice(0, digits)
+    .toUpperCase()
 
-/** The candidate's id, the same in every replay: from the one digest, or from all of them. */
-export const releaseId = (artifacts: readonly string[]): string =>
-  `REL-${short(artifacts.length === 1 && artifacts[0] ? artifacts[0] : contentHash({ artifacts, requirements: [], policy_hash: '' }))}`
+/** The candidate's id, the same in every replay: from the one digest, or from all of them. More digits where the short one is taken. */
+export const releaseId = (artifacts: readonly string[], digits = 8): string =>
+  `REL-${short(artifacts.length === 1 && artifacts[0] ? artifacts[0] : contentHash({ artifacts, requirements: [], policy_hash: '' }), digits)}`
 
 const longest = 400
 

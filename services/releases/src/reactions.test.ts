@@ -1,13 +1,27 @@
-import { artifact, change, gate, policy } from '@rondo/contracts/builds'
+import { change } from '@rondo/contracts/builds'
 import { person } from '@rondo/contracts/gateway'
-import { deployment as told } from '@rondo/contracts/intake'
-import { incident, service } from '@rondo/contracts/operations'
+import { incident } from '@rondo/contracts/operations'
 import type { Contributor } from '@rondo/contracts/values'
-import { ask, type DataOf, type Envelope } from '@rondo/kernel'
-import fc from 'fast-check'
+import { ask, type Envelope } from '@rondo/kernel'
 import { describe, expect, test } from 'vitest'
+import {
+  ada,
+  catalog,
+  contained,
+  decided,
+  deployed,
+  deploymentsOf,
+  digest,
+  edsger,
+  github,
+  grace,
+  published,
+  repository,
+  sha,
+} from '../test/facts.ts'
 import { at, outside, World } from '../test/world.ts'
 import { deploymentAnswer, historyOf, metricsAnswer, releaseAnswer } from './answers.ts'
+import { changeNote } from './change-note.ts'
 import { deployment } from './deployment.ts'
 import { environment, environmentOf } from './environment.ts'
 import { incidentNote } from './incident-note.ts'
@@ -15,36 +29,11 @@ import { deploymentId } from './names.ts'
 import { release } from './release.ts'
 import { runningOf } from './running.ts'
 
-const digest = (letter: string) => `sha256:${letter.repeat(64)}`
-const sha = (letter: string) => letter.repeat(40)
-const ada = 'person:ada@example.org'
-const grace = 'person:grace@example.org'
-const edsger = 'person:edsger@example.org'
-const repository = { host: 'github.com', full_name: 'example/shop', id: '1' }
-const github = 'https://github.com/example/shop'
-
-const catalog = (version = 1) =>
-  outside(service.put({
-    service: 'shop', owner: 'team-shop', repositories: ['example/shop'], artifacts: ['pkg:oci/shop'], alert_labels: {}, environment_label: 'environment',
-    default_environment: 'production', problem_labels: [], proof: { kind: 'defect', target_ratio: 0.5, deadline_days: 14 }, by: 'person:admin',
-  }), 'shop', '2026-11-01T00:00:00Z', version)
-const published = (letter: string, when: string) => [
-  outside(artifact.observed({ digest: digest(letter), name: 'pkg:oci/shop', phase: 'packaged', source: 'https://ci.example.org/shop', revision: sha(letter), repository }), digest(letter), when, 1),
-  outside(artifact.observed({ digest: digest(letter), name: 'pkg:oci/shop', phase: 'published', source: 'https://ci.example.org/shop' }), digest(letter), when, 2),
-  outside(artifact.mapped({ digest: digest(letter), service: 'shop', basis: 1 }), digest(letter), when, 3),
-]
-const contained = (letter: string, contributors: Contributor[], requirements: string[], version = 4) =>
-  outside(artifact.contained({ digest: digest(letter), service: 'shop', revision: sha(letter), changes: [sha(letter)], more: 0, requirements, contributors, missing: [] }), digest(letter), '2026-11-20T12:00:00Z', version)
-const decided = (letter: string, verdict: 'pass' | 'fail', version = 1) =>
-  outside(gate.decided({
-    artifact: digest(letter), service: 'shop', verdict, score: 100, criteria: [], policy_hash: 'p1', inputs_hash: 'i1', release_allowed: verdict === 'pass', reasons: [], requirements: [],
-  }), digest(letter), '2026-11-20T12:05:00Z', version)
-type Deployed = DataOf<typeof told.observed>
-const deployed = (id: string, when: string, data: Partial<Deployed> & Pick<Deployed, 'state'>) =>
-  outside(told.observed({ source: github, deployment: id, environment: 'production', ...data }), `${id}/${when}`, when)
-const deploymentsOf = async ({ read }: World) => (await read.list(deployment, { keys: { service: 'shop', environment: 'production' } })).items
 const metrics = async (world: World, from: string, to: string) =>
-  metricsAnswer(historyOf(await deploymentsOf(world), await world.read.find(incidentNote, 'service', ['shop']), 'production'), { from: at(from), to: at(to) })
+  metricsAnswer(historyOf(await deploymentsOf(world), await world.read.find(incidentNote, 'service', ['shop']), 'production'), {
+    from: at(from),
+    to: at(to),
+  })
 
 describe('05: an older deployment turns inactive', () => {
   const notices = [
@@ -58,7 +47,10 @@ describe('05: an older deployment turns inactive', () => {
     const world = new World()
     await world.happened(...events)
     const { deployment_frequency, change_failure_rate } = await metrics(world, '2026-11-12T00:00:00Z', '2026-11-13T00:00:00Z')
-    expect(deployment_frequency).toMatchObject({ numerator: 2, deployment_ids: [deploymentId(github, '9001'), deploymentId(github, '9002')] })
+    expect(deployment_frequency).toMatchObject({
+      numerator: 2,
+      deployment_ids: [deploymentId(github, '9001'), deploymentId(github, '9002')],
+    })
     expect(change_failure_rate).toMatchObject({ numerator: 0, denominator: 2, percent: 0 })
     const all = await deploymentsOf(world)
     expect(all.map(deploymentAnswer)).toMatchObject([
@@ -78,8 +70,27 @@ test('37: three incidents of one deployment', async () => {
     const id = `INC-${n}`
     const base = { incident: id, service: 'shop' }
     return [
-      outside(incident.declared({ ...base, severity: 'high', title: 'Checkout fails', began_at: at(`2026-11-20T${from}:00Z`), signals: [], environment: 'production', owner: 'team-shop', by: grace }), id, `2026-11-20T${from}:00Z`, 1),
-      outside(incident.attributed({ ...base, cause: 'deployment', artifact: digest('b'), reason: 'began after it', by: grace }), id, '2026-11-20T16:00:00Z', 2),
+      outside(
+        incident.declared({
+          ...base,
+          severity: 'high',
+          title: 'Checkout fails',
+          began_at: at(`2026-11-20T${from}:00Z`),
+          signals: [],
+          environment: 'production',
+          owner: 'team-shop',
+          by: grace,
+        }),
+        id,
+        `2026-11-20T${from}:00Z`,
+        1,
+      ),
+      outside(
+        incident.attributed({ ...base, cause: 'deployment', artifact: digest('b'), reason: 'began after it', by: grace }),
+        id,
+        '2026-11-20T16:00:00Z',
+        2,
+      ),
       outside(incident.resolved({ ...base, resolved_at: at(`2026-11-20T${to}:00Z`), by: grace }), id, '2026-11-20T16:00:00Z', 3),
     ]
   }
@@ -93,18 +104,49 @@ test('37: three incidents of one deployment', async () => {
     deployed('d2', '2026-11-20T13:00:00Z', { artifact: digest('b'), service: 'shop', state: 'succeeded' }),
     ...declared(3, '15:00', '15:05'),
   )
-  const { deployment_frequency, change_failure_rate, failed_deployment_recovery_time, change_lead_time, rework_rate } = await metrics(world, '2026-11-19T00:00:00Z', '2026-11-21T00:00:00Z')
+  const { deployment_frequency, change_failure_rate, failed_deployment_recovery_time, change_lead_time, rework_rate } = await metrics(
+    world,
+    '2026-11-19T00:00:00Z',
+    '2026-11-21T00:00:00Z',
+  )
   expect(deployment_frequency?.numerator).toBe(2)
-  expect(change_failure_rate).toMatchObject({ numerator: 1, denominator: 2, percent: 50, failed: [{ deployment_id: deploymentId(github, 'd2'), incident_ids: ['INC-1', 'INC-2', 'INC-3'] }] })
-  expect(failed_deployment_recovery_time).toMatchObject({ median_seconds: 7500, spans: [{ from: at('2026-11-20T13:00:00Z'), to: at('2026-11-20T15:05:00Z') }] })
-  expect([change_lead_time, rework_rate]).toEqual([{ reason: expect.stringContaining('not computed') }, { reason: expect.stringContaining('not computed') }])
+  expect(change_failure_rate).toMatchObject({
+    numerator: 1,
+    denominator: 2,
+    percent: 50,
+    failed: [{ deployment_id: deploymentId(github, 'd2'), incident_ids: ['INC-1', 'INC-2', 'INC-3'] }],
+  })
+  expect(failed_deployment_recovery_time).toMatchObject({
+    median_seconds: 7500,
+    spans: [{ from: at('2026-11-20T13:00:00Z'), to: at('2026-11-20T15:05:00Z') }],
+  })
+  expect([change_lead_time, rework_rate]).toEqual([
+    { reason: expect.stringContaining('not computed') },
+    { reason: expect.stringContaining('not computed') },
+  ])
 })
 
 test('an attribution that is taken back clears the deployment', async () => {
   const world = new World()
   const said = (cause: 'deployment' | 'not_a_deployment', version: number) =>
-    outside(incident.attributed({ incident: 'INC-1', service: 'shop', cause, ...(cause === 'deployment' ? { artifact: digest('a') } : {}), reason: 'x', by: grace }), 'INC-1', '2026-11-20T16:00:00Z', version)
-  await world.happened(catalog(), deployed('d1', '2026-11-20T13:00:00Z', { artifact: digest('a'), service: 'shop', state: 'succeeded' }), said('deployment', 2))
+    outside(
+      incident.attributed({
+        incident: 'INC-1',
+        service: 'shop',
+        cause,
+        ...(cause === 'deployment' ? { artifact: digest('a') } : {}),
+        reason: 'x',
+        by: grace,
+      }),
+      'INC-1',
+      '2026-11-20T16:00:00Z',
+      version,
+    )
+  await world.happened(
+    catalog(),
+    deployed('d1', '2026-11-20T13:00:00Z', { artifact: digest('a'), service: 'shop', state: 'succeeded' }),
+    said('deployment', 2),
+  )
   const decision = async () => (await deploymentsOf(world)).map(({ state }) => state.incidents['INC-1']?.decision)
   expect(await decision()).toEqual(['caused'])
   await world.happened(said('not_a_deployment', 3), said('deployment', 2))
@@ -112,8 +154,16 @@ test('an attribution that is taken back clears the deployment', async () => {
 })
 
 describe('39: who contributed is a person, whatever the spelling', () => {
-  const contributors: Contributor[] = [{ actor: ada, role: 'author' }, { actor: ada, role: 'pusher' }, { actor: 'unmapped:grace', role: 'co_author', shown: 'Grace' }]
-  const mapped = outside(person.mapped({ person: 'grace@example.org', identities: ['unmapped:grace'] }), 'grace@example.org', '2026-11-21T11:00:00Z')
+  const contributors: Contributor[] = [
+    { actor: ada, role: 'author' },
+    { actor: ada, role: 'pusher' },
+    { actor: 'unmapped:grace', role: 'co_author', shown: 'Grace' },
+  ]
+  const mapped = outside(
+    person.mapped({ person: 'grace@example.org', identities: ['unmapped:grace'] }),
+    'grace@example.org',
+    '2026-11-21T11:00:00Z',
+  )
   const artifacts = [digest('c')]
   const creation = { service: 'shop', artifacts, parts: [], gates: [], persons: [] }
   const approve = async (world: World, actor: string) => {
@@ -134,8 +184,17 @@ describe('39: who contributed is a person, whatever the spelling', () => {
     expect(await approve(world, grace)).toBe(`${grace} contributed as co_author`)
     expect(await approve(world, edsger)).toBe('approved')
     const state = await world.read.load(release, 'REL-39')
-    expect(state.denials.map(({ what, by, code }) => [what, by, code])).toEqual([['approve', edsger, 'unknown_identity'], ['approve', ada, 'four_eyes'], ['approve', grace, 'four_eyes']])
-    expect(releaseAnswer({ id: 'REL-39', version: 1, state }, at('2026-11-21T12:00:00Z')).contributors.map(({ actor, roles }) => [actor, roles])).toEqual([[ada, ['author', 'pusher']], [grace, ['co_author']]])
+    expect(state.denials.map(({ what, by, code }) => [what, by, code])).toEqual([
+      ['approve', edsger, 'unknown_identity'],
+      ['approve', ada, 'four_eyes'],
+      ['approve', grace, 'four_eyes'],
+    ])
+    expect(
+      releaseAnswer({ id: 'REL-39', version: 1, state }, at('2026-11-21T12:00:00Z')).contributors.map(({ actor, roles }) => [actor, roles]),
+    ).toEqual([
+      [ada, ['author', 'pusher']],
+      [grace, ['co_author']],
+    ])
   })
 
   test('mapped before the release arose, it is a person from the start', async () => {
@@ -150,15 +209,36 @@ describe('39: who contributed is a person, whatever the spelling', () => {
 
 test('07: who contributed to a commit is known by the commit and by its merge request', async () => {
   const world = new World()
-  const merge = { sha: sha('7'), number: 77, state: 'merged' as const, title: 'Faster search', head: sha('8'), merge_sha: sha('7'), implements: [], mentions: [], repository, repository_id: '1' }
-  const contributors: Contributor[] = [{ actor: 'unknown:deleted-account', role: 'author' }, { actor: grace, role: 'merger' }]
+  const merge = {
+    sha: sha('7'),
+    number: 77,
+    state: 'merged' as const,
+    title: 'Faster search',
+    head: sha('8'),
+    merge_sha: sha('7'),
+    implements: [],
+    mentions: [],
+    repository,
+    repository_id: '1',
+  }
+  const contributors: Contributor[] = [
+    { actor: 'unknown:deleted-account', role: 'author' },
+    { actor: grace, role: 'merger' },
+  ]
   await world.happened(outside(change.merge_request({ ...merge, contributors }), sha('7'), '2026-11-14T09:00:00Z'))
-  const { changeNote } = await import('./change-note.ts')
-  expect((await world.read.loadAll(changeNote, [sha('7'), sha('8')])).map(({ state }) => state.contributors)).toEqual([expect.arrayContaining(contributors), expect.arrayContaining(contributors)])
+  expect((await world.read.loadAll(changeNote, [sha('7'), sha('8')])).map(({ state }) => state.contributors)).toEqual([
+    expect.arrayContaining(contributors),
+    expect.arrayContaining(contributors),
+  ])
 })
 
 describe('what runs in production', () => {
-  const ready = [catalog(), ...published('a', '2026-11-20T12:00:00Z'), contained('a', [{ actor: ada, role: 'author' }], ['REQ-1']), decided('a', 'pass')]
+  const ready = [
+    catalog(),
+    ...published('a', '2026-11-20T12:00:00Z'),
+    contained('a', [{ actor: ada, role: 'author' }], ['REQ-1']),
+    decided('a', 'pass'),
+  ]
   const success = (when: string) => deployed('d1', when, { artifact: digest('a'), state: 'succeeded' })
   const one = async (world: World) => (await deploymentsOf(world)).map(({ state }) => state.violations)
   const id = `REL-${'A'.repeat(8)}`
@@ -193,7 +273,10 @@ describe('what runs in production', () => {
 
   test('no approval is needed where no users are served', async () => {
     const world = new World()
-    await world.happened(...ready, deployed('d1', '2026-11-20T13:00:00Z', { artifact: digest('a'), environment: 'staging', state: 'succeeded' }))
+    await world.happened(
+      ...ready,
+      deployed('d1', '2026-11-20T13:00:00Z', { artifact: digest('a'), environment: 'staging', state: 'succeeded' }),
+    )
     expect((await world.read.list(deployment, {})).items.map(({ state }) => state.violations)).toEqual([[]])
   })
 
@@ -201,17 +284,28 @@ describe('what runs in production', () => {
     const world = new World()
     await world.happened(...ready)
     await approve(world)
-    const deploy = async () => world.apply(ask(release, id, 'deploy', environmentOf(await world.read.load(environment, 'production'), 'production')), at('2026-11-20T14:00:00Z'), 'person:ops')
+    const deploy = async () =>
+      world.apply(
+        ask(release, id, 'deploy', environmentOf(await world.read.load(environment, 'production'), 'production')),
+        at('2026-11-20T14:00:00Z'),
+        'person:ops',
+      )
     expect(await deploy()).toBeUndefined()
     await world.happened(decided('a', 'fail', 2))
-    expect((await deploy())?.details.missing).toEqual([`changed since approval: the gate of ${digest('a')} turned worse: fail`, `the gate does not allow ${digest('a')}: fail`])
+    expect((await deploy())?.details.missing).toEqual([
+      `changed since approval: the gate of ${digest('a')} turned worse: fail`,
+      `the gate does not allow ${digest('a')}: fail`,
+    ])
   })
 
   test('what belongs to no service is listed, and found once the catalog says so', async () => {
     const world = new World()
     await world.happened(deployed('d1', '2026-11-20T13:00:00Z', { repository, revision: sha('a'), state: 'succeeded' }))
     const [unmapped] = (await world.read.list(deployment, {})).items
-    expect(unmapped && deploymentAnswer(unmapped)).toMatchObject({ service: '', unmapped: 'no service in the catalog has repository example/shop' })
+    expect(unmapped && deploymentAnswer(unmapped)).toMatchObject({
+      service: '',
+      unmapped: 'no service in the catalog has repository example/shop',
+    })
     await world.happened(catalog())
     expect((await deploymentsOf(world)).map(deploymentAnswer)).toMatchObject([{ service: 'shop', unmapped: '', artifact: '' }])
     await world.happened(...published('a', '2026-11-20T12:00:00Z'))
@@ -219,45 +313,17 @@ describe('what runs in production', () => {
   })
 })
 
-test('any interleaving and repetition of what happened ends in the same state', async () => {
-  const base = { incident: 'INC-1', service: 'shop' }
-  const all: readonly Envelope[] = [
-    catalog(),
-    outside(policy.put({ service: 'shop', yaml: '', hash: 'p1', by: 'person:admin' }), 'shop', '2026-11-01T00:00:00Z'),
-    ...published('a', '2026-11-20T12:00:00Z'),
-    contained('a', [{ actor: ada, role: 'author' }, { actor: 'unmapped:1', role: 'pusher' }], ['REQ-1']),
-    contained('a', [{ actor: ada, role: 'author' }, { actor: 'unmapped:1', role: 'pusher' }], ['REQ-1', 'REQ-2'], 5),
-    decided('a', 'pass'),
-    decided('a', 'fail', 2),
-    outside(person.mapped({ person: 'grace@example.org', identities: ['unmapped:1'] }), 'grace', '2026-11-21T11:00:00Z'),
-    deployed('d1', '2026-11-20T13:00:00Z', { repository, revision: sha('a'), state: 'started' }),
-    deployed('d1', '2026-11-20T13:05:00Z', { repository, revision: sha('a'), state: 'succeeded' }),
-    deployed('d2', '2026-11-20T14:00:00Z', { artifact: digest('a'), state: 'succeeded' }),
-    deployed('d2', '2026-11-20T15:00:00Z', { artifact: digest('a'), state: 'rolled_back' }),
-    outside(incident.declared({ ...base, severity: 'high', title: 'x', began_at: at('2026-11-20T14:10:00Z'), signals: [], environment: 'production', owner: 'o', by: grace }), 'INC-1', '2026-11-20T14:10:00Z', 1),
-    outside(incident.attributed({ ...base, cause: 'deployment', artifact: digest('a'), reason: 'x', by: grace }), 'INC-1', '2026-11-20T16:00:00Z', 2),
-    outside(incident.resolved({ ...base, resolved_at: at('2026-11-20T14:30:00Z'), by: grace }), 'INC-1', '2026-11-20T14:30:00Z', 3),
-  ]
-  // Words that tell of the way, not of where it ended; `told` of a link counts what was news on the way.
-  const onTheWay = ['announced', 'unmapped', 'release', 'told', 'violations']
-  const end = async (events: readonly Envelope[], pick?: (choices: number) => number) => {
-    const world = new World()
-    for (const event of events) {
-      await world.deliver(event)
-      if (pick?.(2) !== 1) await world.settle(pick)
-    }
-    await world.settle(pick)
-    const violated = (await deploymentsOf(world)).map(({ id, state }) => [id, state.violations.length > 0])
-    return JSON.stringify(violated) + world.picture(onTheWay)
-  }
-  const expected = await end(all)
-  // Both brought the artifact there before it began: the later one is the cause.
-  expect(expected).toMatch(/"deployment\/[^"]*#d2",[^]*"decision": "caused"/)
-  expect(expected).toMatch(/"deployment\/[^"]*#d1",[^]*"decision": "not_caused"[^]*#d2/)
-  await fc.assert(
-    fc.asyncProperty(fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2, maxLength: all.length * 2 }), fc.infiniteStream(fc.nat(1000)), async (order, choices) => {
-      expect(await end(order, (count) => (choices.next().value ?? 0) % count)).toBe(expected)
-    }),
-    { numRuns: 60 },
+test('a candidate arises for each published artifact, also where their short ids are the same', async () => {
+  const world = new World()
+  const other = `sha256:${'a'.repeat(8)}${'b'.repeat(56)}`
+  const events = published('a', '2026-11-20T12:00:00Z')
+  await world.happened(
+    ...events,
+    ...events.map((event) => ({ ...event, streamId: other, data: { ...(event.data as object), digest: other } })),
   )
+  const { items } = await world.read.list(release, {})
+  expect(items.map(({ id, state }) => [id, state.artifacts])).toEqual([
+    ['REL-AAAAAAAA', [digest('a')]],
+    ['REL-AAAAAAAABBBBBBBB', [other]],
+  ])
 })

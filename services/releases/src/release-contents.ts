@@ -19,7 +19,8 @@ const verdictsKept = 20
 const changesKept = 1000
 
 /** The newest telling stands, whichever arrives last. */
-export const newer = <T extends { readonly told: number }>(known: T | undefined, seen: T): T => (known && known.told >= seen.told ? known : seen)
+export const newer = <T extends { readonly told: number }>(known: T | undefined, seen: T): T =>
+  known && known.told >= seen.told ? known : seen
 
 export function withVerdict<Seen extends GateSeen>(known: readonly Seen[], seen: Seen): readonly Seen[] {
   const others = known.filter(({ told }) => told !== seen.told)
@@ -44,7 +45,11 @@ function distinct(contributors: readonly Contributor[]): Contributor[] {
 /** All artifacts together, and the hash that an approval binds to. */
 export function contentsOf(told: Told) {
   const parts = told.artifacts.flatMap((artifact) => told.parts[artifact] ?? [])
-  const content = { artifacts: sorted(told.artifacts), requirements: sorted(parts.flatMap((one) => one.requirements)), policy_hash: policyOf(told) }
+  const content = {
+    artifacts: sorted(told.artifacts),
+    requirements: sorted(parts.flatMap((one) => one.requirements)),
+    policy_hash: policyOf(told),
+  }
   return {
     ...content,
     changes: sorted(parts.flatMap((one) => one.changes)).slice(0, changesKept),
@@ -60,7 +65,8 @@ export function unknownContents({ artifacts, parts }: Told): readonly string[] {
     const known = parts[artifact]
     if (!known) return [`the changes in ${artifact} are not known yet`]
     if (known.missing.includes(known.revision)) return [`the commit ${known.revision} of ${artifact} is not known yet`]
-    if (known.contributors.length === 0 && (known.changes.length > 0 || known.missing.length > 0)) return [`who contributed to ${artifact} is not known`]
+    if (known.contributors.length === 0 && (known.changes.length > 0 || known.missing.length > 0))
+      return [`who contributed to ${artifact} is not known`]
     return []
   })
 }

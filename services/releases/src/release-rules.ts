@@ -42,10 +42,13 @@ export function voidReason(release: Release): string | undefined {
   if (!approval) return undefined
   const { basis, by } = approval
   const { requirements, policy_hash } = contentsOf(release)
-  if (requirements.join() !== basis.requirements.join()) return `the requirements in it changed from [${basis.requirements.join(', ')}] to [${requirements.join(', ')}]`
+  if (requirements.join() !== basis.requirements.join())
+    return `the requirements in it changed from [${basis.requirements.join(', ')}] to [${requirements.join(', ')}]`
   // A policy that becomes known was not changed: an approval may precede the verdict.
   if (basis.policy_hash && policy_hash !== basis.policy_hash) return `the policy changed from ${basis.policy_hash} to ${policy_hash}`
-  const worse = release.artifacts.map((artifact) => turnedWorse(release.gates[artifact] ?? [], basis.gates[artifact] ?? 0)).find((verdict) => verdict)
+  const worse = release.artifacts
+    .map((artifact) => turnedWorse(release.gates[artifact] ?? [], basis.gates[artifact] ?? 0))
+    .find((verdict) => verdict)
   if (worse) return `the gate of ${worse.artifact} turned worse: ${worse.verdict}`
   return eyesObstacles(release, by)[0]?.reason
 }
@@ -62,8 +65,10 @@ function gateObstacles(release: Release, at: Instant): readonly Obstacle[] {
   return release.artifacts.flatMap((artifact): Obstacle[] => {
     const gate = lastVerdict(release, artifact)
     if (!gate) return [{ code: 'gate_denied', reason: `there is no gate verdict for ${artifact}` }]
-    if (!gate.release_allowed) return [{ code: 'gate_denied', reason: `the gate does not allow ${artifact}: ${[gate.verdict, ...gate.reasons].join('; ')}` }]
-    if (gate.allowed_until && gate.allowed_until <= at) return [{ code: 'gate_denied', reason: `the waiver that the gate of ${artifact} rests on ended at ${gate.allowed_until}` }]
+    if (!gate.release_allowed)
+      return [{ code: 'gate_denied', reason: `the gate does not allow ${artifact}: ${[gate.verdict, ...gate.reasons].join('; ')}` }]
+    if (gate.allowed_until && gate.allowed_until <= at)
+      return [{ code: 'gate_denied', reason: `the waiver that the gate of ${artifact} rests on ended at ${gate.allowed_until}` }]
     return []
   })
 }
@@ -71,8 +76,12 @@ function gateObstacles(release: Release, at: Instant): readonly Obstacle[] {
 function placeObstacles({ environment, frozen_from, frozen_until, deployers }: Environment, by: string, at: Instant): readonly Obstacle[] {
   const frozen = frozen_from !== undefined && frozen_from <= at && (frozen_until === undefined || at < frozen_until)
   return [
-    ...(frozen ? [{ code: 'wrong_phase' as const, reason: `${environment} is frozen from ${frozen_from} until ${frozen_until ?? 'further notice'}` }] : []),
-    ...(deployers.length > 0 && !deployers.includes(by) ? [{ code: 'forbidden' as const, reason: `${by} may not deploy to ${environment}` }] : []),
+    ...(frozen
+      ? [{ code: 'wrong_phase' as const, reason: `${environment} is frozen from ${frozen_from} until ${frozen_until ?? 'further notice'}` }]
+      : []),
+    ...(deployers.length > 0 && !deployers.includes(by)
+      ? [{ code: 'forbidden' as const, reason: `${by} may not deploy to ${environment}` }]
+      : []),
   ]
 }
 
@@ -92,7 +101,11 @@ const closed = ({ step }: Release): readonly Obstacle[] =>
   step === 'withdrawn' || step === 'refused' ? [{ code: 'wrong_phase', reason: `it is ${step}` }] : []
 
 /** Why what was seen in production at a moment was not allowed to be there; none: one of the releases was approved then. */
-export function violationsOf(releases: readonly { readonly id: string; readonly state: Release }[], artifact: string, at: Instant): readonly string[] {
+export function violationsOf(
+  releases: readonly { readonly id: string; readonly state: Release }[],
+  artifact: string,
+  at: Instant,
+): readonly string[] {
   if (releases.length === 0) return [`no release holds ${artifact}`]
   const reasons = releases.map(({ id, state }) => {
     const given = state.approvals.filter((approval) => millis(approval.at) <= millis(at) + slack_ms)

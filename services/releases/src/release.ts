@@ -10,7 +10,12 @@ export interface Approval {
   readonly at: Instant
   readonly content_hash: string
   /** What was approved: later tellings are held against it. By artifact: the newest telling and verdict known then. */
-  readonly basis: { readonly requirements: readonly string[]; readonly policy_hash: string; readonly parts: Readonly<Record<string, number>>; readonly gates: Readonly<Record<string, number>> }
+  readonly basis: {
+    readonly requirements: readonly string[]
+    readonly policy_hash: string
+    readonly parts: Readonly<Record<string, number>>
+    readonly gates: Readonly<Record<string, number>>
+  }
   readonly voided?: { readonly at: Instant; readonly reason: string }
 }
 
@@ -29,8 +34,20 @@ export interface Release extends Told {
   readonly persons: Readonly<Record<string, string>>
   readonly waived: readonly { readonly identity: string; readonly by: string; readonly reason: string; readonly content_hash: string }[]
   readonly approvals: readonly Approval[]
-  readonly denials: readonly { readonly what: string; readonly by: string; readonly at: Instant; readonly code: string; readonly reasons: readonly string[] }[]
-  readonly permissions: readonly { readonly environment: string; readonly production: boolean; readonly by: string; readonly at: Instant; readonly deployment: string }[]
+  readonly denials: readonly {
+    readonly what: string
+    readonly by: string
+    readonly at: Instant
+    readonly code: string
+    readonly reasons: readonly string[]
+  }[]
+  readonly permissions: readonly {
+    readonly environment: string
+    readonly production: boolean
+    readonly by: string
+    readonly at: Instant
+    readonly deployment: string
+  }[]
 }
 
 type Made = FactOf<typeof fact>
@@ -49,12 +66,28 @@ export interface Creation extends Candidate {
 
 const kept = 20
 const unseen: Release = {
-  service: '', by: '', notes: '', step: 'unseen', reason: '', content_hash: '',
-  artifacts: [], parts: {}, gates: {}, persons: {}, waived: [], approvals: [], denials: [], permissions: [],
+  service: '',
+  by: '',
+  notes: '',
+  step: 'unseen',
+  reason: '',
+  content_hash: '',
+  artifacts: [],
+  parts: {},
+  gates: {},
+  persons: {},
+  waived: [],
+  approvals: [],
+  denials: [],
+  permissions: [],
 }
 
-const open = ({ step, permissions }: Release) => step !== 'unseen' && step !== 'withdrawn' && !permissions.some(({ production }) => production)
-const unmappedOf = (release: Release) => contentsOf(release).contributors.map(({ actor }) => actor).filter((actor) => actor.startsWith('unmapped:') && !release.persons[actor])
+const open = ({ step, permissions }: Release) =>
+  step !== 'unseen' && step !== 'withdrawn' && !permissions.some(({ production }) => production)
+const unmappedOf = (release: Release) =>
+  contentsOf(release)
+    .contributors.map(({ actor }) => actor)
+    .filter((actor) => actor.startsWith('unmapped:') && !release.persons[actor])
 
 /** The approval that stands ends. */
 function ended(release: Release, step: Step, reason: string, at: Instant): Release {
@@ -64,9 +97,18 @@ function ended(release: Release, step: Step, reason: string, at: Instant): Relea
 }
 
 const evolve = {
-  part_seen: (release: Release, seen: Part): Release => ({ ...release, parts: { ...release.parts, [seen.artifact]: newer(release.parts[seen.artifact], seen) } }),
-  gate_seen: (release: Release, seen: GateSeen): Release => ({ ...release, gates: { ...release.gates, [seen.artifact]: withVerdict(release.gates[seen.artifact] ?? [], seen) } }),
-  policy_seen: (release: Release, seen: { policy_hash: string; told: number }): Release => ({ ...release, policy: newer(release.policy, seen) }),
+  part_seen: (release: Release, seen: Part): Release => ({
+    ...release,
+    parts: { ...release.parts, [seen.artifact]: newer(release.parts[seen.artifact], seen) },
+  }),
+  gate_seen: (release: Release, seen: GateSeen): Release => ({
+    ...release,
+    gates: { ...release.gates, [seen.artifact]: withVerdict(release.gates[seen.artifact] ?? [], seen) },
+  }),
+  policy_seen: (release: Release, seen: { policy_hash: string; told: number }): Release => ({
+    ...release,
+    policy: newer(release.policy, seen),
+  }),
   persons_mapped: (release: Release, { persons }: { persons: readonly { identity: string; person: string }[] }): Release => ({
     ...release,
     persons: { ...release.persons, ...Object.fromEntries(persons.map(({ identity, person }) => [identity, person])) },
@@ -81,7 +123,9 @@ function following(before: Release, after: Release, facts: readonly Made[], late
   const reason = voidReason(after) ?? late
   return [
     ...facts,
-    ...(before.artifacts.length === 0 || JSON.stringify(contents) !== JSON.stringify(contentsOf(before)) ? [fact.contents_set(contents)] : []),
+    ...(before.artifacts.length === 0 || JSON.stringify(contents) !== JSON.stringify(contentsOf(before))
+      ? [fact.contents_set(contents)]
+      : []),
     ...(approval && reason ? [fact.voided({ content_hash: approval.content_hash, reason: reason.slice(0, 500) })] : []),
   ]
 }
@@ -93,7 +137,13 @@ function overtaken(release: Release, seen: Part): string | undefined {
   return voidReason({ ...release, parts: { ...release.parts, [seen.artifact]: seen } })
 }
 
-function denied(what: 'approve' | 'waive' | 'deploy', obstacles: readonly Obstacle[], release: Release, { actor }: Context, environment?: string): never {
+function denied(
+  what: 'approve' | 'waive' | 'deploy',
+  obstacles: readonly Obstacle[],
+  release: Release,
+  { actor }: Context,
+  environment?: string,
+): never {
   const [first] = obstacles
   const reasons = obstacles.map(({ reason }) => reason)
   const record = fact.denied({ what, by: actor, code: first?.code ?? 'wrong_phase', reasons, ...(environment ? { environment } : {}) })
@@ -108,13 +158,16 @@ const over = ({ step, reason }: Release): readonly Obstacle[] =>
   step === 'withdrawn' || step === 'refused' ? [{ code: 'wrong_phase', reason: `it was ${step}${reason ? `: ${reason}` : ''}` }] : []
 
 const hashObstacle = (release: Release, content_hash: string): readonly Obstacle[] =>
-  content_hash === release.content_hash ? [] : [{ code: 'wrong_phase', reason: `its contents are ${release.content_hash} now, not ${content_hash}: look at them again` }]
+  content_hash === release.content_hash
+    ? []
+    : [{ code: 'wrong_phase', reason: `its contents are ${release.content_hash} now, not ${content_hash}: look at them again` }]
 
 const asks = {
   create(release: Release, { service, artifacts, notes, parts, gates, policy, persons }: Creation, { actor }: Context): readonly Made[] {
     const wanted = [...new Set(artifacts)].sort()
     if (release.step !== 'unseen') {
-      if (release.service !== service || release.artifacts.join() !== wanted.join()) refuse('id_reused', 'there is another release with this id: the first stands', { path: 'release_id' })
+      if (release.service !== service || release.artifacts.join() !== wanted.join())
+        refuse('id_reused', 'there is another release with this id: the first stands', { path: 'release_id' })
       return []
     }
     const facts = [
@@ -136,7 +189,12 @@ const asks = {
 
   approve(release: Release, { content_hash }: { content_hash: string }, context: Context): readonly Made[] {
     exists(release)
-    const obstacles = [...over(release), ...eyesObstacles(release, context.actor), ...hashObstacle(release, content_hash), ...approvalObstacles(release)]
+    const obstacles = [
+      ...over(release),
+      ...eyesObstacles(release, context.actor),
+      ...hashObstacle(release, content_hash),
+      ...approvalObstacles(release),
+    ]
     if (obstacles.length > 0) denied('approve', obstacles, release, context)
     return release.step === 'approved' ? [] : [fact.approved({ by: context.actor, content_hash })]
   },
@@ -144,7 +202,8 @@ const asks = {
   waiveContributor(release: Release, { identity, reason }: { identity: string; reason: string }, context: Context): readonly Made[] {
     exists(release)
     const { contributors, content_hash } = contentsOf(release)
-    if (isPerson(identity) || !contributors.some(({ actor }) => actor === identity)) refuse('not_found', `${identity} is no unidentified contributor of this release`, { path: 'contributor' })
+    if (isPerson(identity) || !contributors.some(({ actor }) => actor === identity))
+      refuse('not_found', `${identity} is no unidentified contributor of this release`, { path: 'contributor' })
     const obstacles = [...over(release), ...eyesObstacles(release, context.actor)]
     if (obstacles.length > 0) denied('waive', obstacles, release, context)
     if (release.waived.some((one) => one.identity === identity && one.content_hash === content_hash)) return []
@@ -167,7 +226,15 @@ const asks = {
     const { environment, production } = place
     const obstacles = deployObstacles(release, place, context.actor, context.at)
     if (obstacles.length > 0) denied('deploy', obstacles, release, context, environment)
-    return [fact.deployment_allowed({ environment, production, by: context.actor, content_hash: release.content_hash, deployment: context.messageId })]
+    return [
+      fact.deployment_allowed({
+        environment,
+        production,
+        by: context.actor,
+        content_hash: release.content_hash,
+        deployment: context.messageId,
+      }),
+    ]
   },
 }
 
@@ -207,28 +274,41 @@ const tells = {
   },
 }
 
-export const release = stream('release', fact, unseen)({
+export const release = stream(
+  'release',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks,
   tells,
   evolve: {
     ...evolve,
-    created: (release, { service, artifacts, by, notes = '' }) => (release.step === 'unseen' ? { ...release, service, artifacts, by, notes, step: 'candidate' } : release),
+    created: (release, { service, artifacts, by, notes = '' }) =>
+      release.step === 'unseen' ? { ...release, service, artifacts, by, notes, step: 'candidate' } : release,
     contents_set: (release, { content_hash }) => ({ ...release, content_hash }),
     contributor_waived: (release, waiver) => ({ ...release, waived: [...release.waived, waiver].slice(-kept) }),
     approval_requested: (release) => ({ ...release, step: 'approval_requested', reason: '' }),
     approved: (release, { by, content_hash }, { at }) => {
       const { requirements, policy_hash } = contentsOf(release)
       const parts = Object.fromEntries(Object.values(release.parts).map(({ artifact, told }) => [artifact, told]))
-      const gates = Object.fromEntries(Object.values(release.gates).flatMap((verdicts) => verdicts.slice(-1).map(({ artifact, told }) => [artifact, told])))
+      const gates = Object.fromEntries(
+        Object.values(release.gates).flatMap((verdicts) => verdicts.slice(-1).map(({ artifact, told }) => [artifact, told])),
+      )
       const approval: Approval = { by, at, content_hash, basis: { requirements, policy_hash, parts, gates } }
       return { ...release, step: 'approved', reason: '', approvals: [...release.approvals, approval].slice(-kept) }
     },
     refused: (release, { reason }, { at }) => ended(release, 'refused', reason, at),
     voided: (release, { reason }, { at }) => ended(release, 'void', reason, at),
     withdrawn: (release, { reason }, { at }) => ended(release, 'withdrawn', reason, at),
-    denied: (release, { what, by, code, reasons }, { at }) => ({ ...release, denials: [...release.denials, { what, by, at, code, reasons }].slice(-kept) }),
-    deployment_allowed: (release, { content_hash: _, ...permission }, { at }) => ({ ...release, permissions: [...release.permissions, { ...permission, at }].slice(-kept) }),
+    denied: (release, { what, by, code, reasons }, { at }) => ({
+      ...release,
+      denials: [...release.denials, { what, by, at, code, reasons }].slice(-kept),
+    }),
+    deployment_allowed: (release, { content_hash: _, ...permission }, { at }) => ({
+      ...release,
+      permissions: [...release.permissions, { ...permission, at }].slice(-kept),
+    }),
   },
   phase: ({ step }) => step,
   keys: {

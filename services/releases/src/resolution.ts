@@ -18,7 +18,11 @@ const present = (values: readonly (string | undefined)[]): readonly string[] => 
 
 /** The sender's own words for the service, the surest first. */
 function namesOf({ told }: Deployment): readonly string[] {
-  const said = [['service', told.service], ['artifact_name', told.artifact_name], ['repository', told.repository]] as const
+  const said = [
+    ['service', told.service],
+    ['artifact_name', told.artifact_name],
+    ['repository', told.repository],
+  ] as const
   return present(said.map(([kind, word]) => word && `${kind} ${word.value}`))
 }
 
@@ -59,7 +63,8 @@ function serviceFor({ deployment: { state }, services, artifacts }: Surroundings
 
 /** Of several releases with this artifact: the one that was let out here, else one that is approved. */
 function bestRelease(releases: readonly Found<Release>[], artifact: string, place: string): string | undefined {
-  const weight = ({ state }: Found<Release>) => (state.permissions.some((one) => one.environment === place) ? 0 : state.step === 'approved' ? 1 : 2)
+  const weight = ({ state }: Found<Release>) =>
+    state.permissions.some((one) => one.environment === place) ? 0 : state.step === 'approved' ? 1 : 2
   return releases
     .filter(({ state }) => state.artifacts.includes(artifact))
     .sort((a, b) => weight(a) - weight(b) || (a.id < b.id ? -1 : 1))[0]?.id
@@ -87,6 +92,9 @@ export function resolve(around: Surroundings): readonly Tell[] {
   const tells = [tell(deployment, id, 'resolved', found)]
   if (service) return tells
   const words = namesOf(state)
-  const reason = answer && 'reason' in answer ? answer.reason : `no service in the catalog has ${words.length > 0 ? words.join(', ') : 'anything that it names'}`
+  const reason =
+    answer && 'reason' in answer
+      ? answer.reason
+      : `no service in the catalog has ${words.length > 0 ? words.join(', ') : 'anything that it names'}`
   return [...tells, tell(deployment, id, 'unmapped', { name: (words[0] ?? id).slice(0, 500), reason })]
 }

@@ -12,7 +12,11 @@ export interface ServiceNote {
 }
 const unseen: ServiceNote = {}
 
-export const serviceNote = stream('service_note', fact, unseen)({
+export const serviceNote = stream(
+  'service_note',
+  fact,
+  unseen,
+)({
   fold: 1,
   asks: {},
   tells: {

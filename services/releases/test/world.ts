@@ -30,9 +30,21 @@ const base = (type: string) => type.replace(/\.v\d+$/, '')
 /** A fact of another service, as its topic would carry it. */
 export function outside(fact: Fact, streamId: string, when: string, version = 1, actor = 'service:test'): Envelope {
   return {
-    id: `${streamId}/${version}/${fact.type}`, stream: 'outside', streamId, version, position: version, partition: 0,
-    type: base(fact.type), schemaVersion: 1, data: fact.data, occurredAt: at(when), recordedAt: at(when), actor,
-    correlationId: 'c', causationId: 'c', loopIds: [],
+    id: `${streamId}/${version}/${fact.type}`,
+    stream: 'outside',
+    streamId,
+    version,
+    position: version,
+    partition: 0,
+    type: base(fact.type),
+    schemaVersion: 1,
+    data: fact.data,
+    occurredAt: at(when),
+    recordedAt: at(when),
+    actor,
+    correlationId: 'c',
+    causationId: 'c',
+    loopIds: [],
   }
 }
 
@@ -46,13 +58,16 @@ export class World {
   #messages = 0
 
   readonly read: Read = {
-    load: async <S extends AnyStream>(stream: S, id: string) => (this.#streams.get(`${stream.name}/${id}`)?.state ?? stream.initial) as StateOf<S>,
+    load: async <S extends AnyStream>(stream: S, id: string) =>
+      (this.#streams.get(`${stream.name}/${id}`)?.state ?? stream.initial) as StateOf<S>,
     loadAll: async <S extends AnyStream>(stream: S, ids: readonly string[]) => this.#all(stream).filter(({ id }) => ids.includes(id)),
     find: async <S extends AnyStream>(stream: S, key: keyof S['keys'] & string, values: readonly string[]) =>
       this.#all(stream).filter(({ state }) => (stream.keys[key]?.(state) ?? []).some((value: string) => values.includes(value))),
     list: async <S extends AnyStream>(stream: S, { keys = {}, phase }: ListOptions) => ({
       items: this.#all(stream).filter(
-        ({ state }) => Object.entries(keys).every(([key, value]) => stream.keys[key]?.(state).includes(value)) && (!phase || stream.phase?.(state) === phase),
+        ({ state }) =>
+          Object.entries(keys).every(([key, value]) => stream.keys[key]?.(state).includes(value)) &&
+          (!phase || stream.phase?.(state) === phase),
       ),
       nextPageToken: '',
     }),
@@ -67,9 +82,20 @@ export class World {
   /** Applies a message; what a refusal leaves is stored too. Returns the refusal, if any. */
   apply(message: Message, when: Instant, actor = 'service:releases') {
     const key = `${message.stream.name}/${message.id}`
-    const stored = this.#streams.get(key) ?? { stream: message.stream, id: message.id, state: message.stream.initial, version: 0, first: when }
+    const stored = this.#streams.get(key) ?? {
+      stream: message.stream,
+      id: message.id,
+      state: message.stream.initial,
+      version: 0,
+      first: when,
+    }
     this.#messages += 1
-    const { facts, refused } = decide(message, stored.state, { at: when, actor, messageId: `message-${this.#messages}`, streamId: message.id })
+    const { facts, refused } = decide(message, stored.state, {
+      at: when,
+      actor,
+      messageId: `message-${this.#messages}`,
+      streamId: message.id,
+    })
     for (const fact of facts) {
       stored.version += 1
       const id = `${key}/${stored.version}`
@@ -114,11 +140,24 @@ export class World {
   /** Everything that is known, with arrays as sets. */
   picture(leaveOut: readonly string[] = []): string {
     const sorted = (value: unknown): unknown => {
-      if (Array.isArray(value)) return value.map(sorted).map((one) => JSON.stringify(one)).sort()
+      if (Array.isArray(value))
+        return value
+          .map(sorted)
+          .map((one) => JSON.stringify(one))
+          .sort()
       if (value === null || typeof value !== 'object') return value
-      return Object.fromEntries(Object.entries(value).filter(([name]) => !leaveOut.includes(name)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, sorted(one)]))
+      return Object.fromEntries(
+        Object.entries(value)
+          .filter(([name]) => !leaveOut.includes(name))
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([name, one]) => [name, sorted(one)]),
+      )
     }
     const streams = [...this.#streams.entries()].sort(([a], [b]) => (a < b ? -1 : 1))
-    return JSON.stringify(streams.map(([key, { state }]) => [key, sorted(state)]), null, 1)
+    return JSON.stringify(
+      streams.map(([key, { state }]) => [key, sorted(state)]),
+      null,
+      1,
+    )
   }
 }

@@ -5,7 +5,7 @@ import type { TopicFacts } from '../outbox.ts'
 import type { Bounds, TopicSpec } from '../port.ts'
 import { type KafkaClient, kafkajs, protocolError } from './client.ts'
 
-const tries = 4
+const tries = 5
 const factsAge_ms = 30_000
 
 const isUnknown = (error: unknown): boolean => protocolError(error) === 'UNKNOWN_TOPIC_OR_PARTITION'
@@ -32,7 +32,7 @@ export class KafkaAdmin {
       const before = await this.#partitionCounts(names)
       const missing = specs.filter(({ name }) => !before.has(name))
       if (missing.length > 0) await this.#create(missing)
-      const after = missing.length > 0 ? await this.#partitionCounts(names) : before
+      const after = missing.length > 0 ? await this.#partitionCounts(names, true) : before
       for (const { name, partitions } of specs) {
         const has = after.get(name)
         if (has === partitions) continue
@@ -83,13 +83,14 @@ export class KafkaAdmin {
     await old?.then((admin) => admin.disconnect()).catch(() => undefined) // it had failed already: that is why it goes
   }
 
-  async #with<Result>(work: (admin: Admin) => Promise<Result>): Promise<Result> {
+  /** `settling`: a topic made just now may be unknown to the next broker asked. */
+  async #with<Result>(work: (admin: Admin) => Promise<Result>, settling = false): Promise<Result> {
     for (let round = 1; ; round += 1) {
       this.#connected ??= this.#connect()
       try {
         return await work(await this.#connected)
       } catch (error) {
-        if (error instanceof BusError || isUnknown(error)) throw error
+        if (error instanceof BusError || (isUnknown(error) && !settling)) throw error
         await this.#drop()
         if (round === tries) throw error
         await pause(100 * 2 ** round)
@@ -97,14 +98,14 @@ export class KafkaAdmin {
     }
   }
 
-  #partitionCounts(names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  #partitionCounts(names: readonly string[], settling = false): Promise<ReadonlyMap<string, number>> {
     return this.#with(async (admin) => {
       const existing = new Set(await admin.listTopics())
       const wanted = names.filter((name) => existing.has(name))
       if (wanted.length === 0) return new Map()
       const { topics } = await admin.fetchTopicMetadata({ topics: wanted })
       return new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
-    })
+    }, settling)
   }
 
   #create(specs: readonly TopicSpec[]): Promise<void> {
@@ -116,7 +117,7 @@ export class KafkaAdmin {
     return this.#with(async (admin) => {
       // False when somebody else was quicker; whether as we would have is seen afterwards.
       await admin.createTopics({ topics, waitForLeaders: true })
-    })
+    }, true)
   }
 
   #askFacts(topic: string): Promise<TopicFacts> {

@@ -4,7 +4,7 @@ import { type Ends, PartitionWork } from '../partition-work.ts'
 import type { ConsumeOptions, Consumer, Lag, Log, Pace, Paused } from '../port.ts'
 import { bounded } from '../time.ts'
 import type { KafkaAdmin } from './admin.ts'
-import type { KafkaClient } from './client.ts'
+import { type KafkaClient, protocolError } from './client.ts'
 import { storedRecord } from './record.ts'
 
 const settings = {
@@ -19,6 +19,10 @@ const settings = {
 /** A member that neither fetches nor joins for so long has died without saying so. */
 const silence_ms = 90_000
 const stopWithin_ms = 5000
+
+/** What a broker answers while it starts or hands its groups over: not worth an alarm until it lasts. */
+const settling = new Set(['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'])
+const settlingMost = 6
 
 const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`
 
@@ -88,12 +92,14 @@ export class KafkaMember implements Consumer {
     try {
       await consumer.connect()
       await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+      if (this.#stopped) return await this.#release(consumer)
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: 64,
         eachBatch: (payload) => this.#eachBatch(payload),
       })
+      if (this.#stopped) await this.#release(consumer)
     } catch (error) {
       await this.#release(consumer)
       if (consumer === this.#current) await this.#crashed(error)
@@ -193,11 +199,14 @@ export class KafkaMember implements Consumer {
     const { group, onError } = this.#options
     const { retryFirst, retryMost } = this.#parts.pace
     this.#current = undefined
-    onError(new BusError('unavailable', `the consumer of ${group} failed: ${asError(thrown).message}`, { group }, { cause: thrown }))
+    const error = new BusError('unavailable', `the consumer of ${group} failed: ${asError(thrown).message}`, { group }, { cause: thrown })
+    const settles = settling.has(protocolError(thrown) ?? '') && this.#crashes < settlingMost
     await this.#revokeAll()
     const delay = Math.min(retryMost, retryFirst * 2 ** this.#crashes)
     this.#crashes += 1
     if (!this.#stopped) this.#restartTimer = setTimeout(() => void this.begin(), delay)
+    if (settles) this.#parts.log('info', error.message, { group })
+    else onError(error)
   }
 
   async #release(consumer: KafkaConsumer): Promise<void> {

@@ -3,12 +3,7 @@ import pg from 'pg'
 import { type BusHarness, busConformance } from '../conformance.ts'
 import { postgresBus } from './bus.ts'
 import { migrateBus } from './migration.ts'
-
-export function asRole(ownerUrl: string, role: string): string {
-  const url = new URL(ownerUrl)
-  url.username = role
-  return url.href
-}
+import { asRole } from './role-url.ts'
 
 async function createHarness(major: 15 | 18): Promise<BusHarness> {
   const owner = await freshDatabase({ major })

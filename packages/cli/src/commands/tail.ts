@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Event } from '@rondo/proto/ledger'
 import type { Api } from '../api.ts'
 import { CliError } from '../exit.ts'
+import { sinceOf } from '../span.ts'
 import type { Terminal } from '../terminal.ts'
 
 export interface TailOptions {
@@ -10,15 +11,6 @@ export interface TailOptions {
   readonly since?: string
   /** A file that keeps where it was left. */
   readonly cursor?: string
-}
-
-const units = { s: 1, m: 60, h: 3600, d: 86_400 } as const
-
-function sinceOf(text: string): string {
-  const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
-  if (amount && unit) return new Date(Date.now() - Number(amount) * units[unit as keyof typeof units] * 1000).toISOString()
-  if (!Number.isNaN(Date.parse(text))) return new Date(text).toISOString()
-  throw new CliError('usage', `--since: "${text}" is neither a span (90s, 15m, 2h, 7d) nor an RFC 3339 time`)
 }
 
 /** `HH:MM:SS  service  stream/id  type  actor` */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { addToken, newToken, type Role, roles } from '@rondo/runtime/tokens'
+import { type Role, roles } from '@rondo/runtime/service'
+import { addToken, newToken } from '@rondo/runtime/tokens'
 import { dataFolder } from '../api.ts'
 import { CliError } from '../exit.ts'
 import type { Terminal } from '../terminal.ts'

@@ -1,8 +1,8 @@
 import { alert } from '@rondo/contracts/intake'
 import { DomainError, type Instant, millis } from '@rondo/kernel'
 import { z } from 'zod'
-import { type Adapted, notInFuture, type Observed, read, type Refused, time } from './adapter.ts'
 import { hashOf } from '../identity.ts'
+import { type Adapted, notInFuture, type Observed, type Refused, read, time } from './adapter.ts'
 
 const labels = z.record(z.string(), z.string())
 const group = z.looseObject({
@@ -31,19 +31,24 @@ const member = z.looseObject({
 /** Alertmanager's zero time means "not ended". */
 const ended = (at: Instant | null | undefined) => (at && millis(at) > 0 ? at : undefined)
 /** Same labels, same fingerprint: for senders that leave it out. */
-const fingerprintOf = (all: Readonly<Record<string, string>>) => hashOf(JSON.stringify(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))))
+const fingerprintOf = (all: Readonly<Record<string, string>>) =>
+  hashOf(JSON.stringify(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))))
 
 function memberOf(body: Group, raw: unknown, index: number, now: Instant): Observed {
   const path = `alerts[${index}]`
   // Without it a repetition cannot be told from a new episode
-  if (!z.looseObject({ startsAt: z.unknown() }).safeParse(raw).data?.startsAt) throw new DomainError('unsupported', `${path}.startsAt: an alert is known by its fingerprint and start; this one has no start`, { path: `${path}.startsAt` })
+  if (!z.looseObject({ startsAt: z.unknown() }).safeParse(raw).data?.startsAt)
+    throw new DomainError('unsupported', `${path}.startsAt: an alert is known by its fingerprint and start; this one has no start`, {
+      path: `${path}.startsAt`,
+    })
   const one = read(member, raw, ['alerts', index])
   const ends = ended(one.endsAt)
   // A firing alert's endsAt, where set, is a forecast
   const over = one.status === 'resolved' ? ends : undefined
-  if (one.status === 'resolved' && !over) throw new DomainError('invalid', `${path}.endsAt: a resolved alert says when it ended`, { path: `${path}.endsAt` })
+  if (one.status === 'resolved' && !over)
+    throw new DomainError('invalid', `${path}.endsAt: a resolved alert says when it ended`, { path: `${path}.endsAt` })
   const all = { ...body.commonLabels, ...one.labels }
-  if (!all['alertname']) throw new DomainError('invalid', `${path}.labels: an alert has an "alertname"`, { path: `${path}.labels` })
+  if (!all.alertname) throw new DomainError('invalid', `${path}.labels: an alert has an "alertname"`, { path: `${path}.labels` })
   const source = body.externalURL || `alertmanager:${body.receiver ?? 'unnamed'}`
   const fingerprint = one.fingerprint ?? fingerprintOf(one.labels)
   const starts_at = notInFuture(one.startsAt, `${path}.startsAt`, now)
@@ -79,8 +84,13 @@ function cutOf(body: Group, delivery: string, now: Instant): Observed {
 export function adaptAlertmanager(body: unknown, delivery: string, now: Instant): Adapted {
   const notification = read(group, body)
   if (notification.version !== undefined && notification.version !== '4')
-    throw new DomainError('unsupported', `version: Alertmanager's webhook format "4" is read here, not "${notification.version}" (Grafana's own contact point writes "1")`, { path: 'version' })
-  if (notification.alerts.length === 0) throw new DomainError('invalid', 'alerts: a notification carries at least one alert', { path: 'alerts' })
+    throw new DomainError(
+      'unsupported',
+      `version: Alertmanager's webhook format "4" is read here, not "${notification.version}" (Grafana's own contact point writes "1")`,
+      { path: 'version' },
+    )
+  if (notification.alerts.length === 0)
+    throw new DomainError('invalid', 'alerts: a notification carries at least one alert', { path: 'alerts' })
   const events: Observed[] = []
   const refused: Refused[] = []
   for (const [index, one] of notification.alerts.entries()) {
@@ -88,7 +98,12 @@ export function adaptAlertmanager(body: unknown, delivery: string, now: Instant)
       events.push(memberOf(notification, one, index, now))
     } catch (error) {
       if (!(error instanceof DomainError)) throw error
-      refused.push({ path: error.details.path ?? `alerts[${index}]`, code: error.code === 'unsupported' ? 'unsupported' : 'invalid', reason: error.message, raw: JSON.stringify(one).slice(0, 65_536) })
+      refused.push({
+        path: error.details.path ?? `alerts[${index}]`,
+        code: error.code === 'unsupported' ? 'unsupported' : 'invalid',
+        reason: error.message,
+        raw: JSON.stringify(one).slice(0, 65_536),
+      })
     }
   }
   return { events: notification.truncatedAlerts > 0 ? [...events, cutOf(notification, delivery, now)] : events, refused }

@@ -42,11 +42,22 @@ function artifactOf(purl: string, path: string): { digest: string; name: string;
   try {
     parsed = PackageURL.fromString(purl)
   } catch (error) {
-    throw new DomainError('invalid', `${path}: "${purl}" is no package URL such as pkg:oci/shop@sha256%3A…: ${error instanceof Error ? error.message : error}`, { path })
+    throw new DomainError(
+      'invalid',
+      `${path}: "${purl}" is no package URL such as pkg:oci/shop@sha256%3A…: ${error instanceof Error ? error.message : error}`,
+      { path },
+    )
   }
   const { type, namespace, name, version, qualifiers } = parsed
-  const digest = [version, qualifiers?.['digest'], ...(qualifiers?.['checksum']?.split(',') ?? [])].find((text) => text && /^[a-z0-9]+:[0-9a-f]{32,}$/.test(text))
-  if (!digest) throw new DomainError('unsupported', `${path}: "${purl}" names no digest (pkg:oci/shop@sha256%3A… or ?checksum=sha256:…); by a version alone an artifact is not known`, { path })
+  const digest = [version, qualifiers?.digest, ...(qualifiers?.checksum?.split(',') ?? [])].find(
+    (text) => text && /^[a-z0-9]+:[0-9a-f]{32,}$/.test(text),
+  )
+  if (!digest)
+    throw new DomainError(
+      'unsupported',
+      `${path}: "${purl}" names no digest (pkg:oci/shop@sha256%3A… or ?checksum=sha256:…); by a version alone an artifact is not known`,
+      { path },
+    )
   const base = new PackageURL(type, namespace, name, undefined, undefined, undefined).toString()
   return { digest, name: base, ...(version && version !== digest ? { version } : {}) }
 }
@@ -64,11 +75,29 @@ type Maker = (event: Cdevent, source: string, predicate: string) => Fact
 const run =
   (kind: 'pipeline' | 'task' | 'build'): Maker =>
   ({ subject }, source, predicate) => {
-    const given = read(z.looseObject({ outcome: outcome.optional(), pipelineName: z.string().optional(), taskName: z.string().optional(), uri: z.string().optional() }), subject.content, at)
+    const given = read(
+      z.looseObject({
+        outcome: outcome.optional(),
+        pipelineName: z.string().optional(),
+        taskName: z.string().optional(),
+        uri: z.string().optional(),
+      }),
+      subject.content,
+      at,
+    )
     // CDEvents' build.finished has no outcome: finished is not passed
     const result = predicate === 'finished' ? { outcome: given.outcome ? outcomes[given.outcome] : ('neutral' as const) } : {}
     const name = given.pipelineName ?? given.taskName ?? subject.id
-    return build.observed({ source, build: subject.id, kind, name, attempt: 1, phase: predicate as Phase, ...result, ...(given.uri ? { url: given.uri } : {}) })
+    return build.observed({
+      source,
+      build: subject.id,
+      kind,
+      name,
+      attempt: 1,
+      phase: predicate as Phase,
+      ...result,
+      ...(given.uri ? { url: given.uri } : {}),
+    })
   }
 
 const test =
@@ -91,7 +120,11 @@ const test =
   }
 
 const artifacts: Maker = ({ subject }, source, predicate) => {
-  const given = read(z.looseObject({ change: reference.optional(), sbom: z.looseObject({ uri: z.string() }).optional() }), subject.content, at)
+  const given = read(
+    z.looseObject({ change: reference.optional(), sbom: z.looseObject({ uri: z.string() }).optional() }),
+    subject.content,
+    at,
+  )
   const revision = given.change && /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(given.change.id) ? { revision: given.change.id } : {}
   return artifact.observed({
     source,
@@ -121,17 +154,39 @@ const deployments =
 const merged: Maker = ({ context, subject }) => {
   const given = read(z.looseObject({ repository: reference.optional(), description: z.string().optional() }), subject.content, at)
   const source = given.repository?.source ?? subject.source ?? context.source
-  if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(subject.id)) throw new DomainError('unsupported', `data.subject.id: "${subject.id}" is no commit id; a change is known by its commit`, { path: 'data.subject.id' })
+  if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(subject.id))
+    throw new DomainError('unsupported', `data.subject.id: "${subject.id}" is no commit id; a change is known by its commit`, {
+      path: 'data.subject.id',
+    })
   const full_name = given.repository?.id ?? repositoryOf(source).repository?.full_name ?? source
   const host = URL.canParse(source) ? new URL(source).host : source
-  return change.observed({ repository: { host, full_name }, sha: subject.id, message: given.description ?? '', committed_at: context.timestamp, contributors: [] })
+  return change.observed({
+    repository: { host, full_name },
+    sha: subject.id,
+    message: given.description ?? '',
+    committed_at: context.timestamp,
+    contributors: [],
+  })
 }
 
 /** CDEvents by subject and predicate. Their own versions move separately; what is read stands in all of them. */
 const makers: Readonly<Record<string, Maker>> = {
-  ...Object.fromEntries(['queued', 'started', 'finished'].flatMap((predicate) => [[`pipelinerun.${predicate}`, run('pipeline')], [`taskrun.${predicate}`, run('task')], [`build.${predicate}`, run('build')]])),
-  ...Object.fromEntries(['queued', 'started', 'finished', 'skipped'].flatMap((predicate) => [[`testsuiterun.${predicate}`, test('suite')], [`testcaserun.${predicate}`, test('case')]])),
-  ...Object.fromEntries(['packaged', 'signed', 'published', 'downloaded', 'deleted'].map((predicate) => [`artifact.${predicate}`, artifacts])),
+  ...Object.fromEntries(
+    ['queued', 'started', 'finished'].flatMap((predicate) => [
+      [`pipelinerun.${predicate}`, run('pipeline')],
+      [`taskrun.${predicate}`, run('task')],
+      [`build.${predicate}`, run('build')],
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['queued', 'started', 'finished', 'skipped'].flatMap((predicate) => [
+      [`testsuiterun.${predicate}`, test('suite')],
+      [`testcaserun.${predicate}`, test('case')],
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['packaged', 'signed', 'published', 'downloaded', 'deleted'].map((predicate) => [`artifact.${predicate}`, artifacts]),
+  ),
   'service.deployed': deployments('succeeded'),
   'service.upgraded': deployments('succeeded'),
   'service.rolledback': deployments('rolled_back'),
@@ -141,28 +196,38 @@ const makers: Readonly<Record<string, Maker>> = {
 
 /** Well-formed CDEvents that Rondo does not use so far, and why; the reference shows this table. */
 export const unsupportedCdevents: Readonly<Record<string, string>> = {
-  'approval.*': 'an approval outside is not Rondo\'s: approve the release in Rondo',
+  'approval.*': "an approval outside is not Rondo's: approve the release in Rondo",
   'branch.*': 'says of no commit; a push webhook does',
-  'change.abandoned': 'proposals come with the code host\'s webhook',
-  'change.created': 'proposals come with the code host\'s webhook',
+  'change.abandoned': "proposals come with the code host's webhook",
+  'change.created': "proposals come with the code host's webhook",
   'change.reviewed': 'reviews are not evidence yet',
-  'change.updated': 'proposals come with the code host\'s webhook',
+  'change.updated': "proposals come with the code host's webhook",
   'environment.*': 'environments are declared by Releases/PutEnvironment',
   'incident.*': 'incidents are declared by Operations/DeclareIncident, alerts come by webhook',
   'repository.*': 'repositories become known with their first change',
   'service.published': 'says where a service can be reached, not what runs',
   'testoutput.*': 'reports are uploaded to /v1/evidence',
-  'ticket.*': 'issues come with the tracker\'s webhook',
+  'ticket.*': "issues come with the tracker's webhook",
 }
 
 function makerOf(type: string): { maker: Maker; predicate: string } {
-  if (type.startsWith('dev.cdeventsx.')) throw new DomainError('unsupported', `data.context.type: "${type}" is a custom event, whose meaning only its maker knows`, { path: 'data.context.type' })
+  if (type.startsWith('dev.cdeventsx.'))
+    throw new DomainError('unsupported', `data.context.type: "${type}" is a custom event, whose meaning only its maker knows`, {
+      path: 'data.context.type',
+    })
   const [, subject, predicate] = typePattern.exec(type) ?? []
-  if (!subject || !predicate) throw new DomainError('invalid', `data.context.type: "${type}" is no CDEvents type such as dev.cdevents.build.started.0.2.0`, { path: 'data.context.type' })
+  if (!subject || !predicate)
+    throw new DomainError('invalid', `data.context.type: "${type}" is no CDEvents type such as dev.cdevents.build.started.0.2.0`, {
+      path: 'data.context.type',
+    })
   const maker = makers[`${subject}.${predicate}`]
   if (maker) return { maker, predicate }
   const reason = unsupportedCdevents[`${subject}.${predicate}`] ?? unsupportedCdevents[`${subject}.*`]
-  throw new DomainError('unsupported', `data.context.type: ${reason ? `${subject}.${predicate} is not used: ${reason}` : `"${type}" is not known; supported: ${Object.keys(makers).join(', ')}`}`, { path: 'data.context.type' })
+  throw new DomainError(
+    'unsupported',
+    `data.context.type: ${reason ? `${subject}.${predicate} is not used: ${reason}` : `"${type}" is not known; supported: ${Object.keys(makers).join(', ')}`}`,
+    { path: 'data.context.type' },
+  )
 }
 
 /** A CDEvent in a CloudEvent. The envelope's id and source are the context's (CDEvents' CloudEvents binding). */
@@ -171,9 +236,20 @@ export function adaptCdevent(event: CloudEvent, now: Instant): Adapted {
   const body = read(cdevent, event.data, ['data'])
   const { context, subject } = body
   const spec = context.specversion ?? context.version
-  if (!spec || !supportedSpec.test(spec)) throw new DomainError('unsupported', `data.context.${context.specversion ? 'specversion' : 'version'}: CDEvents 0.3 to 0.6 are read here, not ${spec ?? 'one without a version'}`, { path: 'data.context' })
+  if (!spec || !supportedSpec.test(spec))
+    throw new DomainError(
+      'unsupported',
+      `data.context.${context.specversion ? 'specversion' : 'version'}: CDEvents 0.3 to 0.6 are read here, not ${spec ?? 'one without a version'}`,
+      { path: 'data.context' },
+    )
   for (const name of ['id', 'source', 'type'] as const)
-    if (context[name] !== event[name]) throw new DomainError('invalid', `data.context.${name}: "${context[name]}" is not the CloudEvent's ${name} "${event[name]}"`, { path: `data.context.${name}` })
+    if (context[name] !== event[name])
+      throw new DomainError('invalid', `data.context.${name}: "${context[name]}" is not the CloudEvent's ${name} "${event[name]}"`, {
+        path: `data.context.${name}`,
+      })
   const happened = notInFuture(context.timestamp, 'data.context.timestamp', now)
-  return { events: [{ source: event.source, id: event.id, subject: subject.id, at: happened, fact: maker(body, event.source, predicate) }], refused: [] }
+  return {
+    events: [{ source: event.source, id: event.id, subject: subject.id, at: happened, fact: maker(body, event.source, predicate) }],
+    refused: [],
+  }
 }

@@ -1,9 +1,9 @@
+import type { Instant } from '@rondo/kernel'
 import { DomainError, refuse } from '@rondo/kernel'
 import { z } from 'zod'
-import { type Adapted, pathOf, read, type Refused } from './adapter.ts'
-import { adaptCdevent } from './cdevents.ts'
 import { parseJson, text } from '../json.ts'
-import type { Instant } from '@rondo/kernel'
+import { type Adapted, pathOf, type Refused, read } from './adapter.ts'
+import { adaptCdevent } from './cdevents.ts'
 
 /** A CloudEvent 1.0 as it came, in whichever mode. */
 export interface CloudEvent {
@@ -34,7 +34,9 @@ const attributes = z.looseObject({
 
 /** JSON's null means "not set" in the JSON format. */
 const withoutNulls = (value: unknown) =>
-  value && typeof value === 'object' && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).filter(([key, item]) => item !== null || key === 'data')) : value
+  value && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).filter(([key, item]) => item !== null || key === 'data'))
+    : value
 
 /** Attribute values in headers are percent-encoded, once; a value in quotes is a quoted string. */
 function headerValue(name: string, value: string): string {
@@ -49,7 +51,9 @@ function headerValue(name: string, value: string): string {
 /** Header bytes reach us as Latin-1; what is sent as raw UTF-8 is read as such. */
 function binary(headers: Headers, body: Uint8Array): CloudEvent {
   const given = Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => (name.startsWith('ce-') && typeof value === 'string' ? [[name.slice(3), headerValue(name, value)]] : [])),
+    Object.entries(headers).flatMap(([name, value]) =>
+      name.startsWith('ce-') && typeof value === 'string' ? [[name.slice(3), headerValue(name, value)]] : [],
+    ),
   )
   const known = attributesOf(given, (path) => `ce-${path}`)
   const datacontenttype = String(headers['content-type'] ?? 'application/json')
@@ -60,8 +64,11 @@ function attributesOf(given: unknown, name: (path: string) => string, at: readon
   const result = attributes.safeParse(given)
   if (result.success) return result.data
   const issues = result.error.issues.map((issue) => ({ path: name(pathOf([...at, ...issue.path])), message: issue.message }))
-  const old = issues.some(({ message }) => message.includes('0.3')) && z.looseObject({ specversion: z.literal('0.3') }).safeParse(given).success
-  throw new DomainError(old ? 'unsupported' : 'invalid', issues.map(({ path, message }) => `${path}: ${message}`).join('; '), { path: issues[0]?.path ?? '' })
+  const old =
+    issues.some(({ message }) => message.includes('0.3')) && z.looseObject({ specversion: z.literal('0.3') }).safeParse(given).success
+  throw new DomainError(old ? 'unsupported' : 'invalid', issues.map(({ path, message }) => `${path}: ${message}`).join('; '), {
+    path: issues[0]?.path ?? '',
+  })
 }
 
 const isJson = (type: string) => /^application\/(json|[\w.-]+\+json)\b|^text\/json\b/i.test(type)
@@ -70,7 +77,9 @@ function structured(raw: unknown, at: readonly PropertyKey[] = []): CloudEvent {
   const event = read(z.looseObject({ data: z.unknown(), data_base64: z.string().optional() }), withoutNulls(raw), at)
   const known = attributesOf(event, (path) => path, at)
   if (event.data_base64 !== undefined && event.data !== undefined)
-    refuse('invalid', `${pathOf([...at, 'data_base64'])}: data and data_base64 exclude each other`, { path: pathOf([...at, 'data_base64']) })
+    refuse('invalid', `${pathOf([...at, 'data_base64'])}: data and data_base64 exclude each other`, {
+      path: pathOf([...at, 'data_base64']),
+    })
   if (event.data_base64 === undefined) return { ...known, data: event.data }
   const bytes = Uint8Array.from(Buffer.from(event.data_base64, 'base64'))
   return { ...known, data: isJson(known.datacontenttype ?? 'application/json') ? parseJson(bytes) : text(bytes) }
@@ -91,14 +100,25 @@ export function readCloudEvents(headers: Headers, body: Uint8Array): readonly { 
     const raw = parseJson(body)
     return [{ raw, read: () => structured(raw) }]
   }
-  if (type.startsWith('application/cloudevents')) refuse('unsupported', `content-type: ${type} is not read here; use application/cloudevents+json or -batch+json`, { path: 'content-type' })
+  if (type.startsWith('application/cloudevents'))
+    refuse('unsupported', `content-type: ${type} is not read here; use application/cloudevents+json or -batch+json`, {
+      path: 'content-type',
+    })
   if (!('ce-specversion' in headers) && !('ce-id' in headers) && !('ce-type' in headers))
-    refuse('invalid', 'no CloudEvent: send Content-Type application/cloudevents+json or application/cloudevents-batch+json, or ce-id, ce-source, ce-type and ce-specversion headers', { path: 'content-type' })
+    refuse(
+      'invalid',
+      'no CloudEvent: send Content-Type application/cloudevents+json or application/cloudevents-batch+json, or ce-id, ce-source, ce-type and ce-specversion headers',
+      { path: 'content-type' },
+    )
   return [{ raw: undefined, read: () => binary(headers, body) }]
 }
 
 /** A CloudEvent as observed facts, by its type. */
 export function adaptCloudEvent(event: CloudEvent, now: Instant): Adapted {
   if (event.type.startsWith('dev.cdevents')) return adaptCdevent(event, now)
-  throw new DomainError('unsupported', `type: "${event.type}" is not read here; CDEvents (dev.cdevents.…) are. What has no CDEvent goes to rondo.intake.v1.Intake/Emit`, { path: 'type' })
+  throw new DomainError(
+    'unsupported',
+    `type: "${event.type}" is not read here; CDEvents (dev.cdevents.…) are. What has no CDEvent goes to rondo.intake.v1.Intake/Emit`,
+    { path: 'type' },
+  )
 }

@@ -31,7 +31,8 @@ function fateOf<T>(run: () => T): Fate<T> {
   }
 }
 /** How many of each fate; a file that falls out of the table changes it. */
-const tally = (fates: readonly { readonly code: string }[]) => Object.fromEntries(['accepted', 'unsupported', 'invalid'].map((code) => [code, fates.filter((fate) => fate.code === code).length]))
+const tally = (fates: readonly { readonly code: string }[]) =>
+  Object.fromEntries(['accepted', 'unsupported', 'invalid'].map((code) => [code, fates.filter((fate) => fate.code === code).length]))
 
 describe('every file of the corpus has a fate', () => {
   needs({ also: sharedMissing('corpus') })
@@ -53,14 +54,19 @@ describe('every file of the corpus has a fate', () => {
   })
 
   test('CDEvents made invalid by mutation are refused with the path', () => {
-    const mutations: readonly (readonly [RegExp, (event: { context: Record<string, unknown>; subject: { id?: unknown; content: Record<string, unknown> } }) => void])[] = [
-      [/timestamp/, ({ context }) => delete context['timestamp']],
+    const mutations: readonly (readonly [
+      RegExp,
+      (event: { context: Record<string, unknown>; subject: { id?: unknown; content: Record<string, unknown> } }) => void,
+    ])[] = [
+      [/timestamp/, ({ context }) => delete context.timestamp],
       [/timestamp/, ({ context }) => Object.assign(context, { timestamp: '2026-02-30T00:00:00Z' })],
       [/timestamp.*future/, ({ context }) => Object.assign(context, { timestamp: '2030-01-01T00:00:00Z' })],
       [/subject\.id/, ({ subject }) => delete subject.id],
       [/outcome/, ({ subject }) => Object.assign(subject.content, { outcome: 'great' })],
     ]
-    const sound = parseJson(readFileSync(shared('corpus', 'cdevents', 'cdevents__spec@v0.4.1/conformance/testsuiterun_finished.json'))) as Parameters<(typeof mutations)[0][1]>[0]
+    const sound = parseJson(
+      readFileSync(shared('corpus', 'cdevents', 'cdevents__spec@v0.4.1/conformance/testsuiterun_finished.json')),
+    ) as Parameters<(typeof mutations)[0][1]>[0]
     for (const [said, mutate] of mutations) {
       const data = structuredClone(sound)
       mutate(data)
@@ -70,12 +76,21 @@ describe('every file of the corpus has a fate', () => {
   })
 
   test('Alertmanager notifications', () => {
-    const notifications = corpus('alerts', (file) => /alertmanager.*\.json$/.test(file)).map(({ bytes }) => adaptAlertmanager(parseJson(bytes()), 'd', now))
-    expect(notifications.map(({ events, refused }) => [events.length, refused.length])).toEqual([[0, 1], [2, 0], [1, 0]])
+    const notifications = corpus('alerts', (file) => /alertmanager.*\.json$/.test(file)).map(({ bytes }) =>
+      adaptAlertmanager(parseJson(bytes()), 'd', now),
+    )
+    expect(notifications.map(({ events, refused }) => [events.length, refused.length])).toEqual([
+      [0, 1],
+      [2, 0],
+      [1, 0],
+    ])
     expect(notifications[0]?.refused[0]).toMatchObject({ path: 'alerts[0].startsAt', code: 'unsupported' })
   })
 
-  const reports = () => corpus('ci-reports', (file, expected) => /^(EnricoMi|dorny|jenkinsci).*\.(xml|trx)$/.test(file) && /^(in)?valid$/.test(expected)).map((entry) => ({ ...entry, fate: fateOf(() => readJunit(entry.bytes())) }))
+  const reports = () =>
+    corpus('ci-reports', (file, expected) => /^(EnricoMi|dorny|jenkinsci).*\.(xml|trx)$/.test(file) && /^(in)?valid$/.test(expected)).map(
+      (entry) => ({ ...entry, fate: fateOf(() => readJunit(entry.bytes())) }),
+    )
 
   test('JUnit reports: counted, another format named, what is no report refused', () => {
     expect(tally(reports().map(({ fate }) => fate))).toEqual({ accepted: 39, unsupported: 19, invalid: 2 })
@@ -90,7 +105,13 @@ describe('every file of the corpus has a fate', () => {
       const { tests, passed, failed, errors, skipped, flaky } = (fate.value as TestReport).counts
       // That tool believes the attributes of a suite without cases; here it is empty
       const believed = file.endsWith('no-cases-but-tests.xml')
-      return [{ file, ours: believed ? tests : [tests, passed + flaky, failed, errors, skipped], theirs: believed ? 0 : ['', '_succ', '_fail', '_error', '_skip'].map((kind) => stats[`tests${kind}`]) }]
+      return [
+        {
+          file,
+          ours: believed ? tests : [tests, passed + flaky, failed, errors, skipped],
+          theirs: believed ? 0 : ['', '_succ', '_fail', '_error', '_skip'].map((kind) => stats[`tests${kind}`]),
+        },
+      ]
     })
     expect(compared.length).toBeGreaterThan(7)
     for (const { file, ours, theirs } of compared) expect(ours, file).toEqual(theirs)

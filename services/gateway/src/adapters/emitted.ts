@@ -2,8 +2,8 @@ import { artifact, build, change, deployment, errors, evidence } from '@rondo/co
 import { DomainError, type Fact, type Instant, millis } from '@rondo/kernel'
 import type { Event } from '@rondo/proto/intake'
 import { z } from 'zod'
-import { coAuthors, contributors } from './github-code.ts'
 import { notInFuture, type Observed, read, time, type Who } from './adapter.ts'
+import { coAuthors, contributors } from './github-code.ts'
 
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit id of 40 or 64 hex digits')
 const digest = z.string().regex(/^[a-z0-9]+:[0-9a-f]{32,}$/, 'a digest such as sha256:<64 hex digits>')
@@ -23,10 +23,15 @@ const oneOf = <const Names extends readonly [string, ...string[]]>(prefix: strin
     .transform((value) => (typeof value === 'string' ? value.replace(prefix, '').toLowerCase() : String(value)))
     .pipe(z.enum(names, `one of ${names.map((name) => prefix + name.toUpperCase()).join(', ')}`))
 
-const repository = z.strictObject({ host: named, full_name: named, id: optional(named) }).transform(({ id, ...rest }) => ({ ...rest, ...(id ? { id } : {}) }))
-const identity = z.strictObject({ email: z.string(), login: z.string(), name: z.string() }).transform(({ email, login, name }) => ({ email: email || null, login: login || null, name: name || null }))
+const repository = z
+  .strictObject({ host: named, full_name: named, id: optional(named) })
+  .transform(({ id, ...rest }) => ({ ...rest, ...(id ? { id } : {}) }))
+const identity = z
+  .strictObject({ email: z.string(), login: z.string(), name: z.string() })
+  .transform(({ email, login, name }) => ({ email: email || null, login: login || null, name: name || null }))
 
-const set = <T extends object>(fields: T) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null)) as { [Name in keyof T]: NonNullable<T[Name]> }
+const set = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null)) as { [Name in keyof T]: NonNullable<T[Name]> }
 
 interface Made {
   readonly subject: string
@@ -58,9 +63,16 @@ const changes = body(
     branch: optional(z.string()),
   }),
   ({ parents, parents_known, shallow, author, committer, ...rest }, _, who) => {
-    const people = [...(author ? [['author', author] as const] : []), ...coAuthors(rest.message), ...(committer ? [['committer', committer] as const] : [])]
+    const people = [
+      ...(author ? [['author', author] as const] : []),
+      ...coAuthors(rest.message),
+      ...(committer ? [['committer', committer] as const] : []),
+    ]
     const known = parents_known ? { parents } : {}
-    return { subject: rest.sha, fact: change.observed({ ...set(rest), ...known, ...(shallow ? { shallow } : {}), contributors: contributors(who, people) }) }
+    return {
+      subject: rest.sha,
+      fact: change.observed({ ...set(rest), ...known, ...(shallow ? { shallow } : {}), contributors: contributors(who, people) }),
+    }
   },
 )
 
@@ -72,16 +84,36 @@ const builds = body(
       name: named,
       attempt: z.number().int().nonnegative(),
       phase: oneOf('BUILD_PHASE_', ['queued', 'started', 'finished']),
-      outcome: oneOf('OUTCOME_', ['unspecified', 'success', 'failure', 'error', 'cancelled', 'skipped', 'neutral', 'timed_out', 'stale', 'action_required']),
+      outcome: oneOf('OUTCOME_', [
+        'unspecified',
+        'success',
+        'failure',
+        'error',
+        'cancelled',
+        'skipped',
+        'neutral',
+        'timed_out',
+        'stale',
+        'action_required',
+      ]),
       repository: repository.nullish(),
       revision: optional(sha),
       branch: optional(z.string()),
       url: optional(z.string()),
     })
-    .refine(({ phase, outcome }) => (phase === 'finished') === (outcome !== 'unspecified'), { path: ['outcome'], message: 'an outcome is said when, and only when, it is finished' }),
+    .refine(({ phase, outcome }) => (phase === 'finished') === (outcome !== 'unspecified'), {
+      path: ['outcome'],
+      message: 'an outcome is said when, and only when, it is finished',
+    }),
   ({ build_id, attempt, outcome, ...rest }, { source }) => ({
     subject: build_id,
-    fact: build.observed({ ...set(rest), source, build: build_id, attempt: attempt || 1, ...(outcome === 'unspecified' ? {} : { outcome }) }),
+    fact: build.observed({
+      ...set(rest),
+      source,
+      build: build_id,
+      attempt: attempt || 1,
+      ...(outcome === 'unspecified' ? {} : { outcome }),
+    }),
   }),
 )
 
@@ -95,7 +127,10 @@ const artifacts = body(
     revision: optional(sha),
     build_id: optional(z.string()),
   }),
-  ({ build_id, ...rest }, { source }) => ({ subject: rest.digest, fact: artifact.observed({ ...set(rest), source, ...(build_id ? { build: build_id } : {}) }) }),
+  ({ build_id, ...rest }, { source }) => ({
+    subject: rest.digest,
+    fact: artifact.observed({ ...set(rest), source, ...(build_id ? { build: build_id } : {}) }),
+  }),
 )
 
 const deployments = body(
@@ -137,15 +172,33 @@ const errorCounts = body(
 const coverages = body(
   z
     .strictObject({ artifact: optional(digest), build_id: optional(z.string()), lines_covered: integer, lines_total: integer })
-    .refine(({ lines_covered, lines_total }) => lines_covered <= lines_total, { path: ['lines_covered'], message: 'no more lines can be covered than there are' })
+    .refine(({ lines_covered, lines_total }) => lines_covered <= lines_total, {
+      path: ['lines_covered'],
+      message: 'no more lines can be covered than there are',
+    })
     .refine((of) => of.artifact || of.build_id, { path: ['artifact'], message: 'of which artifact, or which build' }),
   ({ build_id, ...rest }, { source, id }) => {
     const subject = rest.artifact ?? build_id ?? source
-    return { subject, fact: evidence.coverage_reported({ ...set(rest), ...(build_id ? { build: build_id } : {}), report: `${source}/${id}`, format: 'lines' }) }
+    return {
+      subject,
+      fact: evidence.coverage_reported({
+        ...set(rest),
+        ...(build_id ? { build: build_id } : {}),
+        report: `${source}/${id}`,
+        format: 'lines',
+      }),
+    }
   },
 )
 
-const bodies = { change: changes, build: builds, artifact: artifacts, deployment: deployments, errors: errorCounts, coverage: coverages } as const
+const bodies = {
+  change: changes,
+  build: builds,
+  artifact: artifacts,
+  deployment: deployments,
+  errors: errorCounts,
+  coverage: coverages,
+} as const
 
 const envelope = z.looseObject({ id: named, source: named, time })
 
@@ -154,6 +207,7 @@ export function adaptEmitted(event: Event, who: Who, now: Instant): Observed {
   const { id, source, time: at } = read(envelope, event)
   const kinds = (Object.keys(bodies) as (keyof typeof bodies)[]).filter((kind) => event[kind] != null)
   const [kind] = kinds
-  if (!kind || kinds.length > 1) throw new DomainError('invalid', `an event has one body, one of: ${Object.keys(bodies).join(', ')}`, { path: 'body' })
+  if (!kind || kinds.length > 1)
+    throw new DomainError('invalid', `an event has one body, one of: ${Object.keys(bodies).join(', ')}`, { path: 'body' })
   return { source, id, at: notInFuture(at, 'time', now), ...bodies[kind](event[kind], kind, { source, id }, who) }
 }

@@ -2,9 +2,9 @@ import { change, mergeRequest, ref } from '@rondo/contracts/intake'
 import type { Contributor } from '@rondo/contracts/values'
 import { type Instant, toInstant } from '@rondo/kernel'
 import { z } from 'zod'
-import { type Observed, read, time, type Who } from './adapter.ts'
-import type { Delivery } from './github.ts'
 import type { Identity } from '../identity.ts'
+import { type Observed, read, time, type Who } from './adapter.ts'
+import type { Delivery } from './github-delivery.ts'
 
 const zeros = /^0+$/
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit id of 40 or 64 hex digits')
@@ -61,7 +61,16 @@ const pushed = z.looseObject({
   sender: account.nullish(),
   head_commit: z.looseObject({ id: sha, timestamp: time }).nullish(),
   commits: z
-    .array(z.looseObject({ id: sha, message: z.string(), timestamp: time, author: gitPerson.nullable(), committer: gitPerson.nullable(), url: z.string().optional() }))
+    .array(
+      z.looseObject({
+        id: sha,
+        message: z.string(),
+        timestamp: time,
+        author: gitPerson.nullable(),
+        committer: gitPerson.nullable(),
+        url: z.string().optional(),
+      }),
+    )
     .default([]),
 })
 type Push = z.output<typeof pushed>
@@ -101,7 +110,12 @@ function committed(event: Push, commit: Commit, { id, who, branch }: { id: strin
     ...(head ? { reaches: [...event.commits.map((other) => other.id).filter((other) => other !== commit.id), ...before] } : {}),
     message: commit.message,
     committed_at: commit.timestamp,
-    contributors: contributors(who, [['author', commit.author], ...coAuthors(commit.message), ['committer', commit.committer], ['pusher', pusher]]),
+    contributors: contributors(who, [
+      ['author', commit.author],
+      ...coAuthors(commit.message),
+      ['committer', commit.committer],
+      ['pusher', pusher],
+    ]),
     ...(branch ? { branch } : {}),
     ...(commit.url ? { url: commit.url } : {}),
   })

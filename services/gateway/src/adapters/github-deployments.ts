@@ -2,7 +2,7 @@ import { deployment } from '@rondo/contracts/intake'
 import { z } from 'zod'
 import { type Observed, read, time } from './adapter.ts'
 import { repositorySchema } from './github-code.ts'
-import type { Delivery } from './github.ts'
+import type { Delivery } from './github-delivery.ts'
 
 /** `inactive` says that a newer one took over, not that this one failed. */
 const states = {
@@ -19,7 +19,10 @@ const states = {
 const digest = z.string().regex(/^[a-z0-9]+:[0-9a-f]{32,}$/)
 /** The deployer may name what it ships in the payload: `{"artifact": "sha256:…"}`, as an object or as text of one. */
 function artifactIn(payload: unknown): string | undefined {
-  const found = typeof payload === 'string' ? /"artifact"\s*:\s*"([^"]+)"/.exec(payload)?.[1] : z.looseObject({ artifact: z.string() }).safeParse(payload).data?.artifact
+  const found =
+    typeof payload === 'string'
+      ? /"artifact"\s*:\s*"([^"]+)"/.exec(payload)?.[1]
+      : z.looseObject({ artifact: z.string() }).safeParse(payload).data?.artifact
   return digest.safeParse(found).data
 }
 

@@ -1,9 +1,9 @@
 import { issue as issueFacts, release as releaseFacts } from '@rondo/contracts/intake'
 import { z } from 'zod'
-import { type Observed, read, time, type Who } from './adapter.ts'
-import { type Delivery, unsupportedAction } from './github.ts'
-import { account, repositorySchema } from './github-code.ts'
 import { deletedAccount, type Identity } from '../identity.ts'
+import { type Observed, read, time, type Who } from './adapter.ts'
+import { account, repositorySchema } from './github-code.ts'
+import { type Delivery, unsupportedAction } from './github-delivery.ts'
 
 const person = (who: Who, identity: Identity | null) => who(identity) ?? deletedAccount
 
@@ -24,7 +24,8 @@ const issueSchema = z.looseObject({
 
 export function issue({ id, body, who }: Delivery): readonly Observed[] {
   const { action, issue: reported, repository: known } = read(issueSchema, body)
-  if (action === 'deleted' || action === 'transferred') unsupportedAction('issues', action, ['opened', 'edited', 'closed', 'reopened', 'labeled', 'unlabeled', 'assigned'])
+  if (action === 'deleted' || action === 'transferred')
+    unsupportedAction('issues', action, ['opened', 'edited', 'closed', 'reopened', 'labeled', 'unlabeled', 'assigned'])
   const { repository, source } = known
   const { number, title, state, labels, html_url, updated_at } = reported
   const fact = issueFacts.observed({

@@ -3,7 +3,7 @@ import type { Instant } from '@rondo/kernel'
 import { z } from 'zod'
 import { type Observed, read, time } from './adapter.ts'
 import { repositorySchema } from './github-code.ts'
-import type { Delivery } from './github.ts'
+import type { Delivery } from './github-delivery.ts'
 
 type Outcome = NonNullable<Parameters<typeof build.observed>[0]['outcome']>
 /** Each is itself; only success is a pass. */
@@ -24,7 +24,8 @@ const conclusion = z
   .transform((text, context) => {
     if (text == null) return undefined
     const outcome = outcomes[text]
-    if (!outcome) context.addIssue({ code: 'custom', message: `"${text}" is not a conclusion that is known here: ${Object.keys(outcomes).join(', ')}` })
+    if (!outcome)
+      context.addIssue({ code: 'custom', message: `"${text}" is not a conclusion that is known here: ${Object.keys(outcomes).join(', ')}` })
     return outcome ?? z.NEVER
   })
 const status = z.enum(['queued', 'requested', 'waiting', 'pending', 'in_progress', 'completed'])
@@ -54,7 +55,11 @@ export function workflowRun({ id, body }: Delivery): readonly Observed[] {
   const { workflow_run: run, repository: known } = read(workflowRunSchema, body)
   const { repository, source } = known
   const phase = phaseOf(run.status)
-  const at: Record<typeof phase, Instant> = { queued: run.created_at, started: run.run_started_at ?? run.updated_at, finished: run.updated_at }
+  const at: Record<typeof phase, Instant> = {
+    queued: run.created_at,
+    started: run.run_started_at ?? run.updated_at,
+    finished: run.updated_at,
+  }
   const fact = build.observed({
     source,
     build: `workflow_run/${run.id}`,

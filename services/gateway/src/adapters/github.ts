@@ -1,18 +1,11 @@
-import { DomainError, refuse } from '@rondo/kernel'
-import { type Adapted, type Observed, read, type Who } from './adapter.ts'
+import { DomainError } from '@rondo/kernel'
+import { z } from 'zod'
+import { type Adapted, read } from './adapter.ts'
+import { pullRequest, push } from './github-code.ts'
+import type { Delivery, GithubHandler } from './github-delivery.ts'
 import { deploymentStatus } from './github-deployments.ts'
 import { issue, issueComment, release } from './github-issues.ts'
-import { pullRequest, push } from './github-code.ts'
 import { checkRun, workflowRun } from './github-runs.ts'
-import { z } from 'zod'
-
-/** What one event of GitHub's becomes. `id` makes the parts of a delivery distinct. */
-export interface Delivery {
-  readonly id: string
-  readonly body: unknown
-  readonly who: Who
-}
-export type GithubHandler = (delivery: Delivery) => readonly Observed[]
 
 const handlers: Readonly<Record<string, GithubHandler>> = {
   push,
@@ -48,11 +41,13 @@ export function adaptGithub(event: string, delivery: Delivery): Adapted {
   const handler = handlers[event]
   if (handler) return { events: handler({ ...delivery, body: read(z.looseObject({}), delivery.body) }), refused: [] }
   const reason = unsupportedGithubEvents[event]
-  throw new DomainError('unsupported', reason ? `GitHub's ${event} is not used: ${reason}` : `GitHub's event "${event}" is not known here; supported: ${Object.keys(handlers).join(', ')}`, {
-    path: 'X-GitHub-Event',
-  })
+  throw new DomainError(
+    'unsupported',
+    reason
+      ? `GitHub's ${event} is not used: ${reason}`
+      : `GitHub's event "${event}" is not known here; supported: ${Object.keys(handlers).join(', ')}`,
+    {
+      path: 'X-GitHub-Event',
+    },
+  )
 }
-
-/** For an `action` that says nothing Rondo uses. */
-export const unsupportedAction = (event: string, action: string, supported: readonly string[]): never =>
-  refuse('unsupported', `${event} "${action}" is not used; supported: ${supported.join(', ')}`, { path: 'action' })

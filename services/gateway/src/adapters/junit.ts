@@ -40,7 +40,11 @@ const otherFormats: Readonly<Record<string, string>> = {
 /** A report's bytes as text: by its byte order mark or declared encoding, UTF-8 otherwise. */
 function decode(body: Uint8Array): string {
   const start = new TextDecoder('latin1').decode(body.subarray(0, 200))
-  const encoding = start.startsWith('ÿþ') ? 'utf-16le' : start.startsWith('þÿ') ? 'utf-16be' : (/^[^<]*<\?xml[^>]*\bencoding=["']([\w.:-]+)["']/.exec(start)?.[1] ?? 'utf-8')
+  const encoding = start.startsWith('ÿþ')
+    ? 'utf-16le'
+    : start.startsWith('þÿ')
+      ? 'utf-16be'
+      : (/^[^<]*<\?xml[^>]*\bencoding=["']([\w.:-]+)["']/.exec(start)?.[1] ?? 'utf-8')
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(body)
   } catch (error) {
@@ -54,11 +58,24 @@ const legal = (xml: string) =>
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that XML forbids
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd')
     .toWellFormed()
-    .replace(/&#(x[0-9a-f]+|\d+);/gi, (reference, code: string) => (isLegal(Number(code.toLowerCase().startsWith('x') ? `0${code}` : code)) ? reference : '\ufffd'))
-const isLegal = (code: number) => code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0xfffd) || (code >= 0x10000 && code <= 0x10ffff)
+    .replace(/&#(x[0-9a-f]+|\d+);/gi, (reference, code: string) =>
+      isLegal(Number(code.toLowerCase().startsWith('x') ? `0${code}` : code)) ? reference : '\ufffd',
+    )
+const isLegal = (code: number) =>
+  code === 9 ||
+  code === 10 ||
+  code === 13 ||
+  (code >= 0x20 && code <= 0xd7ff) ||
+  (code >= 0xe000 && code <= 0xfffd) ||
+  (code >= 0x10000 && code <= 0x10ffff)
 
 const results: Readonly<Record<string, Attempt['outcome']>> = { failure: 'failed', error: 'error', skipped: 'skipped' }
-const earlierResults: Readonly<Record<string, Attempt['outcome']>> = { flakyFailure: 'failed', flakyError: 'error', rerunFailure: 'failed', rerunError: 'error' }
+const earlierResults: Readonly<Record<string, Attempt['outcome']>> = {
+  flakyFailure: 'failed',
+  flakyError: 'error',
+  rerunFailure: 'failed',
+  rerunError: 'error',
+}
 
 /** `2,503.1` and `1:23:45` are written too; what is no time is none. */
 function seconds(text: string | undefined): { seconds?: number } {
@@ -89,22 +106,35 @@ class Reader {
     if (name === 'testsuite') this.suite(attributes)
     else if (name !== 'testsuites') {
       const other = otherFormats[name]
-      refuse(other ? 'unsupported' : 'invalid', other ? `a ${other} report (<${name}>); JUnit XML is read here` : `no JUnit report: the root element is <${name}>, not <testsuites> or <testsuite>`, { path: name })
+      refuse(
+        other ? 'unsupported' : 'invalid',
+        other
+          ? `a ${other} report (<${name}>); JUnit XML is read here`
+          : `no JUnit report: the root element is <${name}>, not <testsuites> or <testsuite>`,
+        { path: name },
+      )
     }
   }
 
   private suite(attributes: Readonly<Record<string, string>>) {
     const parent = this.open.at(-1)
     if (parent) parent.children++
-    const suite = { path: [...(parent?.path ?? []), attributes['name'] ?? ''], tests: 0, children: 0 }
+    const suite = { path: [...(parent?.path ?? []), attributes.name ?? ''], tests: 0, children: 0 }
     this.suites.push(suite)
     this.open.push(suite)
   }
 
   private testcase(attributes: Readonly<Record<string, string>>) {
-    const notRun = attributes['status'] === 'notrun' || attributes['status'] === 'disabled' || attributes['result'] === 'suppressed'
-    const own: Attempt = { outcome: notRun ? 'skipped' : 'passed', ...seconds(attributes['time']) }
-    this.row = { suite: this.open.at(-1)?.path ?? [], classname: attributes['classname'] ?? '', name: attributes['name'] ?? '', earlier: [], later: [], own }
+    const notRun = attributes.status === 'notrun' || attributes.status === 'disabled' || attributes.result === 'suppressed'
+    const own: Attempt = { outcome: notRun ? 'skipped' : 'passed', ...seconds(attributes.time) }
+    this.row = {
+      suite: this.open.at(-1)?.path ?? [],
+      classname: attributes.classname ?? '',
+      name: attributes.name ?? '',
+      earlier: [],
+      later: [],
+      own,
+    }
     const suite = this.open.at(-1)
     if (suite) suite.tests++
     this.rows.push(this.row)
@@ -116,7 +146,7 @@ class Reader {
     if (!outcome) return
     // An error of a suite itself (its set-up broke) is a row of its own, or it would vanish
     const row = this.row ?? this.suiteRow(outcome)
-    const attempt = { outcome, ...(attributes['message'] ? { message: attributes['message'].slice(0, maxMessage) } : {}) }
+    const attempt = { outcome, ...(attributes.message ? { message: attributes.message.slice(0, maxMessage) } : {}) }
     if (!row) return
     if (name.startsWith('flaky')) row.earlier.push(attempt)
     else if (earlier) row.later.push(attempt)

@@ -26,12 +26,12 @@ interface ReportRow {
   readonly event_ids: readonly string[]
 }
 
-/** Reports added up by hour and artifact: what a rate needs, however many reporters there are. */
+/** Reports added up by hour and artifact: what a rate needs, however many reporters there are. Those that name no artifact stay single: what served is looked up by their span. */
 const buckets = `
   select artifact, min(started_at) as "from", max(ended_at) as "to", sum(events)::text as events, sum(requests)::text as requests
     from traffic
    where place = $1 and ended_at > $2 and ended_at <= $3 and started_at >= $4
-   group by artifact, left(ended_at, 13)
+   group by artifact, case when artifact = '' then started_at || ended_at else left(ended_at, 13) end
    order by max(ended_at), artifact`
 
 /** Reports that counted an event, earliest first; ids of more than 1000 are not shown (their number is). */
@@ -52,7 +52,11 @@ const nothing = ''
 const queries = (sql: Sql) => ({
   /** `from`: reports that began earlier are left out. */
   buckets: async (place: string, { after, until }: Window, from: Instant = nothing): Promise<readonly Bucket[]> =>
-    (await sql<BucketRow>(buckets, [place, after, until, from])).map((row) => ({ ...row, events: Number(row.events), requests: Number(row.requests) })),
+    (await sql<BucketRow>(buckets, [place, after, until, from])).map((row) => ({
+      ...row,
+      events: Number(row.events),
+      requests: Number(row.requests),
+    })),
   events: async (place: string, { after, until }: Window, from: Instant = nothing): Promise<readonly EventRow[]> =>
     (await sql<ReportRow>(reports, [place, after, until, from])).map((row) => ({ ...row, events: Number(row.events) })),
 })

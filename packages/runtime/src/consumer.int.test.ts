@@ -1,0 +1,204 @@
+import type { Bus } from '@rondo/bus'
+import { type CloudEventRecord, toIntakeRecord, toRecord } from '@rondo/contracts/cloudevents'
+import { type Envelope, facts, stream, tell, versions, when } from '@rondo/kernel'
+import type { OpenLedger } from '@rondo/ledger'
+import { eventually, freshDatabase, needs } from '@rondo/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { readConfig } from './config.ts'
+import { type RunningConsumer, startConsumer } from './consumer.ts'
+import { openBus, openServiceLedger } from './engines.ts'
+import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { reactionTable } from './reaction-table.ts'
+import type { Service } from './service.ts'
+import { tracerOf } from './telemetry.ts'
+
+const v1 = z.object({ to: z.array(z.string()), text: z.string() })
+const outside = facts('rondo.intake.alert', { observed: v1 })
+const foreign = facts('rondo.builds.change', { recorded: v1, ignored: z.object({}) })
+const newer = facts('rondo.builds.change', { recorded: versions(v1, [v1.extend({ more: z.string() }), (old) => ({ ...old, more: '' })]) })
+
+const fact = facts('rondo.tally.box', { put: z.object({ text: z.string() }) })
+const box = stream('box', fact, { texts: [] as string[] })({
+  fold: 1,
+  asks: {},
+  tells: { put: (_, { text }: { text: string }) => [fact.put({ text })] },
+  evolve: { put: ({ texts }, { text }) => ({ texts: [...texts, text] }) },
+  keys: {},
+})
+const puts = ({ to, text }: z.infer<typeof v1>) => to.map((id) => tell(box, id, 'put', { text }))
+const service: Service = {
+  name: 'tally',
+  streams: [box],
+  reactions: [when(outside.observed, ({ data }) => puts(data)), when(foreign.recorded, ({ data }) => puts(data))],
+  rpc: {},
+  onConflict: ({ id }) => [tell(box, 'conflicts', 'put', { text: id })],
+}
+
+const { met } = needs('postgres18')
+const config = async () => readConfig({ RONDO_DATABASE_URL: await freshDatabase(), RONDO_PARTITIONS: '1' })
+const lines: string[] = []
+const log = createLog('warn', { write: (line: string) => lines.push(line) })
+const topic = 'rondo.builds.v1'
+let bus: Bus
+let ledger: OpenLedger
+let consumer: RunningConsumer | undefined
+
+const consume = async (changed: Partial<Service> = {}) => {
+  const one = { ...service, ...changed }
+  const spanning = { tracer: tracerOf('tally'), group: 'rondo.tally', system: 'postgresql', publicUrl: '' }
+  consumer = await startConsumer({ service: one, table: reactionTable(one), ledger, bus, log, metrics: createMetrics(), spanning })
+}
+beforeEach(async () => {
+  if (!met) return
+  const settings = await config()
+  bus = await openBus([service], settings, log)
+  ledger = await openServiceLedger(service, settings, log)
+})
+afterEach(async () => {
+  await consumer?.stop()
+  consumer = undefined
+  await bus?.close()
+  await ledger?.close()
+})
+
+const event = (position: number, data: object, changed: Partial<Envelope> = {}): Envelope => ({
+  id: `00000000-0000-5000-8000-${String(position).padStart(12, '0')}`,
+  stream: 'change',
+  streamId: `c-${position}`,
+  version: 1,
+  position,
+  partition: 0,
+  type: foreign.recorded.base,
+  schemaVersion: 1,
+  data,
+  occurredAt: '2026-11-25T09:00:00.000000Z',
+  recordedAt: '2026-11-25T09:00:01.000000Z',
+  actor: 'person:ada',
+  correlationId: 'c',
+  causationId: 'c',
+  loopIds: [],
+  ...changed,
+})
+const put = (position: number, text = String(position), changed: Partial<Envelope> = {}) => event(position, { to: ['a'], text }, changed)
+const record = (one: Envelope, previous = one.position - 1, epoch = 1) => toRecord(one, { previous, epoch })
+const send = (...records: readonly CloudEventRecord[]) => bus.send(topic, records)
+const texts = async (id = 'a') => (await ledger.read.load(box, id)).texts
+const seen = (expected: readonly string[], id = 'a') =>
+  eventually(async () => JSON.stringify(await texts(id)) === JSON.stringify(expected), { within: 10_000 })
+const standsStill = (reason: RegExp) => eventually(() => consumer?.paused.find((one) => reason.test(one.reason)), { within: 10_000 })
+
+describe('facts of another ledger', () => {
+  test('are applied once, in order, whatever comes again', async () => {
+    await send(record(put(1)), record(put(2)), record(put(1)), record(put(2)), record(put(3)))
+    await consume()
+    await seen(['1', '2', '3'])
+    await consumer?.stop()
+    await send(record(put(3)), record(put(4)))
+    await consume()
+    await seen(['1', '2', '3', '4'])
+  })
+
+  test('of no interest only move the checkpoint', async () => {
+    await send(...Array.from({ length: 50 }, (_, n) => record(event(n + 1, {}, { type: foreign.ignored.base }))), record(put(51)))
+    await consume()
+    await seen(['51'])
+    await send(record(event(52, {}, { type: foreign.ignored.base })))
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 52, { within: 10_000 })
+  })
+
+  test('that are missing stop the partition with the command that brings them back; then it goes on', async () => {
+    await send(record(put(1)), record(put(4), 3))
+    await consume()
+    const { reason } = await standsStill(/position 2 is wanted/)
+    expect(reason).toContain('"rondo replay builds --partition 0 --from 2" closes the gap')
+    expect(await texts()).toEqual(['1'])
+    await send(record(put(2)), record(put(3)), record(put(4)))
+    consumer?.resume(topic, 0)
+    await seen(['1', '2', '3', '4'])
+  })
+
+  test('are found again where the stored offset no longer fits', async () => {
+    await send(record(put(1)), record(put(2)), record(put(3)))
+    await consume()
+    await seen(['1', '2', '3'])
+    await consumer?.stop()
+    for (const offset of [99, 0]) {
+      await ledger.sql('update checkpoint set next_offset = $1', [offset])
+      await send(record(put(offset === 99 ? 4 : 5)))
+      await consume()
+      await eventually(async () => (await texts()).length === (offset === 99 ? 4 : 5), { within: 10_000 })
+      await consumer?.stop()
+    }
+    expect(await texts()).toEqual(['1', '2', '3', '4', '5'])
+  })
+
+  test('of a raised epoch go on from what is known', async () => {
+    await send(
+      record(put(1)),
+      record(put(2)),
+      record(put(3)),
+      record(put(2, 'other', { id: '00000000-0000-5000-8000-999999999999' }), 1, 2),
+      record(put(3, 'next', { id: '00000000-0000-5000-8000-999999999998' }), 2, 2),
+    )
+    await consume()
+    await seen(['1', '2', '3', 'other', 'next'])
+  })
+
+  test('of a newer version wait for a newer program and are not parked', async () => {
+    await send(record(put(1)), record(event(2, { to: ['a'], text: '2', more: 'x' }, { schemaVersion: 2 })), record(put(3)))
+    await consume()
+    await standsStill(/known? it up to 1|knows it up to 1/)
+    expect(await texts()).toEqual(['1'])
+    expect(await ledger.parkedKeys()).toEqual([])
+    await consumer?.stop()
+    await consume({ reactions: [when(newer.recorded, ({ data }) => puts(data))] })
+    await seen(['1', '2', '3'])
+  })
+
+  test('with more than 500 tells are done in steps, once each', async () => {
+    const to = Array.from({ length: 1234 }, (_, n) => `box-${n}`)
+    await send(record(event(1, { to, text: 'x' })))
+    await consume()
+    for (const id of ['box-0', 'box-700', 'box-1233']) await seen(['x'], id)
+    expect((await ledger.head()).position).toBe(1234)
+  })
+
+  test('that do not fit their schema are parked with the reason', async () => {
+    await send(record(event(1, { to: 'nobody' })), record(put(2)))
+    await consume()
+    await seen(['2'])
+    expect(await ledger.parkedKeys()).toMatchObject([{ key: 'change/c-1', reason: expect.stringContaining('ZodError'), waiting: 1 }])
+  })
+})
+
+describe('intake', () => {
+  const observed = (id: string, text: string) => {
+    const {
+      stream: _1,
+      streamId: _2,
+      version: _3,
+      position: _4,
+      partition: _5,
+      recordedAt: _6,
+      ...rest
+    } = event(1, { to: ['a'], text }, { type: outside.observed.base, id })
+    return toIntakeRecord({ ...rest, key: id })
+  }
+  const sendIntake = (...records: readonly CloudEventRecord[]) => bus.send('rondo.intake.v1', records)
+  const [one, two] = ['00000000-0000-5000-8000-00000000000a', '00000000-0000-5000-8000-00000000000b']
+
+  test('is taken once by its id; another content is a conflict, and the first stands', async () => {
+    await sendIntake(observed(one, 'first'), observed(one, 'first'), observed(one, 'other'), observed(two, 'second'))
+    await consume()
+    await seen(['first', 'second'])
+    await seen([one], 'conflicts')
+    expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 1 })
+    await consumer?.stop()
+    await sendIntake(observed(one, 'first'), observed(one, 'other'))
+    await consume()
+    await eventually(async () => (await ledger.known(one))?.duplicates === 2, { within: 10_000 })
+    expect(await texts('conflicts')).toEqual([one])
+  })
+})

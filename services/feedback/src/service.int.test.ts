@@ -1,0 +1,151 @@
+import { eventually, freshDatabase, needs } from '@rondo/testkit'
+import pg from 'pg'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { requirementsStandIn } from '../test/requirements.ts'
+import { as, running, type TestRun } from '../test/running.ts'
+import { feedback } from './service.ts'
+
+const needed = needs('postgres18')
+let process: TestRun
+let database: pg.Client
+needed.beforeAll(async () => {
+  const url = await freshDatabase()
+  process = await running([requirementsStandIn, feedback], url)
+  database = new pg.Client({ connectionString: url })
+  await database.connect()
+})
+afterEach((context) => {
+  if (context.task.result?.state === 'fail') console.log(process?.log.join(''))
+})
+afterAll(async () => {
+  await database?.end()
+  await process?.stop()
+})
+
+type Answer = Record<string, unknown>
+const call = (method: string, request: Answer, role: Parameters<typeof as>[0] = 'product_owner') =>
+  process.channels.call('feedback', `rondo.feedback.v1.Feedback/${method}`, request, as(role)) as Promise<Answer>
+const requirement = (method: string, request: Answer) =>
+  process.channels.call('requirements', `rondo.requirements.v1.Requirements/${method}`, request, as('product_owner'))
+const submit = (item_id: string, rest: Answer = {}) =>
+  call('Submit', { item_id, service: 'shop', text: `text of ${item_id}`, requester_id: `requester of ${item_id}`, ...rest }, 'reporter')
+const notices = async (requirement_id: string) => (await call('ListNotices', { requirement_id })).notices as Answer[]
+
+/** The first entries of a subscription, which is then closed. */
+async function entries(request: Answer, count: number): Promise<Answer[]> {
+  const end = new AbortController()
+  const seen: Answer[] = []
+  for await (const entry of process.channels.stream('feedback', 'rondo.feedback.v1.Feedback/Subscribe', request, {
+    ...as('product_owner'),
+    signal: end.signal,
+  })) {
+    seen.push(entry)
+    if (seen.length === count) break
+  }
+  end.abort()
+  return seen
+}
+
+describe('feedback', () => {
+  test('is submitted, voted for, linked; and its requesters are told when it is verified', async () => {
+    expect(await submit('A-1')).toEqual({ item_id: 'A-1', version: '1' })
+    await call('Vote', { item_id: 'A-1', requester_id: 'r-2' }, 'reporter')
+    await requirement('Raise', { requirement_id: 'REQ-A', title: 'checkout fails', service: 'shop' })
+    await call('Link', { item_id: 'A-1', requirement_id: 'REQ-A' })
+    expect(await call('GetItem', { item_id: 'A-1' }, 'auditor')).toMatchObject({
+      item: { phase: 'linked', requirement_ids: ['REQ-A'], votes: 1, requester_id: 'requester of A-1' },
+    })
+    await requirement('Verify', { requirement_id: 'REQ-A' })
+    const told = await eventually(
+      async () => ((found) => found.length === 2 && found.every(({ delivered_at }) => delivered_at) && found)(await notices('REQ-A')),
+      { within: 20_000 },
+    )
+    expect(told).toMatchObject([
+      { kind: 'verified', text: '"checkout fails" is verified in production', via: 'feedback stream' },
+      { kind: 'verified' },
+    ])
+    const lines = await entries({ from: 'start', requirement_id: 'REQ-A' }, 5)
+    expect(lines.map(({ kind, phase }) => [kind, phase])).toEqual([
+      ['requirement', 'draft'],
+      ['requirement', 'released'],
+      ['requirement', 'verified'],
+      ['notice', ''],
+      ['notice', ''],
+    ])
+  })
+
+  test('can be erased as far as persons go, and the history stays', async () => {
+    await submit('B-1', { contact: { name: 'Ada', address: 'ada@example.org' } })
+    const contacts = async () => (await database.query('select name from feedback.contact where requester = $1', ['requester of B-1'])).rows
+    expect(await contacts()).toEqual([{ name: 'Ada' }])
+    const events = await database.query("select count(*)::int as n from feedback.event where data::text like '%ada@example.org%'")
+    expect(events.rows).toEqual([{ n: 0 }])
+    await eventually(() => call('EraseRequester', { requester_id: 'requester of B-1' }), { within: 20_000 })
+    expect(await contacts()).toEqual([])
+    expect(await call('GetItem', { item_id: 'B-1' })).toMatchObject({ item: { text: 'text of B-1' } })
+    await requirement('Raise', { requirement_id: 'REQ-B', title: 'b', service: 'shop' })
+    await call('Link', { item_id: 'B-1', requirement_id: 'REQ-B' })
+    await requirement('Decline', { requirement_id: 'REQ-B', reason: 'no' })
+    await entries({ from: 'start', requirement_id: 'REQ-B', kinds: ['requirement'] }, 2)
+    expect(await notices('REQ-B')).toEqual([])
+  })
+
+  test('refuses with the place of what is wrong', async () => {
+    await submit('C-1')
+    const bad = [
+      ['Submit', { item_id: 'C-1', service: 's', text: 't' }, 'already_exists', 'item_id'],
+      ['Submit', { service: 's', text: '' }, 'invalid', 'text'],
+      ['Submit', { service: 's', text: 't', channel: 'issue' }, 'invalid', 'channel'],
+      ['GetItem', { item_id: 'C-404' }, 'not_found', 'item_id'],
+      ['Link', { item_id: 'C-404', requirement_id: 'REQ-1' }, 'not_found', 'item_id'],
+      ['EraseRequester', { requester_id: 'nobody' }, 'not_found', 'requester_id'],
+      ['ListItems', { phase: 'gone' }, 'invalid', 'phase'],
+    ] as const
+    for (const [method, request, code, path] of bad)
+      await expect(call(method, request), `${method} ${path}`).rejects.toMatchObject({ code, details: { path } })
+    await expect(call('Link', { item_id: 'C-1', requirement_id: 'REQ-1' }, 'reporter')).rejects.toMatchObject({ code: 'forbidden' })
+  })
+
+  test('is listed by service, phase and requirement, page by page', async () => {
+    for (const id of ['D-1', 'D-2', 'D-3']) await submit(id, { service: 'lists' })
+    await call('Link', { item_id: 'D-2', requirement_id: 'REQ-D' })
+    const list = async (request: Answer) => {
+      const { items, next_page_token } = await call('ListItems', { service: 'lists', ...request })
+      return { ids: (items as Answer[]).map(({ item_id }) => item_id), next: next_page_token }
+    }
+    const first = await list({ order: 'occurred_at', page_size: 2 })
+    expect(first.ids).toEqual(['D-1', 'D-2'])
+    expect(await list({ order: 'occurred_at', page_size: 2, page_token: first.next })).toEqual({ ids: ['D-3'], next: '' })
+    expect((await list({ phase: 'linked' })).ids).toEqual(['D-2'])
+    expect((await list({ requirement_id: 'REQ-D' })).ids).toEqual(['D-2'])
+  })
+})
+
+describe('the feedback stream', () => {
+  test('goes on after a cursor, and answers one that leads nowhere', async () => {
+    for (const id of ['E-1', 'E-2', 'E-3']) await submit(id, { service: 'stream' })
+    const all = await entries({ from: 'start', service: 'stream' }, 3)
+    expect(all.map(({ text }) => text).sort()).toEqual(['text of E-1', 'text of E-2', 'text of E-3'])
+    expect(await entries({ cursor: all[0]?.cursor, service: 'stream' }, 2)).toEqual(all.slice(1))
+    const [epoch] = Buffer.from(String(all[0]?.cursor), 'base64url').toString().split('.')
+    const cursor = (text: string) => Buffer.from(text).toString('base64url')
+    await expect(entries({ cursor: cursor(`${epoch}.99999999`) }, 1)).rejects.toMatchObject({ code: 'stale_cursor' })
+    await expect(entries({ cursor: cursor(`${Number(epoch) + 1}.1`) }, 1)).rejects.toMatchObject({ code: 'stale_cursor' })
+    await expect(entries({ cursor: 'nonsense' }, 1)).rejects.toMatchObject({ code: 'invalid' })
+    await expect(entries({ kinds: ['gossip'] }, 1)).rejects.toMatchObject({ code: 'invalid' })
+  })
+
+  test('begins now unless told, and is live', async () => {
+    const seen = entries({ service: 'live' }, 1)
+    let n = 0
+    await eventually(
+      async () => {
+        n += 1
+        await submit(`F-${n}`, { service: 'live' })
+        return Promise.race([seen.then(() => true), Promise.resolve(false)])
+      },
+      { within: 20_000, every: 100 },
+    )
+    expect(await seen).toMatchObject([{ kind: 'feedback', service: 'live' }])
+  })
+})
