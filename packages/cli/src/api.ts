@@ -7,9 +7,11 @@ import { CliError, exitOf } from './exit.ts'
 export interface Api {
   readonly url: string
   /** A unary RPC as JSON, e.g. `rondo.requirements.v1.Requirements/Refine`. */
-  rpc<Response>(method: string, request: object): Promise<Response>
+  rpc<Response>(method: string, request: object, options?: { readonly messageId?: string }): Promise<Response>
   /** A plain request; refused answers reject with the server's sentence. */
   request(method: 'GET' | 'POST', path: string, options?: { readonly body?: string | Uint8Array; readonly headers?: Readonly<Record<string, string>> }): Promise<unknown>
+  /** A GET whose answer is read whatever its status (`/readyz` says 503 and why). */
+  look(path: string): Promise<unknown>
   /** Server-sent events, from where `lastId` says. Ends when the server does. */
   events(path: string, options: { readonly lastId?: string; readonly signal?: AbortSignal }): AsyncIterable<{ readonly id: string; readonly event: string; readonly data: unknown }>
   /** The same server with another token. */
@@ -58,29 +60,35 @@ const message = (error: unknown): string => {
 }
 
 export function createApi(url = urlOf(), token: () => string = tokenOf): Api {
-  const send = async (path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Response> => {
-    const headers = { authorization: `Bearer ${token()}`, ...init.headers }
-    let response: Response
+  const reach = async (path: string, init: RequestInit): Promise<Response> => {
     try {
-      response = await fetch(`${url}${path}`, { ...init, headers })
+      return await fetch(`${url}${path}`, init)
     } catch (error) {
       if (error instanceof Error && error.name === 'AbortError') throw error
       throw new CliError('failed', `no Rondo answers at ${url} (${message(error)}): start it with "npm start", or say where it is by RONDO_URL`)
     }
+  }
+  const send = async (path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Response> => {
+    const response = await reach(path, { ...init, headers: { authorization: `Bearer ${token()}`, ...init.headers } })
     if (!response.ok) throw refusal(response.status, await response.text())
     return response
   }
 
   return {
     url,
-    async rpc<Answer>(method: string, request: object) {
-      const response = await send(`/${method}`, { method: 'POST', body: JSON.stringify(request), headers: { 'content-type': 'application/json' } })
+    async rpc<Answer>(method: string, request: object, { messageId }: { readonly messageId?: string } = {}) {
+      const headers = { 'content-type': 'application/json', ...(messageId ? { 'x-rondo-message-id': messageId } : {}) }
+      const response = await send(`/${method}`, { method: 'POST', body: JSON.stringify(request), headers })
       return (await response.json()) as Answer
     },
     async request(method, path, { body, headers = {} } = {}) {
       const response = await send(path, { method, headers: { ...headers }, ...(body === undefined ? {} : { body: body as BodyInit }) })
       const type = response.headers.get('content-type') ?? ''
       return type.includes('json') ? response.json() : response.text()
+    },
+    async look(path) {
+      const response = await reach(path, {})
+      return response.json().catch(() => undefined)
     },
     async *events(path, { lastId, signal }) {
       const response = await send(path, { headers: { accept: 'text/event-stream', ...(lastId ? { 'last-event-id': lastId } : {}) }, ...(signal ? { signal } : {}) })

@@ -225,5 +225,7 @@ export const placement = facts('rondo.builds.placement', {
     revision: sha.optional(),
     share: z.number(),
     outcome: z.enum(['succeeded', 'rolled_back', 'removed']),
+    /** When it happened; the envelope's time may be that of a mapping that came later. */
+    at: instant,
   }),
 })

@@ -53,7 +53,8 @@ export const turn = facts('rondo.feedback.turn', {
     decision: z.enum(['verified', 'reopened', 'declined', 'merged', 'unmerged']),
     reason: z.string(),
   }),
-  moved: z.object({ requirement: name, environment: name, artifact: digest, inside: z.boolean() }),
+  /** Production places, service and environment; `at` orders them. */
+  moved: z.object({ requirement: name, place: name, artifact: digest, inside: z.boolean(), at: instant, basis: z.number().int() }),
 })
 
 /** The feedback stream: what production and customers say and what became of it, in one order. */

@@ -19,6 +19,9 @@ export const origin = z.object({ kind: z.enum(['person', 'signal', 'incident', '
 const raisedV1 = z.object({ title: name, service: name, problem: z.string().optional() })
 const raised = raisedV1.extend({ origin })
 
+/** `at` orders the moves of a place, whenever they are told; of two for one time, the one with the higher `basis` (what was known) holds. */
+const move = z.object({ service: name, environment: name, artifact: digest, production: z.boolean(), at: instant, basis: z.number().int() })
+
 export const requirement = facts('rondo.requirements.requirement', {
   /** Version 1 did not say where it came from; a problem has always come from a signal. */
   raised: versions(raisedV1, [
@@ -37,8 +40,8 @@ export const requirement = facts('rondo.requirements.requirement', {
   built: z.object({ artifact: digest, revision: sha.optional() }),
   /** An artifact that contains its change may not be released, by its latest gate decision. */
   held: z.object({ artifact: digest, verdict, reasons: z.array(z.string()) }),
-  entered: z.object({ environment: name, artifact: digest, production: z.boolean() }),
-  left: z.object({ environment: name, artifact: digest, production: z.boolean() }),
+  entered: move,
+  left: move,
   proof_opened: z.object({ proof: name, environment: name }),
   verified: z.object({ proof: name.optional(), by: actor.optional(), reason: z.string().optional() }),
   /** The proof could not decide; it is for a person now. */

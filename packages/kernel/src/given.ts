@@ -37,6 +37,11 @@ function orders<T>(items: readonly T[]): readonly (readonly T[])[] {
 export const at = <F extends Fact>(time: Instant, fact: F): F & { readonly occurredAt: Instant } => ({ ...fact, occurredAt: time })
 
 type Rules<S, Kind extends 'asks' | 'tells'> = S extends { readonly [K in Kind]: infer Table } ? Table : never
+type Try<Table, Outcome> = <Name extends keyof Table & string>(
+  rule: Name,
+  input?: InputOf<Table[Name]>,
+  context?: Partial<Context>,
+) => Outcome
 
 /** `given(stream, …facts).ask('name', input).then(…facts)`; `.refused(code)`; `.inAnyOrder().phase('…')`. */
 export function given<S extends AnyStream>(stream: S, ...history: readonly FactOf<S['facts']>[]) {
@@ -47,45 +52,41 @@ export function given<S extends AnyStream>(stream: S, ...history: readonly FactO
   }))
   const replay = (order = timed): StateOf<S> =>
     order.reduce((state, { fact, occurrence }) => evolve(stream, state, fact.verb, fact.data, occurrence), stream.initial as StateOf<S>)
-  const run = (kind: 'ask' | 'tell', rule: string, input: unknown, context: Partial<Context>) => {
-    const after = {
-      at: plus(start, facts.length * 60_000),
-      actor: 'person:somebody',
-      messageId: 'message-1',
-      streamId: 'stream-1',
-      ...context,
+  const run =
+    (kind: 'ask' | 'tell') =>
+    (rule: string, input?: unknown, context: Partial<Context> = {}) => {
+      const after = {
+        at: plus(start, facts.length * 60_000),
+        actor: 'person:somebody',
+        messageId: 'message-1',
+        streamId: 'stream-1',
+        ...context,
+      }
+      const { facts: made, refused } = decide({ kind, stream, id: after.streamId, rule, input }, replay(), after)
+      return {
+        then(...expected: readonly Fact[]) {
+          if (refused) throw new Error(`${rule} was refused: ${refused.code} ${refused.message}`)
+          same(`${stream.name} ${rule}`, shown(made), shown(expected))
+        },
+        nothing: () => same(`${stream.name} ${rule}`, refused ?? shown(made), []),
+        refused(code: ErrorCode, record: readonly Fact[] = []): DomainError {
+          if (!refused) throw new Error(`${rule} was not refused but made ${canonical(shown(made))}`)
+          same(`${stream.name} ${rule}: ${refused.message}`, refused.code, code)
+          same(`${stream.name} ${rule} leaves`, shown(made), shown(record))
+          return refused
+        },
+      }
     }
-    const { facts: made, refused } = decide({ kind, stream, id: after.streamId, rule, input }, replay(), after)
-    return {
-      then(...expected: readonly Fact[]) {
-        if (refused) throw new Error(`${rule} was refused: ${refused.code} ${refused.message}`)
-        same(`${stream.name} ${rule}`, shown(made), shown(expected))
-      },
-      nothing: () => same(`${stream.name} ${rule}`, refused ?? shown(made), []),
-      refused(code: ErrorCode, record: readonly Fact[] = []): DomainError {
-        if (!refused) throw new Error(`${rule} was not refused but made ${canonical(shown(made))}`)
-        same(`${stream.name} ${rule}: ${refused.message}`, refused.code, code)
-        same(`${stream.name} ${rule} leaves`, shown(made), shown(record))
-        return refused
-      },
-    }
-  }
   const inEvery = (states: () => readonly StateOf<S>[]) => ({
     states,
     phase: (expected: string) => states().forEach((state) => same(`phase of ${canonical(state)}`, stream.phase?.(state), expected)),
     state: (expected: StateOf<S>) => states().forEach((state) => same('state', state, expected, true)),
   })
+  const [ask, tell] = [run('ask'), run('tell')]
+  type Outcome = ReturnType<typeof ask>
   return {
-    ask: <Name extends keyof Rules<S, 'asks'> & string>(
-      rule: Name,
-      input?: InputOf<Rules<S, 'asks'>[Name]>,
-      context: Partial<Context> = {},
-    ) => run('ask', rule, input, context),
-    tell: <Name extends keyof Rules<S, 'tells'> & string>(
-      rule: Name,
-      input?: InputOf<Rules<S, 'tells'>[Name]>,
-      context: Partial<Context> = {},
-    ) => run('tell', rule, input, context),
+    ask: ask as Try<Rules<S, 'asks'>, Outcome>,
+    tell: tell as Try<Rules<S, 'tells'>, Outcome>,
     ...inEvery(() => [replay()]),
     inAnyOrder: () =>
       inEvery(() => {

@@ -14,11 +14,13 @@ export function parseInstant(text: string): Instant | undefined {
   // Date rolls 30 February over into March; a time that does not exist is refused instead
   if (Number.isNaN(wall.getTime()) || wall.toISOString().slice(0, 19) !== `${date}T${time}`) return undefined
   const utc = new Date(`${date}T${time}${zone.toUpperCase()}`)
-  if (Number.isNaN(utc.getTime())) return undefined
+  // An offset can lead out of the years 0000 to 9999, where the width is another
+  if (Number.isNaN(utc.getTime()) || utc.toISOString().length !== 24) return undefined
   return `${utc.toISOString().slice(0, 19)}.${fraction.padEnd(6, '0').slice(0, 6)}Z`
 }
 
 export const toInstant = (date: Date): Instant => `${date.toISOString().slice(0, -1)}000Z`
 /** Milliseconds since 1970; what lies below a millisecond is cut. */
 export const millis = (at: Instant): number => Date.parse(at)
-export const plus = (at: Instant, ms: number): Instant => toInstant(new Date(Date.parse(at) + ms))
+/** Whole milliseconds later; the microseconds stay. */
+export const plus = (at: Instant, ms: number): Instant => `${new Date(Date.parse(at) + ms).toISOString().slice(0, -1)}${at.slice(23)}`

@@ -12,23 +12,17 @@ export type Tell = Message<'tell'>
 export type Ask = Message<'ask'>
 
 type Rest<R> = undefined extends InputOf<R> ? [input?: InputOf<R>] : [input: InputOf<R>]
-
-/** What was seen elsewhere. */
-export function tell<S extends AnyStream, Name extends keyof S['tells'] & string>(
+type Say<Kind extends 'ask' | 'tell'> = <S extends AnyStream, Name extends keyof S[`${Kind}s`] & string>(
   stream: S,
   id: string,
   rule: Name,
-  ...[input]: Rest<S['tells'][Name]>
-): Tell {
-  return { kind: 'tell', stream, id, rule, input }
-}
+  ...input: Rest<S[`${Kind}s`][Name]>
+) => Message<Kind>
+const say =
+  <Kind extends 'ask' | 'tell'>(kind: Kind): Say<Kind> =>
+  (stream, id, rule, ...[input]) => ({ kind, stream, id, rule, input })
 
-/** What a person or client wants. */
-export function ask<S extends AnyStream, Name extends keyof S['asks'] & string>(
-  stream: S,
-  id: string,
-  rule: Name,
-  ...[input]: Rest<S['asks'][Name]>
-): Ask {
-  return { kind: 'ask', stream, id, rule, input }
-}
+/** What was seen elsewhere: `tell(stream, id, 'rule', input)`. */
+export const tell = say('tell')
+/** What a person or client wants: `ask(stream, id, 'rule', input)`. */
+export const ask = say('ask')

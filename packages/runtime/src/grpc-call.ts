@@ -30,7 +30,7 @@ interface Call {
   readonly cancelled: boolean
   once(event: 'cancelled', listener: () => void): unknown
 }
-interface Writable extends Call {
+export interface Writable extends Call {
   write(value: object): boolean
   once(event: string, listener: () => void): unknown
   removeListener(event: string, listener: () => void): unknown
@@ -110,14 +110,14 @@ async function drained(call: Writable, gone: AbortSignal): Promise<void> {
 }
 
 /** Writes no faster than the peer reads. */
-async function pump(call: Writable, answers: AsyncIterable<unknown>, gone: AbortSignal): Promise<void> {
+export async function pump(call: Writable, answers: AsyncIterable<unknown>, gone: AbortSignal): Promise<void> {
   for await (const answer of answers) {
     if (gone.aborted) return
     if (!call.write(answer as object)) await drained(call, gone)
   }
 }
 
-function goneOf(call: Call): AbortSignal {
+export function goneOf(call: Call): AbortSignal {
   const gone = new AbortController()
   if (call.cancelled) gone.abort()
   call.once('cancelled', () => gone.abort())

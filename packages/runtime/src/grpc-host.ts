@@ -1,4 +1,4 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { loading, protoFiles, protoFolder } from '@rondo/proto'
@@ -12,6 +12,8 @@ import { portError } from './start-error.ts'
 export interface GrpcHost {
   /** One row for each method of the proto's service, or it throws. */
   add(fullName: string, table: RpcTable, endpoint: Omit<Endpoint, 'method' | 'row'>): void
+  /** Handlers that are no rows (what is passed on to other processes). */
+  addRaw(fullName: string, definition: ServiceDefinition, handlers: UntypedServiceImplementation): void
   /** The port it listens on. Rejects with a sentence where that one is taken. */
   listen(host: string, port: number): Promise<number>
   setServing(serving: boolean): void
@@ -49,6 +51,10 @@ export function createGrpcHost(protos: protobuf.Root): GrpcHost {
         ([name, method]) => [name, handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name) })] as const,
       )
       server.addService(serviceDefinition(service), Object.fromEntries(handlers))
+      names.push(fullName)
+    },
+    addRaw(fullName, definition, handlers) {
+      server.addService(definition, handlers)
       names.push(fullName)
     },
     async listen(host, port) {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { as, runServices, type TestRun } from '../test/running.ts'
 import { countsService, testProtos, thingsService } from '../test/services.ts'
 import { findMethod } from './channels.ts'
+import type { Service } from './service.ts'
 import { fromStatus } from './status.ts'
 
 const { met } = needs('postgres18')
@@ -71,6 +72,12 @@ describe('a call', () => {
   })
 })
 
+describe('a deadline', () => {
+  test('ends a call on both sides', async () => {
+    await expect(note('a', 'one', { timeoutMs: 0 })).rejects.toMatchObject({ code: 'timed_out' })
+  })
+})
+
 describe('bytes that the proto does not describe', () => {
   const send = (value: object) => {
     const type = testProtos().lookupType('rondo.things.v1.NewerNoteRequest')
@@ -124,6 +131,61 @@ describe('a fact', () => {
     })
     expect(await counted('bad')).toBe('0')
     expect(await process.readiness()).toMatchObject({ ready: true })
+  })
+})
+
+describe('an operator', () => {
+  const ledgerCall = (method: string, request: object, role: 'operator' | 'auditor' = 'operator') =>
+    process.channels.call('counts', `rondo.ledger.v1.Ledger/${method}`, request as Record<string, unknown>, as(role))
+
+  test('retries and skips what is parked; nothing is lost and nothing done twice', async () => {
+    await note('bad', 'poison')
+    await note('bad', 'later')
+    const status = () => ledgerCall('Status', { service: 'counts' }, 'auditor')
+    await eventually(async () => JSON.stringify(await status()).includes('"waiting":"2"'), { within: 15_000 })
+    const { services } = (await status()) as { services: { parked_keys: { source: string; partition: number; key: string }[] }[] }
+    const { source, partition, key } = services[0]!.parked_keys[0]!
+    const parked = { service: 'counts', source, partition, key, why: 'looked at it' }
+    expect(await ledgerCall('RetryParked', parked)).toEqual({
+      applied: '0',
+      waiting: '2',
+      reason: expect.stringContaining('cannot be counted'),
+    })
+    expect(await ledgerCall('SkipParked', parked)).toMatchObject({ waiting: '1' })
+    expect(await ledgerCall('RetryParked', parked)).toEqual({ applied: '1', waiting: '0', reason: '' })
+    expect(await counted('bad')).toBe('1')
+    await expect(ledgerCall('RetryParked', parked)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(ledgerCall('SkipParked', parked, 'auditor')).rejects.toMatchObject({ code: 'forbidden' })
+    await note('bad', 'one more')
+    await eventually(async () => (await counted('bad')) === '2', { within: 15_000 })
+  })
+
+  test('replays without any effect on who has everything', async () => {
+    for (const text of ['one', 'two']) await note('a', text)
+    await eventually(async () => (await counted('a')) === '2', { within: 15_000 })
+    expect(await ledgerCall('Replay', { service: 'things', from_position: '1' })).toEqual({ sent: '4', last_position: '4' })
+    await note('a', 'three')
+    await eventually(async () => (await counted('a')) === '3', { within: 15_000 })
+    await expect(ledgerCall('Replay', { service: 'nobody', from_position: '1' })).rejects.toMatchObject({
+      code: 'not_found',
+      details: { path: 'service' },
+    })
+  })
+
+  test('reads what was recorded, from a cursor on', async () => {
+    for (const text of ['one', 'two']) await note('a', text)
+    const tail = async (cursor: string) => {
+      const events: { cursor: string; event: { type: string } }[] = []
+      const request = { service: 'things', cursor, until_head: true, types: ['rondo.things.thing.noted'] }
+      for await (const one of process.channels.stream('things', 'rondo.ledger.v1.Ledger/Tail', request, as('auditor')))
+        events.push(one as never)
+      return events
+    }
+    const [first, ...rest] = await tail('start')
+    expect(rest).toHaveLength(1)
+    expect(await tail(first!.cursor)).toEqual(rest)
+    await expect(tail('nonsense')).rejects.toMatchObject({ code: 'invalid' })
+    await expect(tail(Buffer.from('7.1').toString('base64url'))).rejects.toMatchObject({ code: 'stale_cursor' })
   })
 })
 
@@ -221,6 +283,27 @@ describe('the process', () => {
     await process.stop()
     expect(performance.now() - start).toBeLessThan(6000)
   })
+})
+
+test('the edge is one address for the services that run elsewhere', async () => {
+  const routes: Service = { name: 'edge', streams: [], reactions: [], rpc: {}, http: (app) => void app.get('/hello', async () => 'hello') }
+  const edge = await runServices([routes], { RONDO_DATABASE_URL: database }, { serviceAddresses: { things: process.addresses.grpc } })
+  try {
+    const noteThere = (role: 'developer' | 'auditor') =>
+      edge.channels.call('things', 'rondo.things.v1.Things/Note', { thing_id: 'a', text: 'one' }, { ...as(role), messageId: 'm-7' })
+    expect(await noteThere('developer')).toEqual({ thing_id: 'a', version: '2' })
+    expect(await note('a', 'one', { messageId: 'm-7' })).toEqual({ thing_id: 'a', version: '2' })
+    await expect(noteThere('auditor')).rejects.toMatchObject({ code: 'forbidden', details: { missing: ['developer'] } })
+    const seen: unknown[] = []
+    for await (const { text } of edge.channels.stream('things', 'rondo.things.v1.Things/Watch', { from_start: true }, as('reporter'))) {
+      seen.push(text)
+      break
+    }
+    expect(seen).toEqual(['one'])
+    expect(await (await fetch(`${edge.addresses.http}/hello`)).text()).toBe('hello')
+  } finally {
+    await edge.stop()
+  }
 })
 
 test('a database that is not there is named with its variable', async () => {

@@ -5,6 +5,7 @@ import type protobuf from 'protobufjs'
 import { createChannels } from './channels.ts'
 import type { Config } from './config.ts'
 import { openBus } from './engines.ts'
+import { forwardOthers } from './grpc-forward.ts'
 import { createGrpcHost, type GrpcHost } from './grpc-host.ts'
 import type { Host } from './host.ts'
 import { createHttpHost, type HttpHost } from './http-host.ts'
@@ -75,6 +76,12 @@ async function serve(
     for (const [fullName, table] of Object.entries(one.service.rpc)) grpc.add(fullName, table, { host, metrics })
     await one.service.http?.(http.app, host)
   }
+  if (services.some(({ service }) => service.http))
+    forwardOthers(
+      grpc,
+      common,
+      services.map(({ service }) => service.name),
+    )
   const [first] = services
   if (first) grpc.add(ledgerService, ledgerTable(services), { host: hostOf(first), metrics })
   shutdown.add('gRPC', (deadlineMs) => grpc.stop(deadlineMs))
@@ -110,10 +117,20 @@ export async function run(services: readonly Service[], config: Config, parts: P
   const shutdown = new Shutdown(log, config.shutdownTimeoutMs)
   if (parts.closeLast) shutdown.add('engines', parts.closeLast)
   for (const warning of config.warnings) log.warn(warning)
-  try {
-    return await started(services, config, log, shutdown, parts)
-  } catch (error) {
+  const stopped = Promise.withResolvers<void>()
+  let ignoreSignals: () => void = () => undefined
+  const stop = async () => {
     await shutdown.stop()
+    ignoreSignals()
+    log.flush()
+    stopped.resolve()
+  }
+  // From the beginning: who gives up on a slow start shall not leave an engine behind.
+  if (parts.signals ?? true) ignoreSignals = stopOnSignals(stop, log)
+  try {
+    return { ...(await started(services, config, log, shutdown, parts)), stop, stopped: stopped.promise }
+  } catch (error) {
+    await stop()
     throw error
   }
 }
@@ -123,8 +140,8 @@ async function started(
   config: Config,
   log: Logger,
   shutdown: Shutdown,
-  { signals = true, protos = loadProtos() }: Parts,
-): Promise<Running> {
+  { protos = loadProtos() }: Parts,
+): Promise<Pick<Running, 'addresses' | 'readiness'>> {
   startMetrics()
   const metrics = createMetrics()
   shutdown.add('telemetry', stopTelemetry)
@@ -153,19 +170,10 @@ async function started(
   })
   grpc.setServing(true)
 
-  const stopped = Promise.withResolvers<void>()
-  let ignoreSignals: () => void = () => undefined
-  const stop = async () => {
-    await shutdown.stop()
-    ignoreSignals()
-    log.flush()
-    stopped.resolve()
-  }
-  if (signals) ignoreSignals = stopOnSignals(stop, log)
   const host = shownHost(config.listenHost)
   const addresses = { http: `http://${host}:${httpPort}`, grpc: `${host}:${grpcPort}` }
   log.info({ services: services.map(({ name }) => name), ...addresses }, 'started')
-  return { addresses, readiness: state, stop, stopped: stopped.promise }
+  return { addresses, readiness: state }
 }
 
 /** The whole of a service's `main.ts`: runs, or says in one sentence why not and ends with 1. */

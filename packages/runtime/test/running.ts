@@ -1,7 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Channels, createChannels, createLog, hashToken, type Running, readConfig, run, type Service } from '../src/index.ts'
+import {
+  type Channels,
+  type Config,
+  createChannels,
+  createLog,
+  hashToken,
+  type Running,
+  readConfig,
+  run,
+  type Service,
+} from '../src/index.ts'
 import { testProtos } from './services.ts'
 
 export interface TestRun extends Running {
@@ -9,12 +19,16 @@ export interface TestRun extends Running {
   readonly log: readonly Record<string, unknown>[]
 }
 
-const tokens = { developer: ['developer'], auditor: ['auditor'], reporter: ['reporter'], admin: ['admin'] }
+const tokens = { developer: ['developer'], auditor: ['auditor'], reporter: ['reporter'], operator: ['operator'], admin: ['admin'] }
 /** The header of a caller with one role; the tokens are named as their roles. */
 export const as = (role: keyof typeof tokens) => ({ authorization: `Bearer ${role}` })
 
 /** Services as a process would run them, on free ports. */
-export async function runServices(services: readonly Service[], env: Readonly<Record<string, string>>): Promise<TestRun> {
+export async function runServices(
+  services: readonly Service[],
+  env: Readonly<Record<string, string>>,
+  changed: Partial<Config> = {},
+): Promise<TestRun> {
   const folder = await mkdtemp(join(tmpdir(), 'rondo-run-'))
   const file = join(folder, 'tokens.json')
   await writeFile(
@@ -31,7 +45,7 @@ export async function runServices(services: readonly Service[], env: Readonly<Re
     ...env,
   })
   const protos = testProtos()
-  const running = await run(services, config, { log, signals: false, protos })
+  const running = await run(services, { ...config, ...changed }, { log, signals: false, protos })
   const channels = createChannels(protos, () => running.addresses.grpc)
   return {
     ...running,

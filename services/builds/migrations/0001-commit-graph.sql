@@ -26,7 +26,23 @@ create table commit_edge (
   behind text collate "C" not null,
   primary key (child, behind)
 );
-create index commit_edge_by_behind on commit_edge (behind, child);
+
+-- What was missing when something was computed (the origin), and the commits that are waited for in its place: as each of
+-- them is told, its own unknown parents take over. So an import that begins with the newest commit costs one row a commit,
+-- and what waits is computed again when nothing is left to wait for.
+create table commit_wait (
+  sha text collate "C" not null,
+  origin text collate "C" not null,
+  primary key (sha, origin)
+);
+create index commit_wait_by_origin on commit_wait (origin);
+
+-- The commit with which the wait for an origin ended.
+create table commit_settled (
+  sha text collate "C" not null,
+  origin text collate "C" not null,
+  primary key (sha, origin)
+);
 
 create table commit_pick (
   origin text collate "C" not null,

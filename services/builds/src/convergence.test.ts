@@ -94,17 +94,15 @@ const refMove = fc.record({
 })
 const counts = fc.nat(5).map((tests) => ({ tests, passed: tests, failed: 0, errors: 0, skipped: 0, flaky: 0 }))
 // one hash is one content
-const tests = fc
-  .constantFrom('r1', 'r2')
-  .chain((report) =>
-    fc.record({
-      artifact: fc.constant('x'),
-      report: fc.constant(report),
-      suites: fc.constant([{ path: [report], tests: report === 'r1' ? 1 : 0 }]),
-      counts: counts.map(() => ({ tests: 1, passed: 1, failed: 0, errors: 0, skipped: 0, flaky: 0 })),
-      cases: fc.constant([]),
-    }),
-  )
+const tests = fc.constantFrom('r1', 'r2').chain((report) =>
+  fc.record({
+    artifact: fc.constant('x'),
+    report: fc.constant(report),
+    suites: fc.constant([{ path: [report], tests: report === 'r1' ? 1 : 0 }]),
+    counts: counts.map(() => ({ tests: 1, passed: 1, failed: 0, errors: 0, skipped: 0, flaky: 0 })),
+    cases: fc.constant([]),
+  }),
+)
 const coverage = fc
   .constantFrom('c1', 'c2')
   .map((report) => ({ artifact: 'x', report, format: 'lcov', lines_covered: report === 'c1' ? 1 : 2, lines_total: 4 }))
@@ -119,6 +117,7 @@ const deployed = fc.record({
   revision: maybe(shas),
   share: fc.constantFrom(0.1, 0.5, 1),
   outcome: fc.constantFrom('succeeded', 'rolled_back', 'removed'),
+  at: times,
 })
 
 const rows: readonly (readonly [AnyStream, fc.Arbitrary<Telling>])[] = [

@@ -3,6 +3,7 @@ import type { Contributor } from '@rondo/contracts/values'
 import { type DataOf, type Instant, refuse, stream } from '@rondo/kernel'
 import { unidentified } from './contributors.ts'
 import type { Waiver } from './gate.ts'
+import { same } from './seen.ts'
 
 export type Decided = DataOf<typeof fact.decided>
 interface Decision {
@@ -16,6 +17,14 @@ export interface Gate {
   /** Without their lists, newest first, at most twenty: the events have them. */
   readonly earlier: readonly Decision[]
   readonly waivers: readonly (Waiver & { readonly given_at: Instant })[]
+  /** What its last passing verdict measured: what later artifacts are measured against. One that needed a waiver is none. */
+  readonly passed?: Passed | undefined
+}
+interface Passed {
+  readonly basis: number
+  readonly at: Instant
+  readonly evidence: readonly string[]
+  readonly values: Readonly<Record<string, number>>
 }
 
 export interface Waive {
@@ -27,6 +36,15 @@ export interface Waive {
 }
 
 const basis = (decision: Decision | undefined) => decision?.data.basis ?? 0
+function passedOf({ data }: Decision): Passed | undefined {
+  if (data.verdict !== 'pass' || data.criteria.some(({ waived_by }) => waived_by)) return undefined
+  const values = Object.fromEntries(data.criteria.flatMap(({ id, value }) => (value === null ? [] : [[id, value]])))
+  return { basis: data.basis ?? 0, at: data.inputs_at ?? '', evidence: data.evidence ?? [], values }
+}
+/** Another policy does not unmake a pass; other evidence that does not pass does. */
+export const baselineOf = ({ latest, passed }: Gate): Passed | undefined =>
+  passed && (latest?.data.verdict === 'pass' || same(latest?.data.evidence ?? [], passed.evidence)) ? passed : undefined
+
 const kept = (all: readonly Decision[]) =>
   all
     .map(({ id, at, data }) => ({ id, at, data: { ...data, criteria: [], requirements: [], evidence: [] } }))
@@ -79,9 +97,11 @@ export const gate = stream('gate', fact, { earlier: [], waivers: [] } as Gate)({
   evolve: {
     decided(gate, data, { id, at }) {
       const decision = { id, at, data }
-      if (!gate.latest) return { ...gate, latest: decision }
+      const own = passedOf(decision)
+      const passed = own && own.basis >= (gate.passed?.basis ?? 0) ? { passed: own } : {}
+      if (!gate.latest) return { ...gate, ...passed, latest: decision }
       const [latest, earlier] = basis(gate.latest) > basis(decision) ? [gate.latest, decision] : [decision, gate.latest]
-      return { ...gate, latest, earlier: kept([earlier, ...gate.earlier]) }
+      return { ...gate, ...passed, latest, earlier: kept([earlier, ...gate.earlier]) }
     },
     waived: (gate, { criterion, by, reason, until }, { at }) => ({
       ...gate,
@@ -92,6 +112,10 @@ export const gate = stream('gate', fact, { earlier: [], waivers: [] } as Gate)({
   },
 
   phase: ({ latest }) => latest?.data.verdict ?? 'unseen',
-  keys: { service: ({ latest }) => (latest ? [latest.data.service] : []) },
+  keys: {
+    service: ({ latest }) => (latest ? [latest.data.service] : []),
+    /** Of those that others may be measured against. */
+    baseline: (gate) => (gate.latest && baselineOf(gate) ? [gate.latest.data.service] : []),
+  },
   loops: ({ latest }) => latest?.data.requirements ?? [],
 })

@@ -52,7 +52,7 @@ export function resolveRepository(
     rows.filter(({ rightful }) => rightful).flatMap(({ services }) => services),
     present,
     taken?.other
-      ? `${taken.name} was the name of repository ${taken.other.state.platform_id} (now ${presentName(taken.other.state)}) before: two repositories with one name, a person must say`
+      ? `repository ${state.platform_id ?? one.id} is called ${taken.name}, which was the name of repository ${taken.other.state.platform_id} (now ${presentName(taken.other.state)}) before: two repositories with one name, a person must say which service it is`
       : `no service lists ${[present, ...names.filter((name) => name !== present.toLowerCase())].join(', formerly ')}`,
   )
 }

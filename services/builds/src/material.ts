@@ -11,7 +11,7 @@ import { type Gate, gate } from './decision.ts'
 import { type Evidence, evidence, evidenceId } from './evidence.ts'
 import { identity } from './identity.ts'
 import { type Resolution, resolveArtifact, resolveRepository } from './mapping.ts'
-import { type Changed, placement } from './placement.ts'
+import { type Changed, currentOf, placement } from './placement.ts'
 import { type Policies, policy } from './policies.ts'
 import { type Repository, repository } from './repository.ts'
 import { commitGraph } from './views/commit-graph.ts'
@@ -115,7 +115,7 @@ export interface GateMaterial {
   readonly policyVersion: number
   readonly evidence: readonly Evidence[]
   readonly gate: Gate
-  /** Other artifacts' verdicts in force that passed, latest input first. */
+  /** Other artifacts that this one may be measured against. */
   readonly passed: readonly Found<Gate>[]
   readonly basis: number
 }
@@ -137,7 +137,7 @@ export async function readGate(read: Read, digest: string): Promise<GateMaterial
   const [put] = await read.loadAll(policy, [service])
   const found = await read.loadAll(evidence, await evidenceTargets(read, digest, one.state))
   const state = await read.load(gate, digest)
-  const { items } = await read.list(gate, { phase: 'pass', keys: { service }, order: 'occurred_at desc', pageSize: 50 })
+  const { items } = await read.list(gate, { keys: { baseline: service }, order: 'occurred_at desc', pageSize: 50 })
   return {
     digest,
     state: one.state,
@@ -151,24 +151,31 @@ export async function readGate(read: Read, digest: string): Promise<GateMaterial
   }
 }
 
-/** A commit was told: artifacts and placements that waited for it, or for one that lies ahead of it. */
+/** A commit was told: artifacts and placements that waited for it, or for what lies between them and it. */
 export async function readWaiting(
   read: Read,
-  { sha, parents, shallow }: { readonly sha: string; readonly parents?: readonly string[] | undefined; readonly shallow: boolean },
+  { sha, parents = [], shallow }: { readonly sha: string; readonly parents?: readonly string[] | undefined; readonly shallow: boolean },
 ) {
   const view = read.view(commitGraph)
-  // While its own parents are on their way, only few look again: an import that begins with the newest commit would else walk all for each
-  const settled = shallow || !parents || (await view.known(parents))
-  const shas = settled ? await view.descendants(sha) : [sha]
-  const small = 200
-  const artifacts = (await read.find(artifact, 'missing', shas)).filter(
-    ({ state }) => settled || (state.contents?.value.changes.length ?? 0) < small,
-  )
-  const placements = (await read.find(placement, 'missing', shas)).filter(
-    ({ state }) => settled || Object.values(state.told).every(({ data }) => data.changes_entered.length < small),
-  )
-  return { artifacts, placements: placements.map(({ id }) => id) }
+  const origins = [sha, ...(await view.settled(sha))]
+  const artifacts = await read.find(artifact, 'missing', origins)
+  const places = await read.find(placement, 'missing', origins)
+  // while its own parents are on their way only short histories are walked again: an import that begins with the newest commit would else walk all for each
+  const inFlight =
+    origins.length === 1 &&
+    !shallow &&
+    artifacts.length + places.length > 0 &&
+    (await view.recorded(parents)).length < new Set(parents).size
+  return {
+    artifacts: artifacts.filter(({ state }) => !inFlight || isShort(state.contents?.value.changes)),
+    placements: places.filter(({ state }) => !inFlight || isShort(currentOf(state)?.data.changes_entered)).map(({ id }) => id),
+  }
 }
+const isShort = (changes: readonly string[] = []) => changes.length < 200
+
+/** Something was computed without these commits: whether one of them was told meanwhile. The reaction to that one may have come too early to find what waits for it. */
+export const toldMeanwhile = async (read: Read, missing: readonly string[]) =>
+  missing.length > 0 && (await read.view(commitGraph).recorded(missing)).length > 0
 
 /** The newest artifacts of a service or repository: older ones are history. */
 export const recentArtifacts = async (read: Read, keys: Readonly<Record<string, string>>, pageSize = 200) =>

@@ -21,8 +21,9 @@ const deployed = (hour: number, deployment: string, artifact: string, outcome: O
     revision: sha(artifact),
     share,
     outcome,
+    at: at(hour),
   },
-  at: at(hour),
+  at: at(0),
 })
 const place = (...tellings: ReturnType<typeof deployed>[]) => told(placement, tellings, 'shop@production')
 const running = (...tellings: ReturnType<typeof deployed>[]) =>
@@ -92,13 +93,9 @@ test('what entered and left is told for each period against the one before it', 
 })
 
 test('an artifact whose commit is not known contains we know not what', () => {
-  const unknown = deployed(1, 'd1', 'a')
-  const [changed] = changesOf(
-    history,
-    place({ ...unknown, input: { ...unknown.input, revision: undefined as unknown as string } }),
-    new Map(),
-    1,
-  )
+  const { input, ...when } = deployed(1, 'd1', 'a')
+  const { revision: _, ...unknown } = input
+  const [changed] = changesOf(history, told(placement, [{ ...when, input: unknown }]), new Map(), 1)
   expect(changed).toMatchObject({ entered: [], contains: [], missing: [digest('a')] })
 })
 

@@ -89,8 +89,8 @@ export const currentOf = ({ told }: Placement): Told | undefined =>
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .at(-1)?.[1]
 
-function deployed(placement: Placement, data: Deployed, at: Instant): Placement {
-  const { service, environment, production, deployment, outcome, artifact, revision, share } = data
+function deployed(placement: Placement, data: Deployed): Placement {
+  const { service, environment, production, deployment, outcome, artifact, revision, share, at } = data
   const event: Event = { at, deployment, outcome, artifact, ...(revision ? { revision } : {}), share }
   const known = placement.events.some((one) => same(one, event))
   return {
@@ -118,7 +118,7 @@ export const placement = stream('placement', fact, { production: false, events: 
   fold: 1,
   asks: {},
   tells: {
-    deployed: (placement, data: Deployed, { at }) => (same(deployed(placement, data, at), placement) ? [] : [fact.deployed(data)]),
+    deployed: (placement, data: Deployed) => (same(deployed(placement, data), placement) ? [] : [fact.deployed(data)]),
     /** What was found out about a period; told again only where it says something new. */
     changed({ told }, data: Changed) {
       const known = told[data.since]
@@ -126,7 +126,7 @@ export const placement = stream('placement', fact, { production: false, events: 
     },
   },
   evolve: {
-    deployed: (placement, data, { at }) => deployed(placement, data, at),
+    deployed: (placement, data) => deployed(placement, data),
     changed: (placement, data) => ({ ...placement, told: changed(placement.told, data) }),
   },
   phase: (placement) => {

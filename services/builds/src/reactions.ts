@@ -25,6 +25,7 @@ import {
   readRepositories,
   readWaiting,
   recentArtifacts,
+  toldMeanwhile,
 } from './material.ts'
 import { type Changed, placement, placementId } from './placement.ts'
 import { inForce, policy } from './policies.ts'
@@ -69,6 +70,9 @@ const recording: readonly Reaction[] = [
   ]),
   when(deployment.rolled_back, ({ data: { release: _, ...data } }) => [
     tell(placement, placementId(data.service, data.environment), 'deployed', { ...data, share: 0, outcome: 'rolled_back' }),
+  ]),
+  when(deployment.removed, ({ data: { release: _, ...data } }) => [
+    tell(placement, placementId(data.service, data.environment), 'deployed', { ...data, share: 0, outcome: 'removed' }),
   ]),
 ]
 
@@ -168,6 +172,13 @@ async function byIdentity(id: string, read: Read) {
   return recompute(read, await read.find(artifact, 'unmapped', [id]), [])
 }
 
+/** Computed without something that was told meanwhile, too early to find who waits for it: whoever comes second looks. */
+async function whatCameMeanwhile(missing: readonly string[], read: Read, artifacts: readonly string[], placements: readonly string[]) {
+  return (await toldMeanwhile(read, missing))
+    ? recompute(read, await read.loadAll(artifact, artifacts), placements)
+    : recompute(read, [], [])
+}
+
 /** What contains what: computed again by whatever makes more known, so that any order ends in the same. */
 const containing: readonly Reaction[] = [
   when(
@@ -189,6 +200,16 @@ const containing: readonly Reaction[] = [
     (_, found) => again(found),
   ),
   when(
+    own.artifact.contained,
+    ({ data }, read) => whatCameMeanwhile(data.missing, read, [data.digest], []),
+    (_, found) => again(found),
+  ),
+  when(
+    own.placement.changed,
+    ({ data, streamId }, read) => whatCameMeanwhile(data.missing, read, [], [streamId]),
+    (_, found) => again(found),
+  ),
+  when(
     own.change.merge_request,
     ({ data }, read) => byMergeRequest(data.sha, read),
     (_, found) => again(found),
@@ -200,8 +221,8 @@ const containing: readonly Reaction[] = [
   ),
   when(
     own.placement.deployed,
-    async ({ data, streamId, occurredAt }, read) =>
-      recompute(read, data.production ? await artifactsAfter(read, data.service, occurredAt) : [], [streamId]),
+    async ({ data, streamId }, read) =>
+      recompute(read, data.production ? await artifactsAfter(read, data.service, data.at) : [], [streamId]),
     (_, found) => again(found),
   ),
 ]

@@ -39,7 +39,7 @@ test('another repository under the old name is nobody until a person says so', (
   const all = [other, old]
   expect(resolveRepository(old, all, [listed('shop', ['example/shop'])])).toEqual({ service: 'shop' })
   const { reason } = resolveRepository(other, all, [listed('shop', ['example/shop'])])
-  expect(reason).toMatch(/example\/shop was the name of repository 186853002 \(now example\/storefront\) before/)
+  expect(reason).toMatch(/990001777 is called example\/shop, which was the name of repository 186853002 \(now example\/storefront\) before/)
   const assigned = { ...other, state: { ...other.state, assigned: { at: day(13), value: 'shop' } } }
   expect(resolveRepository(assigned, all, [])).toEqual({ service: 'shop' })
 })

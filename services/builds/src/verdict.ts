@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Instant } from '@rondo/kernel'
 import { type Exact, exact } from './decimal.ts'
-import type { Decided } from './decision.ts'
+import { baselineOf, type Decided } from './decision.ts'
 import { judge } from './gate.ts'
 import type { GateMaterial } from './material.ts'
 import { measured } from './measures.ts'
@@ -14,12 +14,14 @@ const hashOf = (value: unknown) => createHash('sha256').update(canonical(value))
 /** By criterion, of the last passing verdict before this time that has a value for it; one that needed a waiver never becomes it. */
 function baselinesOf({ passed }: GateMaterial, before: Instant): Readonly<Record<string, Exact>> {
   const found: Record<string, Exact> = {}
-  const verdicts = passed
-    .flatMap(({ state, id }) => (state.latest ? [{ id, data: state.latest.data }] : []))
-    .filter(({ data }) => (data.inputs_at ?? '') < before && data.criteria.every(({ waived_by }) => !waived_by))
-    .sort((a, b) => (`${a.data.inputs_at} ${a.id}` < `${b.data.inputs_at} ${b.id}` ? -1 : 1))
-  for (const { id, value } of verdicts.flatMap(({ data }) => data.criteria)) {
-    const number = value === null ? undefined : exact(value)
+  const earlier = passed
+    .flatMap(({ id, state }) => {
+      const baseline = baselineOf(state)
+      return baseline && baseline.at < before ? [{ id, ...baseline }] : []
+    })
+    .sort((a, b) => (`${a.at} ${a.id}` < `${b.at} ${b.id}` ? -1 : 1))
+  for (const [id, value] of earlier.flatMap(({ values }) => Object.entries(values))) {
+    const number = exact(value)
     if (number) found[id] = number
   }
   return found

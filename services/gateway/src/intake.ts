@@ -42,7 +42,7 @@ export const refusedResult = ({ code, message, details }: DomainError, event_id 
 })
 
 const version = /\.v(\d+)$/
-function intakeEvent({ source, id, at, fact }: Observed, actor: string, content: unknown): IntakeEvent {
+function intakeEvent({ source, id, at, untimed, fact }: Observed, actor: string, content: unknown): IntakeEvent {
   const eventId = eventIdOf(source, id)
   const [, schemaVersion = '1'] = version.exec(fact.type) ?? []
   return {
@@ -57,7 +57,7 @@ function intakeEvent({ source, id, at, fact }: Observed, actor: string, content:
     traceparent: activeTraceparent(),
     loopIds: [],
     key: eventId,
-    contentHash: hashOf(fact.type, at, content),
+    contentHash: hashOf(fact.type, untimed ? '' : at, content),
   }
 }
 
@@ -151,5 +151,5 @@ export async function deliver(
 /** A refused member of a delivery as an event of its own, so that it is kept and shown. */
 export function refusedItem(source: string, delivery: string, at: Instant, { path, code, reason, raw }: Refused): Observed {
   const fact = item.refused({ source, delivery, code, path, reason, raw })
-  return { source, id: `refused/${delivery}/${path}`, subject: delivery, at, fact }
+  return { source, id: `refused/${delivery}/${path}`, subject: delivery, at, untimed: true, fact }
 }

@@ -1,5 +1,6 @@
 import type { Instant } from '@rondo/kernel'
 import type { Episode } from './episodes.ts'
+import { earliestOf, latestOf } from './moments.ts'
 import { type Running, servedHours, soleArtifact } from './running.ts'
 import type { Span } from './source.ts'
 import type { Step } from './verdict.ts'
@@ -90,9 +91,7 @@ function taken(row: EventRow, attributed: ReadonlySet<string>): number {
 }
 
 const clipped = (spans: readonly Span[], within: Span): readonly Span[] =>
-  spans
-    .map(({ from, to }) => ({ from: from > within.from ? from : within.from, to: to < within.to ? to : within.to }))
-    .filter(({ from, to }) => from < to)
+  spans.map(({ from, to }) => ({ from: latestOf(from, within.from), to: earliestOf(to, within.to) })).filter(({ from, to }) => from < to)
 
 /** The moments that cut a span into pieces of an hour of the clock, its end included. */
 function hoursOf({ from, to }: Span): readonly Span[] {
@@ -150,7 +149,7 @@ const week = 7 * 24 * 3_600_000
 /** From the first event or seven days before the clock's start, whichever is longer. */
 export function beforeWindow(firstEvent: Instant | undefined, clock: Instant): Span {
   const days = `${new Date(Date.parse(clock) - week).toISOString().slice(0, -1)}000Z`
-  return { from: firstEvent !== undefined && firstEvent < days ? firstEvent : days, to: clock }
+  return { from: earliestOf(days, firstEvent), to: clock }
 }
 
 /** Requests where anybody counted them; else hours in which a source of the alerts was known to live. */

@@ -1,6 +1,7 @@
 import type { Found, Instant, Read, Tell } from '@rondo/kernel'
 import { tell } from '@rondo/kernel'
 import { beforeCounts, beforeWindow, type Counts, evidenceOf, type Material } from './evidence.ts'
+import { latestOf } from './moments.ts'
 import { type Place, placeKey, proofId, runningId } from './names.ts'
 import { hasFailed, isRunning, type Proof, phaseOf, proof, standing, type Terms } from './proof.ts'
 import { fixedSince, type Placement, placementsWith, type Running, running } from './running.ts'
@@ -112,16 +113,11 @@ export async function materialOf(
     read.load(running, runningId(opened)),
     read.find(signal, 'place', [place]),
   ])
-  const last =
-    buckets
-      .map(({ to }) => to)
-      .sort()
-      .at(-1) ?? at
   return {
     unit: opened.before.unit,
     kind: opened.terms.kind,
     clock: clock_started_at,
-    asked_at: last > at ? last : at,
+    asked_at: latestOf(at, ...buckets.map(({ to }) => to)),
     fixed: new Set([...artifacts, ...fixedSince(there, opened.requirement, clock_started_at)]),
     running: there,
     buckets,

@@ -2,6 +2,7 @@ import { proof as fact } from '@rondo/contracts/operations'
 import { type Instant, plus, refuse, stream } from '@rondo/kernel'
 import type { z } from 'zod'
 import type { Evidence } from './evidence.ts'
+import { latestOf } from './moments.ts'
 import { type Place, placeKey } from './names.ts'
 import { type Answer, answer, type Question, reasons, type Step, total } from './verdict.ts'
 
@@ -140,7 +141,7 @@ export const proof = stream('proof', fact, { artifacts: [], attributed: [], fixe
       if (['verified', 'regressed', 'recurred'].includes(phase)) refuse('wrong_phase', `it is decided: ${phase}`, { phase })
       if (known.extended === deadline_at) return []
       if (deadline_at <= deadline || deadline_at <= at)
-        refuse('invalid', `an extension ends later than ${deadline > at ? deadline : at}`, { path: 'deadline_at' })
+        refuse('invalid', `an extension ends later than ${latestOf(at, deadline)}`, { path: 'deadline_at' })
       return [fact.extended({ proof: streamId, deadline_at, by: actor, reason })]
     },
     attribute(known, { event, reason }: { event: string; reason: string }, { actor, streamId }) {

@@ -6,12 +6,13 @@ import { requirement } from '@rondo/contracts/requirements'
 import { type FactType, type Instant, type Reaction, tell, when } from '@rondo/kernel'
 import { aliveTell, homeOf, mappedHome, wordTells } from './alerts.ts'
 import { incident, suspectsOf } from './incident.ts'
+import { latestOf } from './moments.ts'
 import { bounded, errorsFingerprint, errorsSignalId, hashOf, placeKey, problemOf, runningId, unmappedId, whereKey } from './names.ts'
 import { measurements, movable, openings } from './openings.ts'
 import { isRunning, proof } from './proof.ts'
 import { running, runningAt, soleArtifact } from './running.ts'
 import { service, serviceOf } from './service-entry.ts'
-import { phaseOf, signal } from './signal.ts'
+import { signal } from './signal.ts'
 import { endedUnnamed, groupKey, source } from './source.ts'
 import { traffic } from './traffic.ts'
 import { type Kind, unmapped } from './unmapped.ts'
@@ -47,7 +48,7 @@ const rings = <Data extends Heard>(fact: FactType<string, Data>) =>
       return measurements(
         read,
         proofs.filter((one) => movable(one, 1)),
-        data.episode > occurredAt ? data.episode : occurredAt,
+        latestOf(occurredAt, data.episode),
       )
     },
     (_, tells) => tells,
@@ -98,7 +99,7 @@ const alerts: readonly Reaction[] = [
     async ({ data }, read) => (data.status === 'resolved' ? read.find(signal, 'group', [groupKey(data.source, data.group_key)]) : []),
     ({ data, occurredAt: at }, members) =>
       members
-        .filter(({ state }) => phaseOf(state) !== 'cleared' && !data.listed.includes(state.about?.fingerprint ?? ''))
+        .filter(({ state }) => !data.listed.includes(state.about?.fingerprint ?? ''))
         .map(({ id }) => tell(signal, id, 'groupCut', { source: data.source, at, left_out: data.left_out })),
   ),
   afterCut(own.signal.opened),
@@ -111,7 +112,7 @@ const counts: readonly Reaction[] = [
   when(
     errors.reported,
     ({ data }, read) => read.load(running, runningId(data)),
-    ({ data, id }, there) => {
+    ({ data }, there) => {
       const { error_class, title, event_ids = [], ...report } = data
       const place = { service: data.service, environment: data.environment, problem: problemOf(data.service, error_class) }
       const recorded = tell(traffic, hashOf(placeKey(place)), 'reported', { ...report, ...place, event_ids, ...(title ? { title } : {}) })
@@ -139,7 +140,7 @@ const counts: readonly Reaction[] = [
       return measurements(
         read,
         proofs.filter((one) => movable(one, data.events)),
-        data.to > occurredAt ? data.to : occurredAt,
+        latestOf(occurredAt, data.to),
       )
     },
     (_, tells) => tells,
@@ -211,7 +212,7 @@ const proofs: readonly Reaction[] = [
   when(
     own.proof.due,
     async ({ data, occurredAt }, read) =>
-      measurements(read, await read.loadAll(proof, [data.proof]), data.deadline_at > occurredAt ? data.deadline_at : occurredAt),
+      measurements(read, await read.loadAll(proof, [data.proof]), latestOf(occurredAt, data.deadline_at)),
     (_, tells) => tells,
   ),
 

@@ -165,9 +165,9 @@ export const signal = stream('signal', fact, {
 
     /** Its group was reported as over in a message that left alerts out and did not name this one. */
     groupCut(known, { source, at, left_out }: { source: string; at: Instant; left_out: number }, { streamId: signal }) {
-      const last = known.episodes.at(-1)
-      const firing = last?.sources[source]?.firing
-      if (!last || !firing || endOf(last) !== undefined || firing > at || (known.unsure[source] ?? '') >= at) return []
+      const said = known.episodes.at(-1)?.sources[source]
+      // recorded although another replica may have ended it: it could take that back
+      if (!said?.firing || said.firing > at || (said.resolved && !withdrawn(said)) || (known.unsure[source] ?? '') >= at) return []
       const note = `its group was reported as resolved at ${at} in a message that left ${left_out} alerts out and did not name this one: it may be over`
       return [fact.noted({ signal, note, source, unsure_since: at })]
     },
@@ -190,7 +190,7 @@ export const signal = stream('signal', fact, {
     /** A proof has shown that it is gone: errors have no sender who would say so. */
     proven(known, { proof, at }: { proof: string; at: Instant }, { streamId: signal }) {
       const last = known.episodes.at(-1)
-      if (!known.about || known.about.kind !== 'errors' || !last || endOf(last) !== undefined || lastFiring(last) > at) return []
+      if (known.about?.kind !== 'errors' || !last || endOf(last) !== undefined || lastFiring(last) > at) return []
       const { at: _, ...about } = known.about
       return [fact.cleared({ signal, ...about, source: `proof:${proof}`, episode: last.started_at, said_at: at, ended_at: at })]
     },

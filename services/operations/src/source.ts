@@ -1,5 +1,6 @@
 import { source as fact } from '@rondo/contracts/operations'
 import { type Instant, millis, stream, toInstant } from '@rondo/kernel'
+import { latestOf } from './moments.ts'
 import { hashOf } from './names.ts'
 
 export interface Span {
@@ -35,12 +36,13 @@ const covers = ({ from, to }: Span, at: Instant) => from <= at && at <= to
 
 /** Spans that are at most `silence` apart are one, in whatever order they came. */
 export function merged(spans: readonly Span[]): readonly Span[] {
-  const sorted = spans.toSorted((a, b) => (a.from < b.from ? -1 : 1))
-  return sorted.reduce<Span[]>((made, span) => {
+  const made: Span[] = []
+  for (const span of spans.toSorted((a, b) => (a.from < b.from ? -1 : 1))) {
     const last = made.at(-1)
-    if (!last || millis(span.from) - millis(last.to) > silence) return [...made, span]
-    return [...made.slice(0, -1), { from: last.from, to: span.to > last.to ? span.to : last.to }]
-  }, [])
+    if (!last || millis(span.from) - millis(last.to) > silence) made.push(span)
+    else made[made.length - 1] = { from: last.from, to: latestOf(last.to, span.to) }
+  }
+  return made
 }
 
 export const leftOut = ({ cuts, older }: Source) => ({

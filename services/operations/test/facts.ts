@@ -23,8 +23,8 @@ export const shop = {
   problem_labels: [],
   proof: { kind: 'defect' as const, target_ratio: 0.5, deadline_days: 14 },
 }
-export const putShop = (world: World, part: Partial<typeof shop> | object = {}) =>
-  world.ask({ stream: service, id: 'shop', rule: 'put', input: { ...shop, ...part } }, '2026-01-01T00:00:00.000000Z', 'person:ada')
+export const putShop = (world: World, part: object = {}, at: Instant = '2026-01-01T00:00:00.000000Z') =>
+  world.ask({ stream: service, id: 'shop', rule: 'put', input: { ...shop, ...part } }, at, 'person:ada')
 
 interface Webhook {
   readonly externalURL: string

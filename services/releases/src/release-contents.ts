@@ -64,7 +64,9 @@ export function unknownContents({ artifacts, parts }: Told): readonly string[] {
   return artifacts.flatMap((artifact) => {
     const known = parts[artifact]
     if (!known) return [`the changes in ${artifact} are not known yet`]
-    if (known.missing.includes(known.revision)) return [`the commit ${known.revision} of ${artifact} is not known yet`]
+    // A recorded commit whose parents nobody told (a push) is known, and so are its people; only the history behind it is open
+    if (known.missing.includes(known.revision) && !known.changes.includes(known.revision))
+      return [`the commit ${known.revision} of ${artifact} is not known yet`]
     if (known.contributors.length === 0 && (known.changes.length > 0 || known.missing.length > 0))
       return [`who contributed to ${artifact} is not known`]
     return []

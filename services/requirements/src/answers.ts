@@ -47,7 +47,7 @@ function links(state: Requirement) {
     artifacts: Object.entries(state.artifacts)
       .toSorted(([, a], [, b]) => (a.decided < b.decided ? -1 : 1))
       .map(([artifact, { allowed, reasons, decided }]) => ({ artifact, allowed, reasons: [...reasons], decided_at: decided })),
-    places: Object.entries(state.places).map(([environment, { production, artifact, inside, at }]) => ({
+    places: Object.values(state.places).map(({ service, environment, production, artifact, inside, at }) => ({
       environment,
       production,
       artifact,

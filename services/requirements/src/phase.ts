@@ -18,6 +18,10 @@ interface Artifact {
   readonly reasons: readonly string[]
 }
 export interface Place extends Seen {
+  readonly service: string
+  readonly environment: string
+  /** How much was known: of two for one time the better informed holds. */
+  readonly basis: number
   readonly artifact: string
   readonly production: boolean
   readonly inside: boolean
@@ -51,6 +55,7 @@ export interface Requirement {
   readonly incidents: Evidences
   readonly changes: Readonly<Record<string, Change>>
   readonly artifacts: Readonly<Record<string, Artifact>>
+  /** By service and environment. */
   readonly places: Readonly<Record<string, Place>>
   readonly proofs: Readonly<Record<string, Proof>>
   readonly verified?: Seen & { readonly proof?: string | undefined; readonly by?: string | undefined; readonly reason?: string | undefined }
@@ -193,8 +198,10 @@ export function permit(requirement: Requirement, id: string, what: string, to: P
   return phase
 }
 
-/** Whether the move is the later one; of two at once, entering. */
-export function laterMove(known: Place | undefined, move: Place): boolean {
+/** Whether the move is the later one; of two at once the better informed, else entering. */
+export function laterMove(known: Place | undefined, move: Omit<Place, 'entered'>): boolean {
   if (!known || move.at !== known.at) return !known || move.at > known.at
+  if (move.basis !== known.basis) return move.basis > known.basis
   return move.inside !== known.inside ? move.inside : move.artifact > known.artifact
 }
+export const placeKey = ({ service, environment }: Pick<Place, 'service' | 'environment'>) => `${service}/${environment}`

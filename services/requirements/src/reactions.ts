@@ -6,7 +6,7 @@ import { requirement as own } from '@rondo/contracts/requirements'
 import { type Envelope, type Found, type Reaction, type Read, type Tell, tell, when } from '@rondo/kernel'
 import { belonging, type Evidences, idsOf } from './evidence.ts'
 import type { Requirement } from './phase.ts'
-import { originKey, requirement } from './requirement.ts'
+import { enteredKey, originKey, requirement } from './requirement.ts'
 import type { Moving } from './tells.ts'
 
 /** Readable and the same in every replay: `REQ-` and the end of the causing event's id, as much of it as nobody else has. */
@@ -89,12 +89,17 @@ const fromBuilds: readonly Reaction[] = [
   ),
   when(
     placement.changed,
-    // A further change of the same requirement moves it too, although the requirement itself neither entered nor left
-    ({ data: { changes_entered, changes_left } }, read) => read.find(requirement, 'change', [...changes_entered, ...changes_left]),
-    ({ data: { environment, artifact, production, entered, left, contains } }, moved) => {
+    // A further change of the same requirement moves it too, although it neither entered nor left; and so does a better informed word about the same time
+    async ({ data: { service, environment, since, changes_entered, changes_left } }, read) => [
+      ...(await read.find(requirement, 'change', [...changes_entered, ...changes_left])),
+      ...(await read.find(requirement, 'entered', [enteredKey({ service, environment, at: since })])),
+    ],
+    ({ data: { service, environment, artifact, production, since: at, basis = 0, entered, left, contains } }, moved) => {
       const inside = new Set([...entered, ...contains])
       const ids = [...new Set([...entered, ...left, ...moved.map(({ id }) => id)])]
-      return ids.map((id) => tell(requirement, id, inside.has(id) ? 'entered' : 'left', { environment, artifact, production }))
+      return ids.map((id) =>
+        tell(requirement, id, inside.has(id) ? 'entered' : 'left', { service, environment, artifact, production, at, basis }),
+      )
     },
   ),
 ]

@@ -2,7 +2,7 @@ import { requirement as fact } from '@rondo/contracts/requirements'
 import { type Instant, type Occurrence, stream } from '@rondo/kernel'
 import { asks } from './asks.ts'
 import { belonging, earliestOf, idsOf, joined, movedAway, none, requestId } from './evidence.ts'
-import { laterMove, type Phase, type Place, phaseOf, type Reopening, type Requirement, type Seen } from './phase.ts'
+import { laterMove, type Phase, type Place, phaseOf, placeKey, type Reopening, type Requirement, type Seen } from './phase.ts'
 import { tells } from './tells.ts'
 
 /** The most that is kept of each; the rest stays in the history. */
@@ -18,11 +18,12 @@ const initial: Requirement = {
   reopenings: [],
 }
 
-function placed(requirement: Requirement, environment: string, move: Place): Requirement {
-  const known = requirement.places[environment]
+function placed(requirement: Requirement, move: Place): Requirement {
+  const key = placeKey(move)
+  const known = requirement.places[key]
   const entered = move.inside ? earliestOf(known?.entered, move.at) : known?.entered
   const place = known && !laterMove(known, move) ? known : move
-  return { ...requirement, places: { ...requirement.places, [environment]: { ...place, ...(entered && { entered }) } } }
+  return { ...requirement, places: { ...requirement.places, [key]: { ...place, ...(entered && { entered }) } } }
 }
 
 /** Of what persons decide, the later; at the same instant, the one that came last. */
@@ -116,8 +117,8 @@ export const requirement = stream(
     },
     built: (requirement, { artifact }, occurrence) => decided(requirement, artifact, occurrence, true, []),
     held: (requirement, { artifact, reasons }, occurrence) => decided(requirement, artifact, occurrence, false, reasons),
-    entered: (requirement, { environment, ...place }, { at }) => placed(requirement, environment, { ...place, inside: true, at }),
-    left: (requirement, { environment, ...place }, { at }) => placed(requirement, environment, { ...place, inside: false, at }),
+    entered: (requirement, move) => placed(requirement, { ...move, inside: true }),
+    left: (requirement, move) => placed(requirement, { ...move, inside: false }),
     proof_opened: (requirement, { proof, environment }, { at }) => {
       const known = requirement.proofs[proof]
       return withProof(requirement, proof, { ...known, environment, opened: earliestOf(known?.opened, at) })
@@ -143,6 +144,8 @@ export const requirement = stream(
     origin: ({ raised }) => (raised && onlyOne.has(raised.origin.kind) ? [originKey(raised.origin.kind, raised.origin.id)] : []),
     signal: (requirement) => (phaseOf(requirement) === 'declined' ? [] : signalsOf(requirement)),
     change: ({ changes }) => Object.keys(changes),
+    /** Where it is inside since when: a better informed word about that time finds it. */
+    entered: ({ places }) => Object.values(places).flatMap((place) => (place.inside ? [enteredKey(place)] : [])),
     service: ({ raised }) => (raised ? [raised.service] : []),
     raised: ({ raised }) => (raised ? ['raised'] : []),
     open: (requirement) => (open(phaseOf(requirement)) ? ['open'] : []),
@@ -156,6 +159,8 @@ function signalsOf({ signals, incidents }: Requirement): readonly string[] {
   const about = belonging(incidents).flatMap(([, incident]) => incident.signals ?? [])
   return [...new Set([...idsOf(signals), ...about.filter((id) => !signals.gone[id])])].sort()
 }
+
+export const enteredKey = (place: Pick<Place, 'service' | 'environment' | 'at'>) => `${placeKey(place)}@${place.at}`
 
 const onlyOne = new Set(['incident', 'feedback', 'review', 'import'])
 export const originKey = (kind: string, id: string) => `${kind}:${id}`

@@ -1,7 +1,7 @@
 import { requirement as fact } from '@rondo/contracts/requirements'
 import type { Context, Instant } from '@rondo/kernel'
 import { belonging, type Evidences, isNews, requestId } from './evidence.ts'
-import { laterMove, type Requirement } from './phase.ts'
+import { laterMove, type Place, placeKey, type Requirement } from './phase.ts'
 
 export interface Origin {
   readonly kind: 'person' | 'signal' | 'incident' | 'feedback' | 'review' | 'import'
@@ -70,11 +70,7 @@ function reopening(
 }
 
 type Judged = { proof: string; verdict: 'verified' | 'regressed' | 'inconclusive' | 'error'; reason: string }
-interface Move {
-  readonly environment: string
-  readonly artifact: string
-  readonly production: boolean
-}
+type Move = Omit<Place, 'inside' | 'entered'>
 interface Origins extends Draft {
   readonly origin: string
 }
@@ -117,12 +113,12 @@ export const tells = {
     if (older) return []
     return [allowed ? fact.built({ artifact, ...(revision && { revision }) }) : fact.held({ artifact, verdict, reasons: [...reasons] })]
   },
-  entered(requirement: Requirement, place: Move, { at }: Context) {
-    const known = requirement.places[place.environment]
-    return laterMove(known, { ...place, inside: true, at }) || !known?.entered || at < known.entered ? [fact.entered(place)] : []
+  entered(requirement: Requirement, move: Move) {
+    const known = requirement.places[placeKey(move)]
+    return laterMove(known, { ...move, inside: true }) || !known?.entered || move.at < known.entered ? [fact.entered(move)] : []
   },
-  left: (requirement: Requirement, place: Move, { at }: Context) =>
-    laterMove(requirement.places[place.environment], { ...place, inside: false, at }) ? [fact.left(place)] : [],
+  left: (requirement: Requirement, move: Move) =>
+    laterMove(requirement.places[placeKey(move)], { ...move, inside: false }) ? [fact.left(move)] : [],
   proofOpened: (requirement: Requirement, proof: { proof: string; environment: string }, { at }: Context) =>
     (requirement.proofs[proof.proof]?.opened ?? '~') <= at ? [] : [fact.proof_opened(proof)],
   proofJudged(requirement: Requirement, { proof, verdict, reason }: Judged, context: Context) {

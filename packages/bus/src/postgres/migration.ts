@@ -17,12 +17,15 @@ const undo = ['42710', '23505', 'XX000'] // somebody else made, or changed, the 
 /** Roles belong to the whole server, so two databases may be prepared at once: the second finds the role there. */
 async function makeRole(client: pg.Client, role: string, password: string | undefined): Promise<void> {
   for (let tries = 1; ; tries += 1) {
+    // Within a transaction a failed statement has to be taken back before the next try.
+    await client.query('savepoint role')
     try {
       const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
       if (rowCount === 0) await client.query(`create role ${role} login`)
       if (password !== undefined) await client.query(`alter role ${role} password ${client.escapeLiteral(password)}`)
       return
     } catch (error) {
+      await client.query('rollback to savepoint role')
       if (tries === 5 || !undo.includes((error as { code?: string }).code ?? '')) throw error
     }
   }

@@ -1,9 +1,18 @@
-import { change, repositoryFacts } from '@rondo/contracts/builds'
+import { artifact, change, placement, repositoryFacts } from '@rondo/contracts/builds'
 import type { Contributor } from '@rondo/contracts/values'
 import { type DataOf, type Envelope, project, type Sql, type View } from '@rondo/kernel'
 import type { Commit } from '../containment.ts'
 
-const tables = ['commit_row', 'commit_edge', 'commit_pick', 'commit_merge_request', 'commit_repository', 'repository_service'] as const
+const tables = [
+  'commit_row',
+  'commit_edge',
+  'commit_wait',
+  'commit_settled',
+  'commit_pick',
+  'commit_merge_request',
+  'commit_repository',
+  'repository_service',
+] as const
 
 const insertCommit = `
 with told as (
@@ -16,6 +25,18 @@ with told as (
   insert into commit_pick (origin, sha) select unnest(picked_from), sha from told on conflict do nothing
 ), seen as (
   insert into commit_repository (repository_id, sha) select $12::text, sha from told on conflict do nothing
+), moved as (
+  delete from commit_wait w using told where w.sha = told.sha returning w.origin
+), onward as (
+  insert into commit_wait (sha, origin)
+  select behind, origin from moved, told, unnest(case when shallow then '{}' else coalesce(parents, '{}') end) as behind
+  where not exists (select from commit_row c where c.sha = behind and c.recorded)
+  on conflict do nothing returning origin
+), settled as (
+  insert into commit_settled (sha, origin)
+  select told.sha, origin from moved, told
+  where origin not in (select origin from onward) and not exists (select from commit_wait w where w.origin = moved.origin and w.sha <> told.sha)
+  on conflict do nothing
 )
 insert into commit_row as known (sha, recorded, parents, reaches, shallow, patch_id, committed_at, implements, reverts, picked_from, contributors, position)
 select sha, true, parents, reaches, shallow, patch_id, committed_at, implements, reverts, picked_from, contributors, position from told
@@ -70,13 +91,9 @@ const selectTwins = `
 select ${columns} from commit_row c
 where (c.patch_id = any($1) or c.sha = any($2)) and not c.sha = any($3)`
 
-const selectDescendants = `
-with recursive ahead(sha) as (
-  select $1::text collate "C"
-  union
-  select e.child from ahead a join commit_edge e on e.behind = a.sha
-)
-select sha from ahead limit 50000`
+const insertWaits = `
+insert into commit_wait (sha, origin)
+select one, one from unnest($1::text[]) as one where not exists (select from commit_row c where c.sha = one and c.recorded) on conflict do nothing`
 
 const selectContributors = `
 select distinct one->>'actor' as actor, one->>'role' as role, one->>'shown' as shown
@@ -146,12 +163,12 @@ const queries = (sql: Sql) => ({
     if (patches.length + origins.length === 0) return all
     return [...all, ...(await sql<Row>(selectTwins, [patches, origins, all.map(({ sha }) => sha)])).map(commitOf)]
   },
-  /** Whether nothing more is to be waited for behind a commit: its parents are known themselves. */
-  known: async (shas: readonly string[]) =>
-    Number((await sql<{ count: string }>('select count(*) from commit_row where recorded and sha = any($1)', [shas]))[0]?.count ?? 0) ===
-    new Set(shas).size,
-  /** The commit and all that are known to lie ahead of it. */
-  descendants: async (sha: string) => (await sql<{ sha: string }>(selectDescendants, [sha])).map((row) => row.sha),
+  /** Those of the commits that are recorded. */
+  recorded: async (shas: readonly string[]) =>
+    (await sql<{ sha: string }>('select sha from commit_row where recorded and sha = any($1)', [shas])).map((row) => row.sha),
+  /** What was missing once, and is waited for no longer since this commit was told. */
+  settled: async (sha: string) =>
+    (await sql<{ origin: string }>('select origin from commit_settled where sha = $1', [sha])).map((row) => row.origin),
   contributors: async (shas: readonly string[]): Promise<readonly Contributor[]> =>
     (await sql<{ actor: string; role: Contributor['role']; shown: string | null }>(selectContributors, [shas])).map(({ shown, ...one }) =>
       shown ? { ...one, shown } : one,
@@ -199,6 +216,10 @@ const recorded = async (sql: Sql, { data, position }: Envelope<Recorded>) => {
     repository_id,
   ])
 }
+const waiting = async (sql: Sql, { missing }: { readonly missing: readonly string[] }) => {
+  if (missing.length > 0) await sql(insertWaits, [missing])
+}
+
 type Requested = DataOf<typeof change.merge_request>
 const requested = async (sql: Sql, { data, position, occurredAt }: Envelope<Requested>) => {
   await sql(insertRequest, [
@@ -218,6 +239,8 @@ export const commitGraph: View<ReturnType<typeof queries>> = {
   on: [
     project(change.recorded, recorded),
     project(change.merge_request, requested),
+    project(artifact.contained, (sql, { data }) => waiting(sql, data)),
+    project(placement.changed, (sql, { data }) => waiting(sql, data)),
     project(repositoryFacts.mapped, async (sql, { data }) => {
       await sql(mapRepository, [data.repository_id, data.service, data.basis])
     }),

@@ -10,6 +10,8 @@ export interface Observed {
   readonly id: string
   readonly subject: string
   readonly at: Instant
+  /** The sender tells no time: `at` is when it came, and no part of what was sent. */
+  readonly untimed?: true
   readonly fact: Fact
 }
 

@@ -73,7 +73,7 @@ function cutOf(body: Group, delivery: string, now: Instant): Observed {
   const listed = body.alerts.flatMap((one) => z.looseObject({ fingerprint: z.string() }).safeParse(one).data?.fingerprint ?? [])
   const group_key = body.groupKey ?? JSON.stringify(body.groupLabels)
   const fact = alert.cut({ source, group_key, group_labels: body.groupLabels, status: body.status, listed, left_out: body.truncatedAlerts })
-  return { source, id: `cut/${delivery}`, subject: group_key, at: now, fact }
+  return { source, id: `cut/${delivery}`, subject: group_key, at: now, untimed: true, fact }
 }
 
 /**
