@@ -1,5 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -27,6 +27,8 @@ export interface Answer {
 export interface Rondo {
   readonly url: string
   readonly grpc: string
+  /** Where the token and the token file lie. */
+  readonly dataDir: string
   /** The log so far, a line each. */
   readonly log: readonly string[]
   /** A bearer token for this actor with these roles; the same one again for the same words. */
@@ -123,9 +125,11 @@ export async function startRondo({ env = {}, database }: RondoOptions = {}): Pro
         ...(body === undefined ? {} : { body: body as string }),
       }),
     )
+  await writeFile(join(dataDir, 'token'), await token('admin', 'admin'))
   const rondo: Rondo = {
     url: running.addresses.http,
     grpc: running.addresses.grpc,
+    dataDir,
     log: lines,
     token,
     send,

@@ -5,7 +5,8 @@ import { loading, protoFiles, protoFolder } from '@rondo/proto'
 import { HealthImplementation } from 'grpc-health-check'
 import type protobuf from 'protobufjs'
 import { type Endpoint, handlerOf } from './grpc-call.ts'
-import { maxMessageBytes, methodsOf, serviceDefinition } from './grpc-definition.ts'
+import { type Method, maxMessageBytes, methodsOf, serviceDefinition } from './grpc-definition.ts'
+import { requestFaults } from './request-shape.ts'
 import type { AnyRow, RpcTable } from './service.ts'
 import { portError } from './start-error.ts'
 
@@ -28,9 +29,11 @@ const options = {
   'grpc.keepalive_time_ms': 60_000,
 }
 
-function rowOf(table: RpcTable, fullName: string, method: string): AnyRow {
-  const row = table[method]
-  if (!row) throw new TypeError(`${fullName} has no row for ${method}`)
+function rowOf(table: RpcTable, fullName: string, name: string, { request }: Method): AnyRow {
+  const row = table[name]
+  if (!row) throw new TypeError(`${fullName} has no row for ${name}`)
+  const faults = requestFaults(row.request, request)
+  if (faults.length > 0) throw new TypeError(`the request of ${fullName}/${name} does not fit its proto: ${faults.join('; ')}`)
   return row
 }
 
@@ -48,7 +51,7 @@ export function createGrpcHost(protos: protobuf.Root): GrpcHost {
       const extra = Object.keys(table).filter((name) => !methods.has(name))
       if (extra.length > 0) throw new TypeError(`${fullName} has rows that its proto does not know: ${extra.join(', ')}`)
       const handlers = [...methods].map(
-        ([name, method]) => [name, handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name) })] as const,
+        ([name, method]) => [name, handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name, method) })] as const,
       )
       server.addService(serviceDefinition(service), Object.fromEntries(handlers))
       names.push(fullName)

@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
@@ -22,6 +23,10 @@ export interface HttpHostParts {
 /** `/healthz` (it runs), `/readyz` (every part can work; says what cannot and why), `/metrics`. */
 export function createHttpHost({ readiness, metricsText, metrics }: HttpHostParts): HttpHost {
   const app = fastify({ logger: false, forceCloseConnections: 'idle', requestTimeout: 60_000, bodyLimit: 1024 * 1024 })
+  app.addHook('onRequest', async ({ method, routeOptions: { url } }) => {
+    // The instrumentation of `http` does not know routes; without them every span is called "GET".
+    if (url) trace.getActiveSpan()?.updateName(`${method} ${url}`).setAttribute('http.route', url)
+  })
   app.addHook('onResponse', async (request, reply) => {
     metrics.http.record(reply.elapsedTime / 1000, {
       'http.route': request.routeOptions.url ?? 'none',

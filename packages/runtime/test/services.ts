@@ -67,6 +67,9 @@ export const thing = stream('thing', thingFact, { texts: [] as string[] })({
   keys: {},
 })
 
+/** How many answers `Watch` has made. */
+export const emitted = { count: 0 }
+
 const id = { thing_id: z.string().min(1) }
 export const thingsService: Service = {
   name: 'things',
@@ -105,7 +108,10 @@ export const thingsService: Service = {
         request: z.strictObject({ from_start: z.boolean() }),
         follow: [thingFact.noted],
         after: ({ from_start }) => (from_start ? 0 : undefined),
-        emit: (_, { data, position }) => ({ text: (data as { text: string }).text, position: String(position) }),
+        emit: (_, { data, position }) => {
+          emitted.count += 1
+          return { text: (data as { text: string }).text, position: String(position) }
+        },
       },
       Sum: {
         roles: [],

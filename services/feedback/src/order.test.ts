@@ -31,7 +31,13 @@ const inputs = {
   turn: {
     raised: fc.record({ title: few('title'), service: fc.constant('shop') }),
     decided: fc.record({ decision: fc.constantFrom('verified', 'reopened', 'declined', 'merged', 'unmerged'), reason: few('reason') }),
-    moved: fc.record({ environment: few('env'), artifact: fc.constant(`sha256:${'1'.repeat(64)}`), inside: fc.boolean() }),
+    moved: fc.record({
+      place: few('place'),
+      artifact: fc.constantFrom(`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`),
+      inside: fc.boolean(),
+      at: fc.constantFrom(start, plus(start, 1000), plus(start, 2000)),
+      basis: fc.integer({ min: 0, max: 2 }),
+    }),
   },
   requester: { seen: fc.constant(undefined) },
 } satisfies Readonly<Record<string, Readonly<Record<string, fc.Arbitrary<unknown>>>>>

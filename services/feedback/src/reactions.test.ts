@@ -108,7 +108,8 @@ const submit = (id: string, by: string) =>
   ask(item, id, 'submit', { service: 'shop', text: 'checkout fails', requester: by, channel: 'api' })
 const link = (id: string) => ask(item, id, 'link', { requirement: 'REQ-1' })
 const raised = { title: 'checkout fails', service: 'shop', origin: { kind: 'person' as const, id: 'person:ada' } }
-const place = { environment: 'production', artifact: digest, production: true }
+const place = { service: 'shop', environment: 'production', artifact: digest, production: true, at: start, basis: 0 }
+const later = (minutes: number) => ({ ...place, at: plus(start, minutes * 60_000) })
 const issueSeen = {
   repository: { host: 'github.com', full_name: 'example/shop' },
   number: 7,
@@ -172,10 +173,10 @@ describe('who asked', () => {
     await world.ask(submit('i-1', 'r-1'))
     await world.ask(link('i-1'))
     await world.happened(requirement.entered, 'REQ-1', place)
-    await world.happened(requirement.left, 'REQ-1', place)
+    await world.happened(requirement.left, 'REQ-1', later(1))
     await world.happened(requirement.verified, 'REQ-1', verified)
     expect(await world.notices()).toEqual([])
-    await world.happened(requirement.entered, 'REQ-1', place)
+    await world.happened(requirement.entered, 'REQ-1', later(2))
     expect(await world.notices()).toHaveLength(1)
   })
 

@@ -2,7 +2,7 @@ import { item as ownItem, notice as ownNotice, turn as ownTurn } from '@rondo/co
 import { issue } from '@rondo/contracts/intake'
 import { service } from '@rondo/contracts/operations'
 import { requirement } from '@rondo/contracts/requirements'
-import { type Envelope, type FactType, type Reaction, type Read, type Tell, tell, when } from '@rondo/kernel'
+import { type DataOf, type Envelope, type FactType, type Reaction, type Read, type Tell, tell, when } from '@rondo/kernel'
 import { item, requestersOf, requirementsOf } from './item.ts'
 import { notice, noticeId } from './notice.ts'
 import { published } from './published.ts'
@@ -40,12 +40,11 @@ const fromOperations: readonly Reaction[] = [
 
 const decided = <Data>(fact: FactType<string, Data>, decision: Decision, reason: (data: Data) => string): Reaction =>
   when(fact, ({ streamId, data }) => [tell(turn, streamId, 'decided', { decision, reason: reason(data) })])
-const moved = <Data extends { environment: string; artifact: string; production: boolean }>(
-  fact: FactType<string, Data>,
-  inside: boolean,
-): Reaction =>
-  when(fact, ({ streamId, data: { environment, artifact, production } }) =>
-    production ? [tell(turn, streamId, 'moved', { environment, artifact, inside })] : [],
+const moved = (fact: typeof requirement.entered | typeof requirement.left, inside: boolean): Reaction =>
+  when(
+    fact as FactType<string, DataOf<typeof requirement.entered>>,
+    ({ streamId, data: { service, environment, artifact, production, at, basis } }) =>
+      production ? [tell(turn, streamId, 'moved', { place: `${service}/${environment}`, artifact, inside, at, basis })] : [],
   )
 
 /** Copies what those who asked have to be told of; and items follow what is split and merged. */

@@ -1,3 +1,5 @@
+import { requirement } from '@rondo/contracts/requirements'
+import type { Fact } from '@rondo/kernel'
 import { eventually, freshDatabase, needs } from '@rondo/testkit'
 import pg from 'pg'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
@@ -25,8 +27,22 @@ afterAll(async () => {
 type Answer = Record<string, unknown>
 const call = (method: string, request: Answer, role: Parameters<typeof as>[0] = 'product_owner') =>
   process.channels.call('feedback', `rondo.feedback.v1.Feedback/${method}`, request, as(role)) as Promise<Answer>
-const requirement = (method: string, request: Answer) =>
-  process.channels.call('requirements', `rondo.requirements.v1.Requirements/${method}`, request, as('product_owner'))
+const tell = (requirement_id: string, fact: Fact) =>
+  process.channels.call(
+    'requirements',
+    'rondo.standin.v1.StandIn/Tell',
+    { requirement_id, verb: fact.verb, data_json: JSON.stringify(fact.data) },
+    as('product_owner'),
+  )
+const raised = (title: string) => requirement.raised({ title, service: 'shop', origin: { kind: 'person', id: 'person:ada' } })
+const production = {
+  service: 'shop',
+  environment: 'production',
+  artifact: `sha256:${'1'.repeat(64)}`,
+  production: true,
+  at: '2026-01-01T00:00:00.000000Z',
+  basis: 0,
+}
 const submit = (item_id: string, rest: Answer = {}) =>
   call('Submit', { item_id, service: 'shop', text: `text of ${item_id}`, requester_id: `requester of ${item_id}`, ...rest }, 'reporter')
 const notices = async (requirement_id: string) => (await call('ListNotices', { requirement_id })).notices as Answer[]
@@ -50,12 +66,13 @@ describe('feedback', () => {
   test('is submitted, voted for, linked; and its requesters are told when it is verified', async () => {
     expect(await submit('A-1')).toEqual({ item_id: 'A-1', version: '1' })
     await call('Vote', { item_id: 'A-1', requester_id: 'r-2' }, 'reporter')
-    await requirement('Raise', { requirement_id: 'REQ-A', title: 'checkout fails', service: 'shop' })
+    await tell('REQ-A', raised('checkout fails'))
     await call('Link', { item_id: 'A-1', requirement_id: 'REQ-A' })
     expect(await call('GetItem', { item_id: 'A-1' }, 'auditor')).toMatchObject({
       item: { phase: 'linked', requirement_ids: ['REQ-A'], votes: 1, requester_id: 'requester of A-1' },
     })
-    await requirement('Verify', { requirement_id: 'REQ-A' })
+    await tell('REQ-A', requirement.entered(production))
+    await tell('REQ-A', requirement.verified({ proof: 'p-1', reason: 'silent under traffic' }))
     const told = await eventually(
       async () => ((found) => found.length === 2 && found.every(({ delivered_at }) => delivered_at) && found)(await notices('REQ-A')),
       { within: 20_000 },
@@ -83,9 +100,9 @@ describe('feedback', () => {
     await eventually(() => call('EraseRequester', { requester_id: 'requester of B-1' }), { within: 20_000 })
     expect(await contacts()).toEqual([])
     expect(await call('GetItem', { item_id: 'B-1' })).toMatchObject({ item: { text: 'text of B-1' } })
-    await requirement('Raise', { requirement_id: 'REQ-B', title: 'b', service: 'shop' })
+    await tell('REQ-B', raised('b'))
     await call('Link', { item_id: 'B-1', requirement_id: 'REQ-B' })
-    await requirement('Decline', { requirement_id: 'REQ-B', reason: 'no' })
+    await tell('REQ-B', requirement.declined({ reason: 'no', by: 'person:ada' }))
     await entries({ from: 'start', requirement_id: 'REQ-B', kinds: ['requirement'] }, 2)
     expect(await notices('REQ-B')).toEqual([])
   })

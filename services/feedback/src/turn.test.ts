@@ -7,7 +7,8 @@ import { type Decision, outcomesOf, runningArtifact, turn } from './turn.ts'
 
 const decided = (decision: Decision, reason = '') => fact.decided({ requirement: 'stream-1', decision, reason })
 const [a1, a2] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`]
-const moved = (artifact: string, inside: boolean) => fact.moved({ requirement: 'stream-1', environment: 'production', artifact, inside })
+const moved = (minutes: number, artifact: string, inside: boolean) =>
+  fact.moved({ requirement: 'stream-1', place: 'shop/production', artifact, inside, at: `2026-01-01T00:0${minutes}:00.000000Z`, basis: 0 })
 type Facts = Parameters<typeof given<typeof turn>>[1]
 const outcomes = (...facts: Facts[]) =>
   outcomesOf(
@@ -19,10 +20,10 @@ const outcomes = (...facts: Facts[]) =>
 describe('what there is to tell of a requirement', () => {
   it('is "verified" while it runs in production', () => {
     expect(outcomes(decided('verified'))).toEqual(['verified'])
-    expect(outcomes(moved(a1, true), decided('verified'))).toEqual(['verified'])
-    expect(outcomes(moved(a1, true), decided('verified'), moved(a2, false))).toEqual([])
-    expect(outcomes(moved(a1, true), decided('verified'), moved(a2, false), moved(a1, true))).toEqual(['verified'])
-    expect(outcomes(moved(a1, true), decided('verified'), decided('reopened'))).toEqual([])
+    expect(outcomes(moved(1, a1, true), decided('verified'))).toEqual(['verified'])
+    expect(outcomes(moved(1, a1, true), decided('verified'), moved(2, a2, false))).toEqual([])
+    expect(outcomes(moved(1, a1, true), decided('verified'), moved(2, a2, false), moved(3, a1, true))).toEqual(['verified'])
+    expect(outcomes(moved(1, a1, true), decided('verified'), decided('reopened'))).toEqual([])
     expect(outcomes(decided('reopened'), decided('verified'))).toEqual(['verified'])
   })
 
@@ -34,14 +35,28 @@ describe('what there is to tell of a requirement', () => {
   })
 
   it('names what runs now', () => {
-    expect(runningArtifact(given(turn, moved(a1, true), moved(a2, true)).inAnyOrder().states()[0]!)).toBe(a2)
-    expect(runningArtifact(given(turn, moved(a1, true), moved(a2, false)).inAnyOrder().states()[0]!)).toBeUndefined()
+    expect(
+      runningArtifact(
+        given(turn, moved(1, a1, true), moved(2, a2, true))
+          .inAnyOrder()
+          .states()[0]!,
+      ),
+    ).toBe(a2)
+    expect(
+      runningArtifact(
+        given(turn, moved(1, a1, true), moved(2, a2, false))
+          .inAnyOrder()
+          .states()[0]!,
+      ),
+    ).toBeUndefined()
   })
 
   it('copies each fact once', () => {
     const time = { at: '2026-01-01T00:00:00.000000Z' }
     given(turn, decided('verified')).tell('decided', { decision: 'verified', reason: '' }, time).nothing()
-    given(turn, moved(a1, true)).tell('moved', { environment: 'production', artifact: a1, inside: true }, time).nothing()
+    given(turn, moved(1, a1, true))
+      .tell('moved', { place: 'shop/production', artifact: a1, inside: true, at: '2026-01-01T00:01:00.000000Z', basis: 0 }, time)
+      .nothing()
     given(turn, fact.titled({ requirement: 'stream-1', title: 't', service: 's' }))
       .tell('raised', { title: 't', service: 's' }, time)
       .nothing()

@@ -6,8 +6,10 @@ interface Decided {
   readonly at: Instant
   readonly reason: string
 }
-interface Place {
+interface Move {
   readonly at: Instant
+  /** How much was known: of two for one time the better informed holds. */
+  readonly basis: number
   readonly artifact: string
   readonly inside: boolean
 }
@@ -15,13 +17,16 @@ interface Place {
 export interface Turn {
   readonly titled?: { readonly at: Instant; readonly title: string; readonly service: string }
   readonly decisions: { readonly [D in Decision]?: Decided }
-  /** Production environments. */
-  readonly places: Readonly<Record<string, Place>>
+  /** In production, by service and environment. */
+  readonly places: Readonly<Record<string, Move>>
 }
 
-/** Of two moves at once, entering counts. */
-const supersedes = (known: Place | undefined, at: Instant, inside: boolean) =>
-  !known || at > known.at || (at === known.at && inside && !known.inside)
+/** The later; of two at once the better informed, else entering. */
+function supersedes(known: Move | undefined, move: Move): boolean {
+  if (!known || move.at !== known.at) return !known || move.at > known.at
+  if (move.basis !== known.basis) return move.basis > known.basis
+  return move.inside !== known.inside ? move.inside : move.artifact > known.artifact
+}
 const isLater = (known: { readonly at: Instant } | undefined, at: Instant) => !known || at > known.at
 
 export type Outcome = 'verified' | 'declined' | 'merged'
@@ -55,21 +60,18 @@ export const turn = stream('turn', fact, { decisions: {}, places: {} } as Turn)(
       titled && titled.at <= at ? [] : [fact.titled({ requirement: streamId, title, service })],
     decided: ({ decisions }, { decision, reason }: { decision: Decision; reason: string }, { at, streamId }: Context) =>
       isLater(decisions[decision], at) ? [fact.decided({ requirement: streamId, decision, reason })] : [],
-    moved: (
-      { places },
-      { environment, artifact, inside }: { environment: string; artifact: string; inside: boolean },
-      { at, streamId }: Context,
-    ) => (supersedes(places[environment], at, inside) ? [fact.moved({ requirement: streamId, environment, artifact, inside })] : []),
+    moved: ({ places }, { place, ...move }: Move & { place: string }, { streamId }: Context) =>
+      supersedes(places[place], move) ? [fact.moved({ requirement: streamId, place, ...move })] : [],
   },
   evolve: {
     titled: (turn, { title, service }, { at }) =>
       turn.titled && turn.titled.at <= at ? turn : { ...turn, titled: { at, title, service } },
     decided: (turn, { decision, reason }, { at }) =>
       isLater(turn.decisions[decision], at) ? { ...turn, decisions: { ...turn.decisions, [decision]: { at, reason } } } : turn,
-    moved: (turn, { environment, artifact, inside }, { at }) =>
-      supersedes(turn.places[environment], at, inside)
-        ? { ...turn, places: { ...turn.places, [environment]: { at, artifact, inside } } }
-        : turn,
+    moved: (turn, { place, at, artifact, inside, basis }) => {
+      const move = { at, artifact, inside, basis }
+      return supersedes(turn.places[place], move) ? { ...turn, places: { ...turn.places, [place]: move } } : turn
+    },
   },
   keys: {},
   loops: (_, id) => [id],

@@ -1,68 +1,58 @@
 import { requirement as facts } from '@rondo/contracts/requirements'
-import { ask, refuse, stream } from '@rondo/kernel'
-import type { Requirements } from '@rondo/proto/requirements'
+import { ask, type Fact, type FactType, stream } from '@rondo/kernel'
+import { loadProtos } from '@rondo/proto'
 import type { AskRow, Service } from '@rondo/runtime'
+import protobuf from 'protobufjs'
 import { z } from 'zod'
 
-/** The facts of requirements, told by whoever asks for them: what the other service does with them is the test's. */
+interface Told {
+  readonly verb: string
+  readonly data: unknown
+}
+const byVerb: Readonly<Record<string, FactType>> = facts as typeof facts & Readonly<Record<string, FactType>>
+
+/** The facts of requirements, told by whoever wants them told: what the other service does with them is the test's. */
 const requirement = stream(
   'requirement',
-  facts,
+  byVerb,
   {},
 )({
   fold: 1,
-  asks: {
-    raise: (_, { title, service }: { title: string; service: string }) => [
-      facts.raised({ title, service, origin: { kind: 'person', id: 'person:ada' } }),
-    ],
-    decline: (_, { reason }: { reason: string }) => [facts.declined({ reason, by: 'person:ada' })],
-    verify: () => [
-      facts.entered({ environment: 'production', artifact: `sha256:${'1'.repeat(64)}`, production: true }),
-      facts.verified({ proof: 'p-1', reason: 'silent under traffic' }),
-    ],
-  },
+  asks: { tell: (_, { verb, data }: Told): readonly Fact[] => [byVerb[verb]?.(data) as Fact] },
   tells: {},
-  // biome-ignore lint/suspicious/noExplicitAny: no fact changes what this stands for
-  evolve: Object.fromEntries(Object.keys(facts).map((verb) => [verb, (state: object) => state])) as any,
+  evolve: Object.fromEntries(Object.keys(facts).map((verb) => [verb, (state: object) => state])),
   keys: {},
   loops: (_, id) => [id],
 })
 
-const text = z.string().min(1)
-const answer = ({ requirement_id }: { requirement_id: string }, _: string, version: number) => ({
-  requirement_id,
-  version: String(version),
-})
-const rows: {
-  readonly Raise: AskRow<Requirements['Raise']>
-  readonly Decline: AskRow<Requirements['Decline']>
-  readonly Verify: AskRow<Requirements['Verify']>
-} = {
-  Raise: {
-    roles: [],
-    request: z.strictObject({ requirement_id: text, title: text, service: text, origin_kind: z.string(), origin_id: z.string() }),
-    ask: ({ requirement_id, title, service }) => ask(requirement, requirement_id, 'raise', { title, service }),
-    answer,
-  },
-  Decline: {
-    roles: [],
-    request: z.strictObject({ requirement_id: text, reason: text }),
-    ask: ({ requirement_id, reason }) => ask(requirement, requirement_id, 'decline', { reason }),
-    answer,
-  },
-  Verify: {
-    roles: [],
-    request: z.strictObject({ requirement_id: text, reason: z.string() }),
-    ask: ({ requirement_id }) => ask(requirement, requirement_id, 'verify'),
-    answer,
-  },
+/** Rondo's protos and that of the stand-in. */
+export function standInProtos(): protobuf.Root {
+  const root = loadProtos()
+  const text = `
+    syntax = "proto3";
+    package rondo.standin.v1;
+    service StandIn { rpc Tell(TellRequest) returns (TellResponse); }
+    message TellRequest { string requirement_id = 1; string verb = 2; string data_json = 3; }
+    message TellResponse { string requirement_id = 1; }`
+  protobuf.parse(text, root, { keepCase: true })
+  root.resolveAll()
+  return root
 }
-const others = ['Refine', 'MakeReady', 'Merge', 'Unmerge', 'Split', 'Pin', 'Reopen', 'GetRequirement', 'ListRequirements']
-const refused = { roles: [], request: z.looseObject({}), query: async () => refuse('unsupported', 'the test does not ask for it') }
+
+interface TellMethod {
+  readonly request: { requirement_id: string; verb: string; data_json: string }
+  readonly response: { requirement_id: string }
+}
+const Tell: AskRow<TellMethod> = {
+  roles: [],
+  request: z.strictObject({ requirement_id: z.string().min(1), verb: z.string(), data_json: z.string() }),
+  ask: ({ requirement_id, verb, data_json }) => ask(requirement, requirement_id, 'tell', { verb, data: JSON.parse(data_json) }),
+  answer: ({ requirement_id }) => ({ requirement_id }),
+}
 
 export const requirementsStandIn: Service = {
   name: 'requirements',
   streams: [requirement],
   reactions: [],
-  rpc: { 'rondo.requirements.v1.Requirements': { ...rows, ...Object.fromEntries(others.map((name) => [name, refused])) } },
+  rpc: { 'rondo.standin.v1.StandIn': { Tell } },
 }

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadProtos } from '@rondo/proto'
 import { type Channels, createChannels, createLog, hashToken, type Running, readConfig, run, type Service } from '@rondo/runtime'
+import { standInProtos } from './requirements.ts'
 
 /** The header of a caller with one role; the tokens are named as their roles, `ci` is a machine's. */
 export const as = (role: 'product_owner' | 'reporter' | 'operator' | 'auditor' | 'ci') => ({ authorization: `Bearer ${role}` })
@@ -34,8 +34,9 @@ export async function running(services: readonly Service[], databaseUrl: string)
     RONDO_SHUTDOWN_TIMEOUT_MS: '5000',
     RONDO_DATABASE_URL: databaseUrl,
   }
-  const started = await run(services, readConfig(env), { log, signals: false })
-  const channels = createChannels(await loadProtos(), () => started.addresses.grpc)
+  const protos = standInProtos()
+  const started = await run(services, readConfig(env), { log, signals: false, protos })
+  const channels = createChannels(protos, () => started.addresses.grpc)
   return {
     ...started,
     channels,

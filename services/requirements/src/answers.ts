@@ -48,6 +48,7 @@ function links(state: Requirement) {
       .toSorted(([, a], [, b]) => (a.decided < b.decided ? -1 : 1))
       .map(([artifact, { allowed, reasons, decided }]) => ({ artifact, allowed, reasons: [...reasons], decided_at: decided })),
     places: Object.values(state.places).map(({ service, environment, production, artifact, inside, at }) => ({
+      service,
       environment,
       production,
       artifact,

@@ -33,7 +33,14 @@ interface Case {
 type Message = readonly [kind: 'ask' | 'tell', rule: string, input?: unknown]
 
 const artifact = `sha256:${'1'.repeat(64)}`
-const production = { environment: 'production', artifact, production: true }
+const production = (fact: Fact) => ({
+  service: 'shop',
+  environment: 'production',
+  artifact,
+  production: true,
+  at: parseInstant(fact.occurred_at) ?? '',
+  basis: 0,
+})
 const complete = { goal: 'g', acceptance: ['a'], operability: { owner: 'o', runbook: 'r', objective: 's' }, designs: [] }
 const signal = (fact: Fact) => ({
   signal: fact.signal_event_id ?? '',
@@ -49,7 +56,7 @@ const messages: Readonly<Record<string, (fact: Fact) => readonly Message[]>> = {
   'change.named': () => [['tell', 'changeNamed', { sha: 'c'.repeat(40), repository: 'shop', at: '2026-03-02T08:00:00.000000Z' }]],
   'artifact.published': () => [],
   'gate.verdict': () => [['tell', 'gateDecided', { artifact, allowed: true, verdict: 'pass', reasons: [] }]],
-  'deployment.succeeded': () => [['tell', 'entered', production]],
+  'deployment.succeeded': (fact) => [['tell', 'entered', production(fact)]],
   'proof.opened': () => [['tell', 'proofOpened', { proof: 'p-1', environment: 'production' }]],
   'proof.verdict': () => [['tell', 'proofJudged', { proof: 'p-1', verdict: 'verified', reason: 'silent' }]],
   'signal.observed': (fact) => [

@@ -17,7 +17,14 @@ const small = (prefix: string) => fc.integer({ min: 1, max: 3 }).map((n) => `${p
 const instant = fc.integer({ min: 0, max: 60 }).map((minutes) => plus(start, minutes * 60_000))
 const draft = { title: fc.constantFrom('fails', 'still fails'), service: fc.constant('shop') }
 const problem = fc.constant('shop/errors')
-const place = fc.record({ environment: fc.constantFrom('staging', 'production', 'eu'), artifact: digest, production: fc.boolean() })
+const place = fc.record({
+  service: small('service'),
+  environment: fc.constantFrom('production', 'eu'),
+  artifact: digest,
+  production: fc.constant(true),
+  at: instant,
+  basis: fc.integer({ min: 0, max: 2 }),
+})
 const signal = fc.record({ signal: small('s'), problem, service: draft.service, title: draft.title, episode: instant })
 
 /** What comes by itself, each with its input. `giveBack` answers to what is there, so it is left to the test of merges. */

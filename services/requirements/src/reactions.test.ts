@@ -94,6 +94,7 @@ class World {
   }
 
   state = (id: string): Requirement => this.states.get(id)?.state ?? requirement.initial
+  now = () => plus(start, this.#events * 60_000 + 30_000)
   phase = (id: string) => phaseOf(this.state(id))
 }
 
@@ -148,7 +149,7 @@ const changed = (
   artifact,
   deployment: 'd',
   share: 1,
-  since: start,
+  since: world.now(),
   missing: [],
   entered: [],
   left: [],

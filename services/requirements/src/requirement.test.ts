@@ -17,14 +17,22 @@ const sha = 'a'.repeat(40)
 const [a1, a2] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`]
 const named = fact.named({ sha, repository: 'example/shop', at: '2026-01-01T00:00:00.000000Z' })
 const built = fact.built({ artifact: a1, revision: sha })
-const inProduction = { environment: 'production', artifact: a1, production: true }
-const entered = fact.entered(inProduction)
-const left = fact.left(inProduction)
+const minute = (n: number) => `2026-01-01T00:${String(n).padStart(2, '0')}:00.000000Z`
+const move = (n: number, rest = {}) => ({
+  service: 'shop',
+  environment: 'production',
+  artifact: a1,
+  production: true,
+  at: minute(n),
+  basis: 0,
+  ...rest,
+})
+const entered = fact.entered(move(6))
+const left = (n: number) => fact.left(move(n))
 const proofOpened = fact.proof_opened({ proof: 'p-1', environment: 'production' })
 const verified = fact.verified({ proof: 'p-1', reason: 'silent' })
 const again = fact.reopened({ proof: 'p-1', signal: 's-2', reason: 'the signal came again from an artifact with the fix' })
 const whole = [fromSignal, joined, refined, readied, named, built, entered, proofOpened, verified] as const
-const minute = (n: number) => `2026-01-01T00:${String(n).padStart(2, '0')}:00.000000Z`
 
 describe('a requirement', () => {
   it('goes its way step by step, whatever the order', () => {
@@ -90,15 +98,27 @@ describe('a requirement', () => {
   })
 
   it('goes back to built when no environment runs it any more, and stands verified all the same', () => {
-    given(requirement, ...whole.slice(0, 7), left)
+    given(requirement, ...whole.slice(0, 7), left(7))
       .inAnyOrder()
       .phase('built')
-    given(requirement, ...whole.slice(0, 8), left)
+    given(requirement, ...whole.slice(0, 8), left(8))
       .inAnyOrder()
       .phase('built')
-    given(requirement, ...whole, left).phase('verified')
-    given(requirement, ...whole.slice(0, 7), left, entered).phase('released')
-    given(requirement, raised, named, fact.entered({ ...inProduction, environment: 'staging', production: false })).phase('built')
+    given(requirement, ...whole, left(9)).phase('verified')
+    given(requirement, ...whole.slice(0, 7), left(7), fact.entered(move(8))).phase('released')
+    given(requirement, raised, named, fact.entered(move(2, { environment: 'staging', production: false }))).phase('built')
+  })
+
+  it('runs as long as one of its services does, and believes the better informed word', () => {
+    given(requirement, ...whole.slice(0, 7), fact.entered(move(7, { service: 'web' })), left(8))
+      .inAnyOrder()
+      .phase('released')
+    given(requirement, ...whole.slice(0, 7), fact.left(move(6, { basis: 1 })))
+      .inAnyOrder()
+      .phase('built')
+    given(requirement, ...whole.slice(0, 7), fact.left(move(5, { basis: 9 })))
+      .inAnyOrder()
+      .phase('released')
   })
 
   it('is not built while the gate holds its artifact', () => {
@@ -115,13 +135,13 @@ describe('a requirement', () => {
   })
 
   it('needs a new artifact after it was reopened; the old one does not answer', () => {
-    const changed = fact.entered({ ...inProduction, artifact: a2 })
+    const changed = fact.entered(move(11, { artifact: a2 }))
     const secondBuild = fact.built({ artifact: a2, revision: 'b'.repeat(40) })
-    given(requirement, ...whole, again, entered).phase('reopened')
+    given(requirement, ...whole, again, fact.entered(move(10))).phase('reopened')
     given(requirement, ...whole, again, secondBuild).phase('built')
     given(requirement, ...whole, again, secondBuild, built).phase('built')
     given(requirement, ...whole, again, secondBuild, changed).phase('released')
-    given(requirement, ...whole, again, secondBuild, changed, fact.entered(inProduction)).phase('built')
+    given(requirement, ...whole, again, secondBuild, changed, fact.entered(move(12))).phase('built')
     given(requirement, ...whole, again, secondBuild, changed, fact.proof_opened({ proof: 'p-2', environment: 'production' })).phase(
       'verifying',
     )

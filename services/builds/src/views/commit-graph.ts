@@ -77,19 +77,27 @@ const columns = `
   c.sha, c.parents, c.reaches, c.shallow, c.patch_id, c.committed_at, c.reverts, c.picked_from,
   c.implements || coalesce((select array_agg(one) from commit_merge_request m, unnest(m.implements) as one where m.sha = c.sha), '{}') as implements`
 
-/** Each commit behind the revisions once, however they are joined: UNION drops what was walked before. */
+/**
+ * Each commit behind the revisions once, however they are joined: UNION drops what was walked before. A linear history is one
+ * step a commit, so each step must be an index look-up: OFFSET 0 keeps the planner from scanning all edges for each of them.
+ */
 const selectHistory = `
 with recursive reach(sha) as (
   select unnest($1::text[]) collate "C"
   union
-  select e.behind from reach r join commit_edge e on e.child = r.sha
+  select e.behind from reach r cross join lateral (select behind from commit_edge where child = r.sha offset 0) e
 )
 select ${columns} from reach r join commit_row c on c.sha = r.sha`
 
 /** Commits outside of a history that carry the same change as one inside, or are asked for. */
 const selectTwins = `
-select ${columns} from commit_row c
-where (c.patch_id = any($1) or c.sha = any($2)) and not c.sha = any($3)`
+select ${columns}
+from (
+  select c.sha from unnest($1::text[]) as patch cross join lateral (select sha from commit_row where patch_id = patch offset 0) c
+  union
+  select unnest($2::text[])
+) as twin join commit_row c on c.sha = twin.sha
+where not exists (select from unnest($3::text[]) as known where known = c.sha)`
 
 const insertWaits = `
 insert into commit_wait (sha, origin)
