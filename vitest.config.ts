@@ -16,7 +16,13 @@ export default defineConfig({
         ...resolving,
         test: {
           name: 'unit',
-          include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'scripts/**/*.test.ts', 'test/tidy/**/*.test.ts'],
+          include: [
+            'packages/**/*.test.ts',
+            'proto/src/**/*.test.ts',
+            'services/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'test/tidy/**/*.test.ts',
+          ],
           exclude: [...never, '**/*.int.test.ts'],
           // Pure files share a worker: starting one costs more than most of them take.
           isolate: false,

@@ -95,10 +95,10 @@ export class PartitionWork {
     if (this.#isIdle && next > (this.position ?? next)) this.#stand({ is: 'flowing', position: next })
   }
 
-  /** Compares the position with what there is. */
-  check(ends: Ends): void {
+  /** Compares the position with what there is, where it still is the one of before the ends were asked for: one that moved on meanwhile may lie behind them. */
+  check(ends: Ends, before: bigint | undefined): void {
     const { position } = this
-    if (this.#isIdle && position !== undefined) this.#refuse(position, ends)
+    if (this.#isIdle && position !== undefined && position === before) this.#refuse(position, ends)
   }
 
   /** The engine went on from elsewhere than the position: finds out why, and goes back. */

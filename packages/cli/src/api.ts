@@ -82,7 +82,7 @@ export function createApi(url = urlOf(), token: () => string = tokenOf): Api {
       return (await response.json()) as Answer
     },
     async request(method, path, { body, headers = {} } = {}) {
-      const response = await send(path, { method, headers: { ...headers }, ...(body === undefined ? {} : { body: body as BodyInit }) })
+      const response = await send(path, { method, headers: { ...headers }, ...(body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }) })
       const type = response.headers.get('content-type') ?? ''
       return type.includes('json') ? response.json() : response.text()
     },

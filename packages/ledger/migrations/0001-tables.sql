@@ -20,6 +20,9 @@ create table head (
 insert into head default values;
 
 create table stream (
+  -- What a stream is looked up by: only the primary key can serve that, so that no plan made while the table was empty
+  -- (all indexes look alike then, and plans are kept) reads a whole kind of streams for each one.
+  key text collate "C" primary key generated always as (stream || '/' || id) stored,
   stream text collate "C" not null,
   id text collate "C" not null,
   version integer not null,
@@ -31,8 +34,7 @@ create table stream (
   -- Of the fact with version 1: never changes, so that lists can be paged by it.
   first_at text collate "C" not null,
   -- The latest of all.
-  last_at text collate "C" not null,
-  primary key (stream, id)
+  last_at text collate "C" not null
 ) with (fillfactor = 80);
 create index stream_by_time on stream (stream, first_at, id);
 create index stream_by_phase on stream (stream, phase, first_at, id);

@@ -1,6 +1,6 @@
 -- Writes one batch, or raises RL001 with what was lost to other writers (then nothing is written), or RL002 where a newer
 -- version of the service has taken over. One call is one statement: without projections it is the whole transaction.
--- Order of locks: heads of streams by (stream, id), then the head row, then everything else. Two writers can so not deadlock,
+-- Order of locks: heads of streams by their key, then the head row, then everything else. Two writers can so not deadlock,
 -- and all below the head row needs no thought about others.
 create function append(streams jsonb, events jsonb, derived jsonb, intake jsonb) returns jsonb
   language plpgsql
@@ -25,8 +25,8 @@ begin
       select * from jsonb_to_recordset(streams) as _(stream text, id text, base int, version int, fold int, state jsonb, phase text, first_at text, last_at text)
     ), won as (
       insert into stream (stream, id, version, base, fold, state, phase, first_at, last_at)
-      select stream, id, version, base, fold, state, phase, first_at, last_at from expected order by stream collate "C", id collate "C"
-      on conflict (stream, id) do update
+      select stream, id, version, base, fold, state, phase, first_at, last_at from expected order by (stream || '/' || id) collate "C"
+      on conflict (key) do update
         set (version, base, fold, state, phase, last_at) = (excluded.version, excluded.base, excluded.fold, excluded.state, excluded.phase, excluded.last_at)
         where stream.version = excluded.base and stream.fold <= excluded.fold
       returning stream.stream, stream.id

@@ -1,5 +1,5 @@
 -- Everything that a batch is decided on, in one query. A function, so that its plan is kept without a named statement.
-create function load_batch(streams text[], ids text[], message_ids text[], sources text[], partitions int[]) returns json
+create function load_batch(keys text[], message_ids text[], sources text[], partitions int[]) returns json
   language plpgsql stable
   set enable_seqscan = off
   set jit = off
@@ -13,7 +13,7 @@ begin
       'streams', (
         select json_agg(json_build_object('stream', s.stream, 'id', s.id, 'version', s.version, 'fold', s.fold, 'state', s.state,
           'phase', s.phase, 'firstAt', s.first_at, 'lastAt', s.last_at))
-        from unnest(streams, ids) as wanted(stream, id) join stream s on (s.stream, s.id) = (wanted.stream, wanted.id)
+        from stream s where s.key = any(keys)
       ),
       'messages', (
         select json_agg(json_build_object('id', m.id, 'hash', m.hash, 'outcome', m.outcome)) from message m where m.id = any(message_ids)

@@ -50,6 +50,11 @@ async function judged(database: Database, batch: Batch, error: unknown): Promise
       return written && { written }
     }
     case 'again':
+      // By the order of locks it should not happen: worth knowing
+      database.log.warn(
+        { service: database.service, error: String(error) },
+        'the database chose the batch as a victim; it is written again',
+      )
       return undefined
   }
 }

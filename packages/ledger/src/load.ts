@@ -27,18 +27,17 @@ interface Row {
 
 /** Loads in one query what the units touch. */
 export async function load(pool: pg.Pool, units: readonly Unit[]): Promise<Loaded> {
-  const streams = new Map(units.flatMap(({ messages }) => messages.map(({ stream, id }) => [keyOf(stream.name, id), { stream, id }])))
+  const streams = new Map(units.flatMap(({ messages }) => messages.map(({ stream, id }) => [keyOf(stream.name, id), stream] as const)))
   const chains = new Map(units.flatMap(({ checkpoint }) => (checkpoint ? [[chainOf(checkpoint), checkpoint]] : [])))
-  const { rows } = await pool.query<{ loaded: Row }>('select load_batch($1, $2, $3, $4, $5) as loaded', [
-    [...streams.values()].map(({ stream }) => stream.name),
-    [...streams.values()].map(({ id }) => id),
+  const { rows } = await pool.query<{ loaded: Row }>('select load_batch($1, $2, $3, $4) as loaded', [
+    [...streams.keys()],
     units.filter(({ remember }) => remember).map(({ id }) => id),
     [...chains.values()].map(({ source }) => source),
     [...chains.values()].map(({ partition }) => partition),
   ])
   const row = rows[0]?.loaded
   if (!row) throw new Error('the load query gave no row')
-  const heads = await folded(pool, row.streams ?? [], (key) => streams.get(key)?.stream)
+  const heads = await folded(pool, row.streams ?? [], (key) => streams.get(key))
   return {
     now: row.now,
     partitions: row.partitions,

@@ -2,7 +2,7 @@ import { type AnyStream, DomainError, type Found, type ListOptions, type Read, t
 import { type Database, sqlOf } from './database.ts'
 import { reaching } from './failure.ts'
 import { pageToken, readPageToken } from './page-token.ts'
-import { current, type HeadRow, headColumns } from './storage.ts'
+import { current, type HeadRow, headColumns, keyOf } from './storage.ts'
 
 const defaultPageSize = 50
 const maxPageSize = 1_000
@@ -13,25 +13,25 @@ const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, v
 export function reads({ pool }: Database): Read {
   const views = new Map<View, unknown>()
   const select = async (stream: AnyStream, rest: string, values: readonly unknown[]): Promise<readonly HeadRow[]> => {
-    const { rows } = await reaching(
-      pool.query<HeadRow>(`select ${headColumns('s')} from stream s where s.stream = $1 and ${rest}`, [stream.name, ...values]),
-    )
+    const { rows } = await reaching(pool.query<HeadRow>(`select ${headColumns('s')} from stream s where ${rest}`, [...values]))
     return Promise.all(rows.map((row) => current(pool, stream, row)))
   }
   return {
     async load<S extends AnyStream>(stream: S, id: string): Promise<StateOf<S>> {
-      const [row] = await select(stream, 's.id = $2', [id])
+      const [row] = await select(stream, 's.key = $1', [keyOf(stream.name, id)])
       return row ? (row.state as StateOf<S>) : stream.initial
     },
     async loadAll<S extends AnyStream>(stream: S, ids: readonly string[]) {
-      return (await select(stream, 's.id = any($2) order by s.id', [ids])).map((row) => found<StateOf<S>>(row))
+      return (await select(stream, 's.key = any($1) order by s.key', [ids.map((id) => keyOf(stream.name, id))])).map((row) =>
+        found<StateOf<S>>(row),
+      )
     },
     async find<S extends AnyStream>(stream: S, key: string, values: readonly string[]) {
       if (!(key in stream.keys)) throw new TypeError(`${stream.name} has no key "${key}"`)
       const rows = await select(
         stream,
-        's.id in (select id from stream_key where stream = $1 and name = $2 and value = any($3)) order by s.id',
-        [key, values],
+        "s.key = any(array(select stream || '/' || id from stream_key where stream = $1 and name = $2 and value = any($3))) order by s.key",
+        [stream.name, key, values],
       )
       return rows.map((row) => found<StateOf<S>>(row))
     },
@@ -56,9 +56,9 @@ const orders = { occurred_at: { after: '>', direction: 'asc' }, 'occurred_at des
 
 /** The conditions of a list; `$1` is the stream. The keyset is exact: time as text with microseconds, then the id. */
 function listing(stream: AnyStream, { phase, keys = {}, order = 'occurred_at desc', pageSize, pageToken: token }: ListOptions) {
-  const values: unknown[] = []
-  const value = (it: unknown) => `$${values.push(it) + 1}`
-  const conditions = ['true']
+  const values: unknown[] = [stream.name]
+  const value = (it: unknown) => `$${values.push(it)}`
+  const conditions = ['s.stream = $1']
   if (!(order in orders)) throw new DomainError('invalid', `order must be one of ${Object.keys(orders).join(', ')}`, { path: 'order' })
   const { after, direction } = orders[order]
   if (phase) conditions.push(`s.phase = ${value(phase)}`)

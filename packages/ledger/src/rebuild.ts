@@ -4,7 +4,7 @@ import { type Database, transaction } from './database.ts'
 import { derive } from './derived.ts'
 import { unavailable } from './failure.ts'
 import type { LedgerRules } from './rules.ts'
-import { refolded } from './storage.ts'
+import { keyOf, refolded } from './storage.ts'
 
 /** Streams refolded in one transaction. */
 const chunk = 100
@@ -46,8 +46,8 @@ async function rebuildStream(database: Database, stream: AnyStream): Promise<voi
 
 async function staleStreams(pool: pg.Pool, stream: AnyStream, after: string): Promise<readonly Stale[]> {
   const { rows } = await pool.query<Stale>(
-    'select id, version from stream where stream = $1 and id > $2 and fold < $3 order by id limit $4',
-    [stream.name, after, stream.fold, chunk],
+    'select id, version from stream where stream = $1 and key > $2 and fold < $3 order by key limit $4',
+    [stream.name, keyOf(stream.name, after), stream.fold, chunk],
   )
   return rows
 }
@@ -87,9 +87,9 @@ async function replace(
   heads: readonly { id: string; version: number; state: unknown }[],
 ): Promise<number> {
   const locked = await client.query<{ id: string }>(
-    `select s.id from stream s join unnest($2::text[], $3::int[]) as read(id, version) using (id, version)
-     where s.stream = $1 and s.fold < $4 order by s.id for update of s`,
-    [stream.name, heads.map(({ id }) => id), heads.map(({ version }) => version), stream.fold],
+    `select s.id from stream s join unnest($1::text[], $2::int[]) as read(key, version) using (key, version)
+     where s.fold < $3 order by s.key for update of s`,
+    [heads.map(({ id }) => keyOf(stream.name, id)), heads.map(({ version }) => version), stream.fold],
   )
   await client.query('select from head for update')
   const ids = new Set(locked.rows.map(({ id }) => id))
@@ -98,7 +98,7 @@ async function replace(
   const rows = won.map(({ id, state }) => ({ id, state, phase: stream.phase?.(state) }))
   await client.query(
     `update stream s set (fold, state, phase) = (select $2::int, mine.state, mine.phase)
-     from jsonb_to_recordset($3::jsonb) as mine(id text, state jsonb, phase text) where s.stream = $1 and s.id = mine.id`,
+     from jsonb_to_recordset($3::jsonb) as mine(id text, state jsonb, phase text) where s.key = $1 || '/' || mine.id`,
     [stream.name, stream.fold, JSON.stringify(rows)],
   )
   await client.query('delete from stream_key where stream = $1 and id = any($2)', [stream.name, [...ids]])

@@ -13,6 +13,8 @@ export interface LedgerRules {
 export function ledgerRules(service: string, streams: readonly AnyStream[], views: readonly View[], maxEventBytes: number): LedgerRules {
   const byName = new Map(streams.map((stream) => [stream.name, stream]))
   if (byName.size !== streams.length) throw new TypeError(`two streams of ${service} have the same name`)
+  const odd = streams.find(({ name }) => name === '' || name.includes('/'))
+  if (odd) throw new TypeError(`a stream of ${service} is named "${odd.name}": a name must not be empty or hold a slash`)
   const projections = new Map<string, Projection[]>()
   for (const projection of views.flatMap(({ on }) => on)) {
     projections.set(projection.fact.base, [...(projections.get(projection.fact.base) ?? []), projection])

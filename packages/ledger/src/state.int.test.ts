@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { plus, tell, toInstant, type View } from '@rondo/kernel'
+import { ask, plus, tell, toInstant, type View } from '@rondo/kernel'
 import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
@@ -88,14 +88,21 @@ describe.each([15, 18] as const)('what follows from events, on PostgreSQL %i', (
     expect(await one.sql('select stream_id from timer')).toEqual([{ stream_id: 'tomorrow' }])
   })
 
-  test('a timer that is no longer derived is not fired, and one that failed keeps nobody waiting', async () => {
+  test('a timer that is no longer derived is not fired, and one that fails keeps nobody waiting', async () => {
     const { url } = await freshLedger(major)
-    const ledger = await opening(url)
+    const errors: object[] = []
+    const ledger = await opening(url, { log: { info: () => undefined, warn: () => undefined, error: (fields) => errors.push(fields) } })
     const cause = { at: '2026-01-01T00:00:00.000001Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
-    await ledger.submit(unit([tell(order, 'gone', 'placed', { item: 'later' })], { cause }))
-    await ledger.sql(`insert into timer values ('order', 'gone', 'breaks', '2026-01-01T00:00:00.000000Z')`)
+    await ledger.submit(unit([tell(order, 'fragile', 'placed', { item: 'fragile' })], { cause }))
+    await ledger.submit(unit([tell(order, 'sound', 'placed', { item: 'later' })], { cause }))
+    await ledger.submit(unit([tell(order, 'closed', 'placed', { item: 'later' })], { cause }))
+    await ledger.submit(unit([ask(order, 'closed', 'close', { reason: 'done' })]))
     expect(await ledger.fireDue()).toBe(1)
-    expect(await ledger.read.load(order, 'gone')).toMatchObject({ count: 1_000 })
+    expect(await ledger.read.load(order, 'sound')).toMatchObject({ count: 1_000 })
+    expect(await ledger.read.load(order, 'closed')).toMatchObject({ count: 0 })
+    expect(errors).toEqual([expect.objectContaining({ timer: 'order/fragile/breaks/2026-01-01T00:00:00.000000Z', times: 1 })])
+    expect(await ledger.fireDue()).toBe(0)
+    expect(errors).toHaveLength(1)
   })
 
   test('a turn’s history is the whole of each stream that ever carried it', async () => {

@@ -46,7 +46,10 @@ const rules = {
   },
   unique: ['number' as const],
   phase: ({ item, closed }: Order) => (closed ? 'closed' : item ? 'open' : 'unseen'),
-  timers: ({ remindAt }: Order) => (remindAt ? [{ at: remindAt, tell: 'remind' as const }] : []),
+  timers: ({ remindAt, item }: Order) => [
+    ...(remindAt ? [{ at: remindAt, tell: 'remind' as const }] : []),
+    ...(item === 'fragile' ? [{ at: '2026-01-01T00:00:00.000000Z', tell: 'breaks' as const }] : []),
+  ],
   loops: ({ turns = [] }: Order) => turns,
 }
 

@@ -54,7 +54,7 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     get paused() {
       return running.paused
     },
-    resume: running.resume,
+    resume: (topic, partition) => running.resume(topic, partition),
     async stop() {
       clearInterval(looking)
       await running.stop()

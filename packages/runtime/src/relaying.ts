@@ -22,7 +22,7 @@ export function startRelaying(
   let sentTo = 0
   const relay = startRelay({
     database: ledger.database,
-    onCommit: ledger.onCommit,
+    onCommit: (listener) => ledger.onCommit(listener),
     bus,
     topic: topicOf(service),
     encode: toRecord,

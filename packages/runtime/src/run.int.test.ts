@@ -282,10 +282,11 @@ describe('the process', () => {
     const reading = (async () => {
       for await (const _ of process.channels.stream('things', 'rondo.things.v1.Things/Watch', { from_start: true }, as('reporter'))) void _
     })()
-    reading.catch(() => undefined)
+    const told = expect(reading).rejects.toMatchObject({ code: 'unavailable' })
     const start = performance.now()
     await process.stop()
     expect(performance.now() - start).toBeLessThan(6000)
+    await told
   })
 })
 

@@ -129,7 +129,12 @@ function sendSpan(spanning: Spanning, topic: string, record: BusRecord, place: P
 /** The bus, with a span for each record that is sent. */
 export function tracedBus(bus: Bus, spanning: Spanning): Bus {
   return {
-    ...bus,
+    ensure: (topics) => bus.ensure(topics),
+    tail: (topic, partition) => bus.tail(topic, partition),
+    bounds: (topic) => bus.bounds(topic),
+    topicId: (topic) => bus.topicId(topic),
+    consume: (options) => bus.consume(options),
+    close: () => bus.close(),
     async send(topic, records) {
       const start = Date.now()
       try {

@@ -52,8 +52,8 @@ export async function runServices(
     channels,
     log: lines,
     async stop() {
-      channels.close()
       await running.stop()
+      channels.close()
       await rm(folder, { recursive: true, force: true })
     },
   }

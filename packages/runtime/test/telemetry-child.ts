@@ -28,7 +28,10 @@ if (REDIS) {
     span.end()
   })
 }
-await channels.call('things', 'rondo.things.v1.Things/Break', { thing_id: 'a' }, as('auditor')).catch(() => undefined)
+const broken = await channels
+  .call('things', 'rondo.things.v1.Things/Break', { thing_id: 'a' }, as('auditor'))
+  .catch((error: Error) => error.message)
+if (typeof broken !== 'string') throw new Error('a row that is broken on purpose gave an answer')
 // Before the stop: an exporter that was shut down has forgotten them.
 const spans = exporter.getFinishedSpans().map((span) => ({
   name: span.name,

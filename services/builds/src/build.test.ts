@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { build as fact } from '@rondo/contracts/builds'
 import { type Instant, parseInstant } from '@rondo/kernel'
 import { at, given } from '@rondo/kernel/given'
-import { shared, sharedMissing } from '@rondo/testkit'
+import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
 import { told } from '../test/told.ts'
 import { attemptsOf, build } from './build.ts'
@@ -36,7 +36,8 @@ const instant = (text: string): Instant => parseInstant(text) ?? 'never'
 const expected = (value: string | null | undefined) => (value ? instant(value) : undefined)
 
 const absent = sharedMissing('vectors', 'convergence.json')
-describe.skipIf(absent)(`builds of the reference vectors${absent ? ` (${absent})` : ''}`, () => {
+describe('builds of the reference vectors', () => {
+  needs({ also: absent })
   const { cases } = absent
     ? { cases: [] }
     : (JSON.parse(readFileSync(shared('vectors', 'convergence.json'), 'utf8')) as { cases: Vector[] })

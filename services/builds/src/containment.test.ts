@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { shared, sharedMissing } from '@rondo/testkit'
+import { needs, shared, sharedMissing } from '@rondo/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { asker, type Commit, contains, graphOf, historyOf, newIn, requirementsIn } from './containment.ts'
@@ -31,7 +31,8 @@ interface Vector {
   }
 }
 const absent = sharedMissing('vectors', 'containment.json')
-describe.skipIf(absent)(`real git graphs${absent ? ` (${absent})` : ''}`, () => {
+describe('real git graphs', () => {
+  needs({ also: absent })
   const { cases } = absent
     ? { cases: [] }
     : (JSON.parse(readFileSync(shared('vectors', 'containment.json'), 'utf8')) as { cases: Vector[] })

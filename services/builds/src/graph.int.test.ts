@@ -218,3 +218,28 @@ test('a red default branch: since when and who', async () => {
     },
   ])
 })
+
+test('a long history that arrives newest first is walked again when nothing is left to wait for', async () => {
+  const world = await open()
+  const id = (n: number) => String(n).padStart(40, '0')
+  const step = (n: number) =>
+    intake.change.observed({
+      ...commit('1', [], n === 1 ? 'Fixes REQ-1' : `Step ${n}`).data,
+      sha: id(n),
+      parents: n > 1 ? [id(n - 1)] : [],
+    })
+  const count = 230
+  await world.outside(put, { at: at(0) })
+  await world.outside(intake.artifact.observed({ ...packaged('a', '1').data, revision: id(count) }), { at: at(1) })
+  await world.settle()
+  for (let n = count; n > 0; n--) {
+    await world.outside(step(n), { at: at(0), id: `c${n}` })
+    await world.settle()
+  }
+  const { artifact } = await world.query('GetArtifact', { digest: digest('a') })
+  expect(artifact?.contents).toMatchObject({ missing: [], requirement_ids: ['REQ-1'], more: 0 })
+  expect(artifact?.contents?.changes.length).toBe(count)
+  // the first two hundred were followed one by one, the rest not
+  const told = (await world.ledger.events(0, 10_000, { types: ['rondo.builds.artifact.contained'] })).length
+  expect(told).toBeLessThan(count - 20)
+})

@@ -5,16 +5,6 @@ import { type Evidence, suiteHash } from './evidence.ts'
 import type { Measure } from './gate.ts'
 import { latest } from './seen.ts'
 
-/** What a policy's criteria can name, and how each is measured. */
-export const measures: Readonly<Record<string, string>> = {
-  'test-count': 'tests that ran (skipped ones did not)',
-  'failed-tests': 'tests whose last attempt failed or broke off, and test runs told without cases that did not succeed',
-  'test-errors': 'tests that broke off (they are among failed-tests too)',
-  'skipped-tests': 'tests that were skipped',
-  'flaky-tests': 'tests that passed after an earlier attempt had failed',
-  coverage: 'covered lines in percent, of the latest coverage report',
-}
-
 const none: TestCounts = { tests: 0, passed: 0, failed: 0, errors: 0, skipped: 0, flaky: 0 }
 const plus = (a: TestCounts, b: TestCounts): TestCounts => ({
   tests: a.tests + b.tests,
@@ -62,7 +52,7 @@ function emptySuites(reports: readonly (readonly [string, Evidence['tests'][stri
 const distinct = <T>(records: readonly Readonly<Record<string, T>>[]): [string, T][] =>
   Object.entries(Object.assign({}, ...records) as Record<string, T>)
 
-/** The numbers of all evidence together: each report once, whatever it is attached to. */
+/** The numbers of all evidence together, by the ids that a policy names: each report once, whatever it is attached to. */
 export function measured(all: readonly Evidence[]): Measured {
   const reports = distinct(all.map(({ tests }) => tests))
   const runs = distinct(all.map((one) => one.runs))

@@ -79,10 +79,6 @@ export function periodsOf({ events }: Placement): readonly Period[] {
   return periods
 }
 
-/** What ran at a moment; undefined: nothing that we know of. */
-export const runningAt = (placement: Placement, at: Instant): Period | undefined =>
-  periodsOf(placement).findLast(({ since }) => since <= at)
-
 /** What is in force now: what was told of the latest period. */
 export const currentOf = ({ told }: Placement): Told | undefined =>
   Object.entries(told)

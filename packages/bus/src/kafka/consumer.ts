@@ -237,9 +237,11 @@ export class KafkaMember implements Consumer {
   async #lags(): Promise<readonly Lag[]> {
     const found: Lag[] = []
     for (const topic of new Set([...this.#works.values()].map((work) => work.topic))) {
+      const before = new Map([...this.#works].map(([key, work]) => [key, work.position]))
       for (const bounds of await this.#parts.admin.bounds(topic)) {
-        const work = this.#works.get(keyOf(topic, bounds.partition))
-        work?.check(bounds)
+        const key = keyOf(topic, bounds.partition)
+        const work = this.#works.get(key)
+        work?.check(bounds, before.get(key))
         const position = work?.position
         if (position !== undefined) found.push({ ...bounds, topic, position, lag: bounds.next - position })
       }

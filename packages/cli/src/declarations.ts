@@ -1,0 +1,163 @@
+import { Argument, type Command, Option } from 'commander'
+import { shells, type Shell } from './completion.ts'
+import { CliError, exits } from './exit.ts'
+import { exitCodesText } from './help.ts'
+import { openSession, type Session } from './session.ts'
+import { timeoutOf } from './span.ts'
+
+const several = (value: string, before: readonly string[] = []) => [...before, value]
+const listed = (value: string, before: readonly string[] = []) => [...before, ...value.split(',').map((one) => one.trim()).filter(Boolean)]
+
+/** Each command loads what it needs when it runs: the help has to be there at once. */
+class Declared {
+  private readonly program: Command
+  private readonly json: boolean
+  private readonly signal: AbortSignal
+  constructor(program: Command, json: boolean, signal: AbortSignal) {
+    this.program = program
+    this.json = json
+    this.signal = signal
+  }
+
+  command(usage: string, description: string, parent: Command = this.program): Command {
+    return parent.command(usage).description(description).option('--json', 'data as JSON on stdout, errors as JSON on stderr')
+  }
+  group(name: string, description: string): Command {
+    return this.program.command(name).description(description).helpCommand(false)
+  }
+  session = (): Session => openSession(this.json, this.signal)
+}
+
+function loopCommands(declared: Declared): void {
+  declared.command('demo', 'plays one whole turn of the loop through the public edge, narrated').action(async () => {
+    const { demo } = await import('./demo/demo.ts')
+    await demo(declared.session())
+  })
+  declared
+    .command('loop', 'the turn of a requirement as a timeline: who, what, when, on which evidence')
+    .argument('<requirement>', 'such as REQ-1A2B3C4D')
+    .option('--all', 'the bookkeeping between the services too')
+    .action(async (requirement: string, { all }: { all?: boolean }) => {
+      const { api, terminal } = declared.session()
+      const { loop } = await import('./commands/loop.ts')
+      await loop(api, terminal, requirement, all)
+    })
+  declared
+    .command('tail', 'follows all events as they are recorded')
+    .option('--service <name>', 'only this service’s')
+    .option('--since <time>', 'begins there: a span back (90s, 15m, 2h, 7d) or an RFC 3339 time')
+    .option('--cursor <file>', 'keeps where it was left, and goes on there')
+    .action(async (options: { service?: string; since?: string; cursor?: string }) => {
+      const { api, terminal, signal } = declared.session()
+      const { tail } = await import('./commands/tail.ts')
+      await tail(api, terminal, options, signal)
+    })
+  declared.command('status', 'what runs, how far each ledger is, what stands still and what helps').action(async () => {
+    const { status } = await import('./commands/status.ts')
+    await status(declared.session())
+  })
+}
+
+const waitText = `
+Ends with 0 when it is there; 3 when policy refuses it; 1 when it is over and not well (a failed deployment, a regressed proof);
+8 with --timeout 0 when it is still pending; 9 when the time is up. What is not met is named, all of it.
+`
+
+function waitCommand(declared: Declared): void {
+  declared
+    .command('wait', 'waits for a gate to allow, a release to run, a proof to verify')
+    .addArgument(new Argument('<what>', 'what to wait for').choices(['gate', 'deploy', 'proof']))
+    .argument('<id>', 'gate: the artifact’s digest; deploy: a release or deployment; proof: a proof or requirement')
+    .addOption(new Option('--timeout <span>', 'how long, such as 90s, 15m, 2h; 0 looks once').default(timeoutOf('10m'), '10m').argParser(timeoutOf))
+    .option('--fail-fast', 'ends at once when it is refused, instead of waiting for a waiver or a further report')
+    .option('--environment <name>', 'deploy: where', 'production')
+    .addHelpText('after', waitText)
+    .action(async (what: string, id: string, options: { timeout: number; failFast?: boolean; environment: string }) => {
+      const { wait } = await import('./commands/wait.ts')
+      await wait(declared.session(), what, id, { failFast: false, ...options })
+    })
+}
+
+function sendingCommands(declared: Declared): void {
+  declared
+    .command('emit', 'sends what a monitoring system or a CI job would send')
+    .addOption(new Option('--example <name>', 'what to send').choices(['alert', 'errors', 'build', 'artifact', 'deployment']).makeOptionMandatory())
+    .option('--set <path=value>', 'changes one value of it, such as errors.events=9; may be given several times', several)
+    .option('--print', 'shows it and sends nothing')
+    .action(async (options: { example: string; set?: readonly string[]; print?: boolean }) => {
+      const { emit } = await import('./commands/emit.ts')
+      await emit(declared.session(), options)
+    })
+  declared
+    .command('call', 'calls any unary RPC')
+    .argument('<method>', 'such as Requirements/GetRequirement')
+    .argument('[json]', 'the request; - reads it from stdin', '{}')
+    .option('--message-id <id>', 'the same id again does nothing again: for retries')
+    .action(async (method: string, request: string, options: { messageId?: string }) => {
+      const { call } = await import('./commands/call.ts')
+      await call(declared.session(), method, request, options)
+    })
+  declared
+    .command('git', 'reads a local repository’s history into changes; again, it changes nothing', declared.group('import', 'reads what exists already'))
+    .argument('<path>', 'of the repository')
+    .option('--repository <full name>', 'its name at the code host, such as example/shop (default: that of the remote "origin")')
+    .option('--host <host>', 'the code host (default: that of the remote "origin")')
+    .option('--patch-id', 'computes patch ids too, by which cherry-picks are found (slow)')
+    .option('--no-wait', 'ends when all is stored, without waiting until it is read')
+    .action(async (path: string, options: { repository?: string; host?: string; patchId?: boolean; wait: boolean }) => {
+      const { importGit } = await import('./import/git.ts')
+      await importGit(declared.session(), path, options)
+    })
+}
+
+function administration(declared: Declared): void {
+  declared
+    .command('create', 'makes a token; it is shown once', declared.group('token', 'who may call'))
+    .argument('<actor>', 'a person such as ada@example.org, or service:<name>')
+    .requiredOption('--role <roles>', 'one or more, by comma: reporter, developer, approver, operator, product_owner, auditor, admin', listed)
+    .action(async (actor: string, { role }: { role: readonly string[] }) => {
+      const { createToken } = await import('./commands/token.ts')
+      await createToken(declared.session().terminal, actor, role)
+    })
+  declared
+    .command('put', 'says under which identities a person is known', declared.group('person', 'who is who'))
+    .argument('<person>', 'a stable id such as ada@example.org')
+    .option('--name <name>', 'for people to read')
+    .option('--email <address>', 'an address; may be given several times', several)
+    .option('--github <login>', 'the login at GitHub')
+    .option('--github-id <number>', 'the number at GitHub, which outlives a rename')
+    .action(async (person: string, options: { name?: string; email?: readonly string[]; github?: string; githubId?: string }) => {
+      const { putPerson } = await import('./commands/person.ts')
+      await putPerson(declared.session(), person, options)
+    })
+}
+
+function helpCommands(program: Command, declared: Declared): void {
+  program
+    .command('completion')
+    .description('a script that completes commands in a shell: source <(rondo completion bash)')
+    .addArgument(new Argument('<shell>').choices([...shells]))
+    .action(async (shell: Shell) => {
+      const { printCompletionScript } = await import('./completion.ts')
+      await printCompletionScript(shell, program.name())
+    })
+  declared
+    .command('help', 'help on a command, or on "exit-codes"')
+    .argument('[words...]', 'the command, or exit-codes')
+    .action((words: readonly string[]) => {
+      if (words[0] === 'exit-codes') return declared.session().terminal.data({ exit_codes: Object.values(exits) }, exitCodesText())
+      const found = words.reduce<Command | undefined>((at, word) => at?.commands.find((one) => one.name() === word), program)
+      if (!found) throw new CliError('usage', `there is no command "${words.join(' ')}"`)
+      found.outputHelp()
+    })
+}
+
+/** All commands, in the order in which the help lists them. */
+export function declareCommands(program: Command, json: boolean, signal: AbortSignal): void {
+  const declared = new Declared(program, json, signal)
+  loopCommands(declared)
+  waitCommand(declared)
+  sendingCommands(declared)
+  administration(declared)
+  helpCommands(program, declared)
+}

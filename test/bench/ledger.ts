@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { ask, facts, stream } from '@rondo/kernel'
+import { migrate, openLedger } from '@rondo/ledger'
+import pg from 'pg'
+import { z } from 'zod'
+import { alternate, type Contender, type Figure, figureOf } from './measure.ts'
+
+const noteFact = facts('rondo.bench.note', { added: z.object({ text: z.string() }) })
+interface Note {
+  readonly count: number
+  readonly last: string
+}
+const note = stream('note', noteFact, { count: 0, last: '' } as Note)({
+  fold: 1,
+  asks: { add: (_, { text }: { text: string }) => [noteFact.added({ text })] },
+  tells: {},
+  evolve: { added: ({ count }, { text }) => ({ count: count + 1, last: text }) },
+  keys: {},
+})
+const text = 'x'.repeat(200)
+const roundMs = 2000
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** Calls in a second with so many callers, each on streams of its own. */
+async function rate(callers: number, call: () => Promise<number>): Promise<number> {
+  const start = performance.now()
+  let done = 0
+  const caller = async () => {
+    while (performance.now() - start < roundMs) done += await call()
+  }
+  await Promise.all(Array.from({ length: callers }, caller))
+  return (done * 1000) / (performance.now() - start)
+}
+
+async function rondo(url: string, callers: number): Promise<{ contender: Contender; close: () => Promise<void> }> {
+  await migrate(url, { service: 'bench', role: 'rondo_bench', password: 'bench', log: silent })
+  const role = new URL(url)
+  role.username = 'rondo_bench'
+  role.password = 'bench'
+  const ledger = await openLedger({ service: 'bench', streams: [note], database: role.href, partitions: 4, log: silent })
+  const submit = async () => {
+    const id = randomUUID()
+    await ledger.submit({ id, hash: id, remember: true, messages: [ask(note, id, 'add', { text })], cause: { actor: 'service:bench', correlationId: id, causationId: id } })
+    return 1
+  }
+  return { contender: { name: 'rondo', run: () => rate(callers, submit) }, close: () => ledger.close() }
+}
+
+const controlTables = `
+  drop schema if exists control cascade;
+  create schema control;
+  create table control.head (position bigint not null);
+  insert into control.head values (0);
+  create table control.streams (stream text, id text, version bigint not null, fold int not null, state jsonb not null, phase text, first_at text, last_at text, primary key (stream, id));
+  create table control.messages (id text primary key, hash text not null, at timestamptz not null default now(), outcome jsonb);
+  create table control.events (position bigint primary key, id uuid not null unique, stream text not null, stream_id text not null, version bigint not null, partition int not null,
+    type text not null, schema_version int not null, data jsonb not null, occurred_at text not null, recorded_at timestamptz not null default now(), actor text not null,
+    correlation_id text not null, causation_id text not null, traceparent text, loop_ids text[] not null default '{}', unique (stream, stream_id, version));
+  create table control.bare (id uuid not null, data jsonb not null);`
+
+/** The same row writes by hand: load the heads, then one statement for heads, ids, position and events. */
+const load = "select id, version, state from control.streams where stream = 'note' and id = any($1)"
+const write = `
+  with given as (select * from unnest($1::uuid[], $2::text[]) with ordinality as g(id, text, n)),
+    heads as (insert into control.streams select 'note', id::text, 1, 1, jsonb_build_object('count', 1, 'last', text), null, $3, $3 from given
+      on conflict (stream, id) do update set version = excluded.version, state = excluded.state returning id),
+    ids as (insert into control.messages select id::text, id::text from given returning id),
+    place as (update control.head set position = position + (select count(*) from heads) + 0 * (select count(*) from ids) returning position)
+  insert into control.events select place.position - (select count(*) from given) + g.n, g.id, 'note', g.id::text, 1, 0, 'rondo.bench.note.added', 1,
+    jsonb_build_object('text', g.text), $3, now(), 'service:bench', g.id::text, g.id::text from given g, place`
+const bare = "insert into control.bare select id, jsonb_build_object('text', text) from unnest($1::uuid[], $2::text[]) as g(id, text)"
+
+const batch = (size: number) => ({ ids: Array.from({ length: size }, () => randomUUID()), texts: Array.from({ length: size }, () => text) })
+
+function byHand(client: pg.Client, size: number): () => Promise<number> {
+  return async () => {
+    const { ids, texts } = batch(size)
+    await client.query(load, [ids])
+    await client.query(write, [ids, texts, new Date().toISOString()])
+    return size
+  }
+}
+function byBareInsert(client: pg.Client, size: number): () => Promise<number> {
+  return async () => {
+    const { ids, texts } = batch(size)
+    await client.query(bare, [ids, texts])
+    return size
+  }
+}
+
+/** The batch size at which the hand-written statement is fastest here. */
+async function bestSize(client: pg.Client): Promise<number> {
+  const measured: (readonly [number, number])[] = []
+  for (const size of [64, 128, 256, 512]) measured.push([size, await rate(1, byHand(client, size))])
+  return measured.toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? 256
+}
+
+/** Messages in a second: with 256 callers and with one, beside the same row writes by hand and a bare insert. */
+export async function ledgerFigures(url: string, rounds: number): Promise<readonly Figure[]> {
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query(controlTables)
+  const figures: Figure[] = []
+  for (const callers of [256, 1]) {
+    const size = callers === 1 ? 1 : await bestSize(client)
+    const { contender, close } = await rondo(url, callers)
+    const measured = await alternate(rounds, [
+      contender,
+      { name: 'hand', run: () => rate(1, byHand(client, size)) },
+      { name: 'bare', run: () => rate(1, byBareInsert(client, size)) },
+    ])
+    await close()
+    const of = (name: string) => measured.get(name) ?? []
+    const note = callers === 1 ? undefined : `control in batches of ${size}, the best of a sweep`
+    const who = callers === 1 ? '1 caller' : `${callers} callers, different streams`
+    figures.push(figureOf(`ledger, ${who}`, 'messages/s', of('rondo'), { name: 'the same row writes by hand', values: of('hand') }, note))
+    figures.push(figureOf(`ledger, ${who}`, 'messages/s', of('rondo'), { name: 'bare insert … unnest', values: of('bare') }, note))
+  }
+  await client.end()
+  return figures
+}

@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { eventually } from '@rondo/testkit/eventually'
+import { freePorts } from '@rondo/testkit/port'
+import { repositoryRoot } from '@rondo/testkit/shared'
+
+export interface Process {
+  readonly http: string
+  /** Milliseconds from its start until it was ready. */
+  readonly startedMs: number
+  /** Resident memory in MB. */
+  memory(): number
+  /** Seconds of processor time so far. */
+  cpu(): number
+  stop(): Promise<void>
+}
+
+const ticksPerSecond = 100
+
+function statOf(child: ChildProcess) {
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  const [, kB = '0'] = /VmRSS:\s+(\d+)/.exec(status) ?? []
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return { memory: Number(kB) / 1024, cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond }
+}
+
+/** A service by its main file, ready when it resolves. */
+export async function startProcess(main: string, env: Readonly<Record<string, string>>, { ready = true } = {}): Promise<Process> {
+  const [http = 0, grpc = 0] = await freePorts(2)
+  const begin = performance.now()
+  const child = spawn(process.execPath, ['--conditions=development', join(repositoryRoot(), main)], {
+    env: { ...process.env, ...env, RONDO_HTTP_PORT: String(http), RONDO_GRPC_PORT: String(grpc), RONDO_LOG_LEVEL: 'warn', RONDO_RATE_LIMIT: '1000000' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const url = `http://127.0.0.1:${http}`
+  await eventually(async () => (await fetch(`${url}${ready ? '/readyz' : '/healthz'}`)).ok, { within: 60_000, every: 20 })
+  return {
+    http: url,
+    startedMs: performance.now() - begin,
+    memory: () => statOf(child).memory,
+    cpu: () => statOf(child).cpu,
+    async stop() {
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+    },
+  }
+}
