@@ -9,7 +9,11 @@ const log = () => undefined
 const paceMs = 40
 
 /** When each record with the wanted mark was read. */
-async function readings(bus: Bus, topic: string, markOf: (value: string) => string | undefined): Promise<{ at: ReadonlyMap<string, number>; stop: () => Promise<void> }> {
+async function readings(
+  bus: Bus,
+  topic: string,
+  markOf: (value: string) => string | undefined,
+): Promise<{ at: ReadonlyMap<string, number>; stop: () => Promise<void> }> {
   const at = new Map<string, number>()
   const bounds = await bus.bounds(topic)
   const consumer = await bus.consume({
@@ -51,11 +55,18 @@ export async function edgeFigures(rondo: Process, brokers: string, token: string
   const bus = kafkaBus({ brokers: brokers.split(','), clientId: 'bench', log })
   await bus.ensure([{ name: 'bench.control', partitions: 4 }])
   const pattern = /bench\d+x[0-9a-f]{8}/
-  const requirements = await readings(bus, 'rondo.requirements.v1', (value) => (value.includes('"origin"') ? pattern.exec(value)?.[0] : undefined))
+  const requirements = await readings(bus, 'rondo.requirements.v1', (value) =>
+    value.includes('"origin"') ? pattern.exec(value)?.[0] : undefined,
+  )
   const control = await readings(bus, 'bench.control', (value) => pattern.exec(value)?.[0])
   const alert = async (mark: string) => {
     const startsAt = new Date(Date.now() - 60_000).toISOString()
-    const body = { version: '4', status: 'firing', externalURL: 'http://bench', alerts: [{ status: 'firing', labels: { alertname: mark, service: 'bench' }, startsAt, fingerprint: mark }] }
+    const body = {
+      version: '4',
+      status: 'firing',
+      externalURL: 'http://bench',
+      alerts: [{ status: 'firing', labels: { alertname: mark, service: 'bench' }, startsAt, fingerprint: mark }],
+    }
     const response = await fetch(`${rondo.http}/v1/webhooks/alertmanager`, { method: 'POST', headers, body: JSON.stringify(body) })
     if (response.status !== 202) throw new Error(`the edge answered ${response.status}: ${await response.text()}`)
     await response.arrayBuffer()

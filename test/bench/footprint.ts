@@ -2,7 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Figure } from './measure.ts'
 import { type Process, startProcess } from './process.ts'
 
-const single = (figure: string, unit: string, value: number, note?: string): Figure => ({ figure, unit, value, spread: [value, value], ...(note ? { note } : {}) })
+const single = (figure: string, unit: string, value: number, note?: string): Figure => ({
+  figure,
+  unit,
+  value,
+  spread: [value, value],
+  ...(note ? { note } : {}),
+})
 
 /** Share of a core over a quiet span. */
 async function idleCpu(one: Process, seconds: number): Promise<number> {
@@ -17,7 +23,14 @@ async function load(rondo: Process, token: string, requests: number): Promise<vo
     await Promise.all(
       Array.from({ length: 50 }, async (_, index) => {
         const mark = `load${done + index}`
-        const body = { version: '4', status: 'firing', externalURL: 'http://bench', alerts: [{ status: 'firing', labels: { alertname: mark, service: 'bench' }, startsAt: '2026-11-01T00:00:00Z', fingerprint: mark }] }
+        const body = {
+          version: '4',
+          status: 'firing',
+          externalURL: 'http://bench',
+          alerts: [
+            { status: 'firing', labels: { alertname: mark, service: 'bench' }, startsAt: '2026-11-01T00:00:00Z', fingerprint: mark },
+          ],
+        }
         await (await fetch(`${rondo.http}/v1/webhooks/alertmanager`, { method: 'POST', headers, body: JSON.stringify(body) })).arrayBuffer()
       }),
     )
@@ -38,12 +51,23 @@ export async function allInOneFigures(rondo: Process, token: string, idleSeconds
 }
 
 /** Each service as a process of its own. */
-export async function serviceFigures(services: readonly string[], env: Readonly<Record<string, string>>, idleSeconds: number): Promise<readonly Figure[]> {
+export async function serviceFigures(
+  services: readonly string[],
+  env: Readonly<Record<string, string>>,
+  idleSeconds: number,
+): Promise<readonly Figure[]> {
   const figures: Figure[] = []
   for (const service of services) {
     const one = await startProcess(`services/${service}/src/main.ts`, env)
     const cpu = await idleCpu(one, idleSeconds)
-    figures.push(single(`memory, ${service}, idle`, 'MB', one.memory(), `started in ${Math.round(one.startedMs)} ms, ${cpu.toFixed(1)} % of a core idle`))
+    figures.push(
+      single(
+        `memory, ${service}, idle`,
+        'MB',
+        one.memory(),
+        `started in ${Math.round(one.startedMs)} ms, ${cpu.toFixed(1)} % of a core idle`,
+      ),
+    )
     await one.stop()
   }
   return figures

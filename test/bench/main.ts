@@ -28,7 +28,9 @@ const shown = (value: number) => (value >= 100 ? Math.round(value).toLocaleStrin
 function table(figures: readonly Figure[]): string {
   const row = ({ figure, unit, value, control, ratio, spread, note }: Figure) =>
     `| ${figure} | ${shown(value)} ${unit} | ${spread[0] === spread[1] ? '' : `${shown(spread[0])} to ${shown(spread[1])}`} | ${control ? `${shown(control.value)} (${control.name})` : ''} | ${ratio === undefined ? '' : ratio.toFixed(2)} | ${note ?? ''} |`
-  return ['| figure | median | spread | control in the same run | ratio | |', '|---|---|---|---|---|---|', ...figures.map(row), ''].join('\n')
+  return ['| figure | median | spread | control in the same run | ratio | |', '|---|---|---|---|---|---|', ...figures.map(row), ''].join(
+    '\n',
+  )
 }
 
 async function measured(folder: string, rounds: number): Promise<readonly Figure[]> {
@@ -58,7 +60,12 @@ async function measured(folder: string, rounds: number): Promise<readonly Figure
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '5' }, json: { type: 'string' }, write: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+    options: {
+      rounds: { type: 'string', default: '5' },
+      json: { type: 'string' },
+      write: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
   })
   if (values.help) return void process.stdout.write(usage)
   const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'))
@@ -69,7 +76,11 @@ async function main(): Promise<void> {
     process.stdout.write(text)
     if (values.json) writeFileSync(values.json, `${JSON.stringify({ figures }, null, 2)}\n`)
     const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}, PostgreSQL 18, Kafka 4.4, ${new Date().toISOString().slice(0, 10)}`
-    if (values.write) writeFileSync(join(repositoryRoot(), 'docs', 'performance.md'), `# Performance\n\nMeasured by \`npm run bench\` on a shared machine of ${machine}. Read the ratios: absolute figures differ from machine to machine by a factor of two and more.\n\n${text}`)
+    if (values.write)
+      writeFileSync(
+        join(repositoryRoot(), 'docs', 'performance.md'),
+        `# Performance\n\nMeasured by \`npm run bench\` on a shared machine of ${machine}. Read the ratios: absolute figures differ from machine to machine by a factor of two and more.\n\n${text}`,
+      )
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

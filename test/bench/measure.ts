@@ -35,7 +35,13 @@ export async function alternate(rounds: number, contenders: readonly Contender[]
   return measured
 }
 
-export function figureOf(figure: string, unit: string, values: readonly number[], control?: { readonly name: string; readonly values: readonly number[] }, note?: string): Figure {
+export function figureOf(
+  figure: string,
+  unit: string,
+  values: readonly number[],
+  control?: { readonly name: string; readonly values: readonly number[] },
+  note?: string,
+): Figure {
   const value = median(values)
   const against = control ? median(control.values) : undefined
   return {

@@ -31,7 +31,14 @@ export async function startProcess(main: string, env: Readonly<Record<string, st
   const [http = 0, grpc = 0] = await freePorts(2)
   const begin = performance.now()
   const child = spawn(process.execPath, ['--conditions=development', join(repositoryRoot(), main)], {
-    env: { ...process.env, ...env, RONDO_HTTP_PORT: String(http), RONDO_GRPC_PORT: String(grpc), RONDO_LOG_LEVEL: 'warn', RONDO_RATE_LIMIT: '1000000' },
+    env: {
+      ...process.env,
+      ...env,
+      RONDO_HTTP_PORT: String(http),
+      RONDO_GRPC_PORT: String(grpc),
+      RONDO_LOG_LEVEL: 'warn',
+      RONDO_RATE_LIMIT: '1000000',
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const url = `http://127.0.0.1:${http}`

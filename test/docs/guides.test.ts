@@ -25,7 +25,13 @@ const blocks = async (guide: string, language: string): Promise<string[]> => {
   const text = await readFile(join(repositoryRoot(), 'docs', 'guides', `${guide}.md`), 'utf8')
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, code = '']) => code)
 }
-const environment = async () => ({ ...process.env, RONDO_URL: rondo.url, RONDO_GRPC: rondo.grpc, RONDO_DATA_DIR: rondo.dataDir, RONDO_TOKEN: await rondo.token('admin', 'admin') })
+const environment = async () => ({
+  ...process.env,
+  RONDO_URL: rondo.url,
+  RONDO_GRPC: rondo.grpc,
+  RONDO_DATA_DIR: rondo.dataDir,
+  RONDO_TOKEN: await rondo.token('admin', 'admin'),
+})
 
 describe('the commands of the guides work as they stand', () => {
   test.each(['emit', 'follow', 'subscribe'])('%s', async (guide) => {

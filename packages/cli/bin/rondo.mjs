@@ -28,7 +28,9 @@ function byPinned() {
   process.on('SIGINT', () => undefined)
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
-    process.stderr.write(`rondo: ${pinned} cannot be started (${error.message}); run "npm start" or "npm test" once, which set everything up\n`)
+    process.stderr.write(
+      `rondo: ${pinned} cannot be started (${error.message}); run "npm start" or "npm test" once, which set everything up\n`,
+    )
     process.exit(1)
   })
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)))

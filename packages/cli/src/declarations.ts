@@ -2,31 +2,24 @@ import { Argument, type Command, Option } from 'commander'
 import { shells, type Shell } from './completion.ts'
 import { CliError, exits } from './exit.ts'
 import { exitCodesText } from './help.ts'
-import { openSession, type Session } from './session.ts'
+import { openSession, type Session, type Setting } from './session.ts'
 import { timeoutOf } from './span.ts'
 
 const several = (value: string, before: readonly string[] = []) => [...before, value]
 const listed = (value: string, before: readonly string[] = []) => [...before, ...value.split(',').map((one) => one.trim()).filter(Boolean)]
 
 /** Each command loads what it needs when it runs: the help has to be there at once. */
-class Declared {
-  private readonly program: Command
-  private readonly json: boolean
-  private readonly signal: AbortSignal
-  constructor(program: Command, json: boolean, signal: AbortSignal) {
-    this.program = program
-    this.json = json
-    this.signal = signal
-  }
-
-  command(usage: string, description: string, parent: Command = this.program): Command {
-    return parent.command(usage).description(description).option('--json', 'data as JSON on stdout, errors as JSON on stderr')
-  }
-  group(name: string, description: string): Command {
-    return this.program.command(name).description(description).helpCommand(false)
-  }
-  session = (): Session => openSession(this.json, this.signal)
+interface Declared {
+  command(usage: string, description: string, parent?: Command): Command
+  group(name: string, description: string): Command
+  session(): Session
 }
+
+const declaring = (program: Command, setting: Setting): Declared => ({
+  command: (usage, description, parent = program) => parent.command(usage).description(description).option('--json', 'data as JSON on stdout, errors as JSON on stderr'),
+  group: (name, description) => program.command(name).description(description).helpCommand(false),
+  session: () => openSession(setting),
+})
 
 function loopCommands(declared: Declared): void {
   declared.command('demo', 'plays one whole turn of the loop through the public edge, narrated').action(async () => {
@@ -153,8 +146,8 @@ function helpCommands(program: Command, declared: Declared): void {
 }
 
 /** All commands, in the order in which the help lists them. */
-export function declareCommands(program: Command, json: boolean, signal: AbortSignal): void {
-  const declared = new Declared(program, json, signal)
+export function declareCommands(program: Command, setting: Setting): void {
+  const declared = declaring(program, setting)
   loopCommands(declared)
   waitCommand(declared)
   sendingCommands(declared)

@@ -3,6 +3,7 @@ import { addCompletion } from './completion.ts'
 import { declareCommands } from './declarations.ts'
 import { CliError } from './exit.ts'
 import { environmentText } from './help.ts'
+import type { Setting } from './session.ts'
 import { report, type Streams } from './terminal.ts'
 
 /** Commander's own words, without its prefix. */
@@ -11,16 +12,16 @@ const words = ({ message }: CommanderError): string => message.replace(/^error: 
 /** Before `--` anywhere: it has to be known even where the rest could not be understood. */
 const wantsJson = (args: readonly string[]): boolean => (args.includes('--') ? args.slice(0, args.indexOf('--')) : args).includes('--json')
 
-function createProgram(json: boolean, signal: AbortSignal, { out }: Streams): Command {
+function createProgram(setting: Setting): Command {
   const program = new Command('rondo')
     .description('Closes the loop: production errors become requirements, requirements become releases, and production proves them.')
     .helpCommand(false)
     .showSuggestionAfterError()
     .exitOverride()
     // Errors are said once, by `report`
-    .configureOutput({ writeOut: (text) => void out.write(text), writeErr: () => undefined })
+    .configureOutput({ writeOut: (text) => void setting.streams.out.write(text), writeErr: () => undefined })
     .addHelpText('after', environmentText)
-  declareCommands(program, json, signal)
+  declareCommands(program, setting)
   return program
 }
 
@@ -45,7 +46,7 @@ export async function runProgram(args: readonly string[], signal: AbortSignal, s
   const interrupt = () => interrupted.reject(new CliError('interrupted', 'interrupted'))
   signal.addEventListener('abort', interrupt, { once: true })
   try {
-    await Promise.race([parse(createProgram(json, signal, streams), args), interrupted.promise])
+    await Promise.race([parse(createProgram({ json, signal, streams }), args), interrupted.promise])
     return 0
   } catch (error) {
     return report(error, json, streams)

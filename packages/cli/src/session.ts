@@ -1,5 +1,5 @@
 import { type Api, createApi } from './api.ts'
-import { createTerminal, type Terminal } from './terminal.ts'
+import { createTerminal, type Streams, type Terminal } from './terminal.ts'
 
 /** What every command works with. */
 export interface Session {
@@ -9,4 +9,10 @@ export interface Session {
   readonly signal: AbortSignal
 }
 
-export const openSession = (json: boolean, signal: AbortSignal): Session => ({ api: createApi(), terminal: createTerminal(json), signal })
+export interface Setting {
+  readonly json: boolean
+  readonly signal: AbortSignal
+  readonly streams: Streams
+}
+
+export const openSession = ({ json, signal, streams }: Setting): Session => ({ api: createApi(), terminal: createTerminal(json, streams), signal })

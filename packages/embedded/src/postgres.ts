@@ -112,6 +112,7 @@ async function connect(url: string, data: string): Promise<pg.Client | undefined
   } catch {
     // Nobody there, or somebody else's: the port of a stale file may be anybody's now
   }
+  // What did not connect cannot be closed either
   await client.end().catch(() => undefined)
   return undefined
 }
@@ -200,6 +201,7 @@ export async function startPostgres(dataDir: string): Promise<EmbeddedPostgres> 
     url: urlOf(port, password),
     adopted,
     async stop() {
+      // The lock's connection may be gone already; the server is stopped either way
       await client.end().catch(() => undefined)
       await stopServer(place)
     },

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { freemem, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -71,6 +71,13 @@ async function started(given: Config, { verbose, close }: { verbose: boolean; cl
   return running
 }
 
+/** PostgreSQL, which is another user where root starts it, has to pass through. */
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rondo-'))
+  chmodSync(folder, 0o755)
+  return folder
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -83,7 +90,7 @@ async function main(): Promise<void> {
     process.stdout.write(usage)
     return
   }
-  const temporary = values.ephemeral ? mkdtempSync(join(tmpdir(), 'rondo-')) : undefined
+  const temporary = values.ephemeral ? temporaryFolder() : undefined
   const config = readConfig({ ...process.env, ...(temporary ? { RONDO_DATA_DIR: temporary } : {}) })
   const running = await started(
     { ...config, dataDir: resolve(config.dataDir) },

@@ -173,13 +173,16 @@ export class PostgresMember implements Consumer {
     const flowing = [...this.#readings.values()].filter(({ work }) => work.position !== undefined)
     if (this.#stopped || flowing.length === 0) return
     try {
+      const before = new Map(flowing.map((reading) => [reading, reading.work.position]))
       const values = [flowing.map(({ topic }) => topic.number), flowing.map(({ work }) => work.partition)]
       const { rows } = await this.#parts.pool.query<{ topic: number; partition: number; first: string; next: string }>(
         boundsStatement,
         values,
       )
       const found = new Map(rows.map((row) => [`${row.topic}/${row.partition}`, { first: BigInt(row.first), next: BigInt(row.next) }]))
-      const lags = flowing.flatMap((reading) => this.#lagOf(reading, found.get(`${reading.topic.number}/${reading.work.partition}`)))
+      const lags = flowing.flatMap((reading) =>
+        this.#lagOf(reading, before.get(reading), found.get(`${reading.topic.number}/${reading.work.partition}`)),
+      )
       this.#tellLag(lags)
     } catch (error) {
       if (!this.#stopped) this.#options.onError(asError(error))
@@ -192,11 +195,11 @@ export class PostgresMember implements Consumer {
     this.#options.onLag?.(lags)
   }
 
-  #lagOf(reading: Reading, ends: Ends | undefined): readonly Lag[] {
+  #lagOf(reading: Reading, before: bigint | undefined, ends: Ends | undefined): readonly Lag[] {
     const { work } = reading
     // The topic was deleted, and perhaps made again: then its partitions come with the next balance.
     if (ends === undefined) return []
-    work.check(ends)
+    work.check(ends, before)
     const { position, topic, partition } = work
     if (position === undefined) return []
     if (ends.next > position) void this.#pump(reading)

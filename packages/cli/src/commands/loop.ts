@@ -4,24 +4,33 @@ import type { Api } from '../api.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** What of a fact a person wants to see beside its name: in this order, where it is there. */
-const telling = ['title', 'reason', 'goal', 'text', 'verdict', 'subject', 'error_class', 'artifact', 'release', 'environment', 'state', 'outcome', 'events', 'requests', 'score', 'bound', 'signal', 'criterion'] as const
-const short = (value: unknown): string => {
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
-  const digest = /^sha256:([0-9a-f]{12})[0-9a-f]+$/.exec(text)
-  return digest ? `sha256:${digest[1]}…` : text.length > 80 ? `${text.slice(0, 79)}…` : text
+const telling = ['title', 'phase', 'reason', 'reasons', 'code', 'goal', 'subject', 'sha', 'text', 'verdict', 'score', 'error_class', 'artifact', 'release', 'requirement', 'environment', 'state', 'outcome', 'events', 'requests', 'bound', 'signal', 'criterion', 'content_hash', 'to', 'team', 'via'] as const
+
+/** Long names by their beginning; numbers to what can be read. */
+function short(value: unknown): string {
+  if (typeof value === 'number') return String(Number(value.toPrecision(4)))
+  const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join('; ') : JSON.stringify(value)
+  const known = text.replace(/\bsha256:([0-9a-f]{12})[0-9a-f]+\b/g, 'sha256:$1…').replace(/\b([0-9a-f]{10})[0-9a-f]{30,54}\b/g, '$1…')
+  return known.length > 120 ? `${known.slice(0, 119).toWellFormed()}…` : known
 }
 
-function evidence(data: string): string {
-  const fields = JSON.parse(data) as Record<string, unknown>
-  return telling.flatMap((name) => (fields[name] === undefined || fields[name] === null ? [] : [`${name} ${short(fields[name])}`])).join(', ')
+/** What it rests on: fields that tell something, and not the stream's own id again. */
+function evidence({ stream_id, data_json }: Event): string {
+  const fields = JSON.parse(data_json) as Record<string, unknown>
+  return telling
+    .filter((name) => fields[name] !== undefined && fields[name] !== null && fields[name] !== stream_id)
+    .map((name) => `${name.replaceAll('_', ' ')} ${short(fields[name])}`)
+    .join(', ')
 }
 
-const row = (terminal: Terminal, { occurred_at, type, stream_id, actor, data_json }: Event): string => {
+function row(terminal: Terminal, event: Event): string {
+  const { occurred_at, type, stream_id, actor } = event
   const [, service = '', noun = '', verb = ''] = type.split('.')
   const what = `${noun.replaceAll('_', ' ')} ${verb.replaceAll('_', ' ')}`
+  const details = evidence(event)
   return [
     `  ${terminal.dim(occurred_at.slice(0, 19).replace('T', ' '))}  ${terminal.bold(what.padEnd(28))} ${service.padEnd(12)} ${actor}`,
-    `    ${terminal.dim(`${stream_id}${evidence(data_json) ? `: ${evidence(data_json)}` : ''}`)}`,
+    `    ${terminal.dim(`${short(stream_id)}${details ? `: ${details}` : ''}`)}`,
   ].join('\n')
 }
 

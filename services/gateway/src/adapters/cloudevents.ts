@@ -85,9 +85,6 @@ function structured(raw: unknown, at: readonly PropertyKey[] = []): CloudEvent {
   return { ...known, data: isJson(known.datacontenttype ?? 'application/json') ? parseJson(bytes) : text(bytes) }
 }
 
-/** One event's fate in a batch. */
-export type Item = { readonly index: number; readonly event?: CloudEvent; readonly adapted?: Adapted; readonly refused?: Refused }
-
 /** The HTTP binding: binary, structured or batch, by content type. Throws where the message as a whole cannot be read. */
 export function readCloudEvents(headers: Headers, body: Uint8Array): readonly { readonly raw: unknown; readonly read: () => CloudEvent }[] {
   const type = String(headers['content-type'] ?? '').toLowerCase()
