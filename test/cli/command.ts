@@ -24,7 +24,11 @@ export function start({ url, dataDir }: Pick<Rondo, 'url' | 'dataDir'>, args: re
   })
 }
 
-export async function command(rondo: Pick<Rondo, 'url' | 'dataDir'>, args: readonly string[], { input = '', env }: Options = {}): Promise<Ended> {
+export async function command(
+  rondo: Pick<Rondo, 'url' | 'dataDir'>,
+  args: readonly string[],
+  { input = '', env }: Options = {},
+): Promise<Ended> {
   const child = start(rondo, args, env)
   child.stdin.end(input)
   const ended = new Promise<number | null>((done) => child.on('close', done))

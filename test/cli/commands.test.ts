@@ -48,7 +48,9 @@ const contract = {
   status: z.strictObject({
     url: z.url(),
     ready: z.boolean(),
-    components: z.array(z.strictObject({ name: z.string(), ready: z.boolean(), cause: z.string().optional(), fix: z.string().optional() })).min(1),
+    components: z
+      .array(z.strictObject({ name: z.string(), ready: z.boolean(), cause: z.string().optional(), fix: z.string().optional() }))
+      .min(1),
     services: z
       .array(
         z.strictObject({
@@ -64,12 +66,27 @@ const contract = {
   }),
   emit: z.strictObject({
     results: z
-      .array(z.strictObject({ event_id: z.uuid(), status: z.literal('accepted'), receipt: z.string(), code: z.string(), path: z.string(), message: z.string() }))
+      .array(
+        z.strictObject({
+          event_id: z.uuid(),
+          status: z.literal('accepted'),
+          receipt: z.string(),
+          code: z.string(),
+          path: z.string(),
+          message: z.string(),
+        }),
+      )
       .min(1),
   }),
   person: z.strictObject({ actor: z.string(), version: z.string() }),
   token: z.strictObject({ actor: z.string(), roles: z.array(z.string()), token: z.string() }),
-  error: z.strictObject({ error: z.string(), exit: z.number(), status: z.number().optional(), code: z.string().optional(), path: z.string().optional() }),
+  error: z.strictObject({
+    error: z.string(),
+    exit: z.number(),
+    status: z.number().optional(),
+    code: z.string().optional(),
+    path: z.string().optional(),
+  }),
 }
 
 describe('the JSON is a contract', () => {
@@ -106,8 +123,13 @@ describe('the JSON is a contract', () => {
 
 describe('how commands end', () => {
   test('4 with a token that is not known, and with one that may not', async () => {
-    expect(await run('loop REQ-1', { env: { RONDO_TOKEN: 'rondo_unknown' } })).toMatchObject({ exit: 4, err: 'rondo: this token is not known (any more)\n' })
-    expect(await run('person put x@example.org', { env: { RONDO_TOKEN: await rondo.token('ada', 'developer') } })).toMatchObject({ exit: 4 })
+    expect(await run('loop REQ-1', { env: { RONDO_TOKEN: 'rondo_unknown' } })).toMatchObject({
+      exit: 4,
+      err: 'rondo: this token is not known (any more)\n',
+    })
+    expect(await run('person put x@example.org', { env: { RONDO_TOKEN: await rondo.token('ada', 'developer') } })).toMatchObject({
+      exit: 4,
+    })
   })
   test('1 where nothing listens, and it says how to start it', async () => {
     const { exit, err } = await command({ url: 'http://127.0.0.1:1', dataDir: rondo.dataDir }, ['status'])
@@ -124,16 +146,35 @@ describe('how commands end', () => {
     expect(exit).toBe(9)
     expect(err).toContain(`waited 1 s for the gate of sha256:${'7'.repeat(64)}`)
   })
-  test('0 for what stdin asks', async () => expect(json((await run('call Requirements/GetRequirement - --json', { input: '{"requirement_id":"REQ-1"}' })).out)).toMatchObject({ summary: { title: 'Pay once' } }))
+  test('0 for what stdin asks', async () =>
+    expect(json((await run('call Requirements/GetRequirement - --json', { input: '{"requirement_id":"REQ-1"}' })).out)).toMatchObject({
+      summary: { title: 'Pay once' },
+    }))
 })
 
 test('a gate that refuses names every criterion that is not met', async () => {
   const digest = `sha256:${'8'.repeat(64)}`
-  await rondo.rpc('rondo.operations.v1.Operations/PutService', { service: 'cart', owner: 'team', artifacts: ['pkg:oci/cart'], repositories: [], alert_labels: {} })
-  await command(rondo, ['call', 'Builds/PutPolicy', JSON.stringify({ service: 'cart', policy: "criteria:\n  - {id: failed-tests, pass: '==0', key: true}\n  - {id: test-count, pass: '>=5'}\n" })])
+  await rondo.rpc('rondo.operations.v1.Operations/PutService', {
+    service: 'cart',
+    owner: 'team',
+    artifacts: ['pkg:oci/cart'],
+    repositories: [],
+    alert_labels: {},
+  })
+  await command(rondo, [
+    'call',
+    'Builds/PutPolicy',
+    JSON.stringify({
+      service: 'cart',
+      policy: "criteria:\n  - {id: failed-tests, pass: '==0', key: true}\n  - {id: test-count, pass: '>=5'}\n",
+    }),
+  ])
   await run(`emit --example artifact --set artifact.digest=${digest} --set artifact.name=pkg:oci/cart`)
   const xml = '<testsuite name="s"><testcase name="a"><failure/></testcase></testsuite>'
-  await rondo.send('POST', `/v1/evidence/junit?artifact=${digest}`, { body: xml, headers: { 'content-type': 'application/xml', authorization: `Bearer ${await rondo.token('ci', 'reporter')}` } })
+  await rondo.send('POST', `/v1/evidence/junit?artifact=${digest}`, {
+    body: xml,
+    headers: { 'content-type': 'application/xml', authorization: `Bearer ${await rondo.token('ci', 'reporter')}` },
+  })
   const { exit, err } = await eventually(
     async () => {
       const ended = await run(`wait gate ${digest} --timeout 0 --fail-fast`)

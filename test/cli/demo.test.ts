@@ -45,7 +45,9 @@ test('again beside the first, narrated, and without the secret: it says what it 
 })
 
 test('a Rondo that does not know the tokens is said to be one', async () => {
-  const { exit, err } = await command({ url: rondo.url, dataDir: `${rondo.dataDir}/elsewhere` }, ['demo'], { env: { RONDO_TOKEN: await rondo.token('admin', 'admin') } })
+  const { exit, err } = await command({ url: rondo.url, dataDir: `${rondo.dataDir}/elsewhere` }, ['demo'], {
+    env: { RONDO_TOKEN: await rondo.token('admin', 'admin') },
+  })
   expect(exit).toBe(4)
   expect(err).toContain('does not know the tokens in')
 })

@@ -19,7 +19,10 @@ afterAll(async () => {
 })
 
 const git = (...args: readonly string[]) =>
-  execFileSync('git', args, { env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null' }, encoding: 'utf8' }).trim()
+  execFileSync('git', args, {
+    env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_SYSTEM: '/dev/null' },
+    encoding: 'utf8',
+  }).trim()
 const importing = async (path: string, ...more: readonly string[]) => {
   const { exit, out, err } = await command(rondo, ['import', 'git', path, '--json', ...more])
   expect({ exit, err }).toEqual({ exit: 0, err: '' })
@@ -34,10 +37,23 @@ function generated(name: string, commits: number): string {
     const mark = index + 1
     const who = `Zoë <zoe@example.org> ${1_700_000_000 + index * 60} +0100`
     const message = `Change ${mark}\n\nwith "words" and a tab\t\n`
-    const parents = [index > 0 ? `from :${index}` : '', index > 0 && mark % 10 === 0 ? `merge :${Math.max(1, mark - 5)}` : ''].filter(Boolean)
+    const parents = [index > 0 ? `from :${index}` : '', index > 0 && mark % 10 === 0 ? `merge :${Math.max(1, mark - 5)}` : ''].filter(
+      Boolean,
+    )
     const content = `line ${mark}\n`
     const size = (text: string) => Buffer.byteLength(text)
-    return [`commit refs/heads/main`, `mark :${mark}`, `author ${who}`, `committer ${who}`, `data ${size(message)}`, message, ...parents, `M 100644 inline f${mark % 7}`, `data ${size(content)}`, content].join('\n')
+    return [
+      `commit refs/heads/main`,
+      `mark :${mark}`,
+      `author ${who}`,
+      `committer ${who}`,
+      `data ${size(message)}`,
+      message,
+      ...parents,
+      `M 100644 inline f${mark % 7}`,
+      `data ${size(content)}`,
+      content,
+    ].join('\n')
   })
   execFileSync('git', ['-C', path, 'fast-import', '--quiet'], { input: `${lines.join('\n')}\n` })
   return path
@@ -58,7 +74,13 @@ test('a whole history, in batches; again, all of it is known', async () => {
   })
   const head = git('-C', path, 'rev-parse', 'HEAD')
   const { change } = (await rondo.rpc('rondo.builds.v1.Builds/GetChange', { commit: head })).body
-  expect(change).toMatchObject({ subject: 'Change 1203', parents: [git('-C', path, 'rev-parse', 'HEAD^')], parents_known: true, shallow: false, committed_at: '2023-11-15T18:15:20.000000Z' })
+  expect(change).toMatchObject({
+    subject: 'Change 1203',
+    parents: [git('-C', path, 'rev-parse', 'HEAD^')],
+    parents_known: true,
+    shallow: false,
+    committed_at: '2023-11-15T18:15:20.000000Z',
+  })
   const root = git('-C', path, 'rev-list', '--max-parents=0', 'HEAD')
   expect((await rondo.rpc('rondo.builds.v1.Builds/Contains', { revision: head, commit: root })).body.answer).toBe('yes')
 
@@ -68,10 +90,18 @@ test('a whole history, in batches; again, all of it is known', async () => {
 }, 120_000)
 
 test('24-git-shallow-is-unknown: where a clone ends is not where history begins', async () => {
-  const { steps } = JSON.parse(readFileSync(shared('cases', '24-git-shallow-is-unknown.json'), 'utf8')) as { steps: readonly { do: string; body?: { repository: string; commit: string; revision: string }; body_text?: string }[] }
+  const { steps } = JSON.parse(readFileSync(shared('cases', '24-git-shallow-is-unknown.json'), 'utf8')) as {
+    steps: readonly { do: string; body?: { repository: string; commit: string; revision: string }; body_text?: string }[]
+  }
   const repository = join(folder, 'clone')
   execFileSync('bash', ['-s', repository], { input: steps.find(({ do: what }) => what.startsWith('setup'))?.body_text ?? '' })
-  await rondo.rpc('rondo.operations.v1.Operations/PutService', { service: 'shop', owner: 'team-shop', repositories: ['example/shop'], artifacts: ['pkg:oci/shop'], alert_labels: { service: 'shop' } })
+  await rondo.rpc('rondo.operations.v1.Operations/PutService', {
+    service: 'shop',
+    owner: 'team-shop',
+    repositories: ['example/shop'],
+    artifacts: ['pkg:oci/shop'],
+    alert_labels: { service: 'shop' },
+  })
   const questions = steps.filter(({ do: what }) => what.endsWith('Contains')).map(({ body }) => body)
   const ask = async (index: number) => (await rondo.rpc('rondo.builds.v1.Builds/Contains', questions[index])).body
 

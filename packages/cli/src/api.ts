@@ -9,16 +9,28 @@ export interface Api {
   /** A unary RPC as JSON, e.g. `rondo.requirements.v1.Requirements/Refine`. */
   rpc<Response>(method: string, request: object, options?: { readonly messageId?: string }): Promise<Response>
   /** A plain request; refused answers reject with the server's sentence. */
-  request(method: 'GET' | 'POST', path: string, options?: { readonly body?: string | Uint8Array; readonly headers?: Readonly<Record<string, string>> }): Promise<unknown>
+  request(
+    method: 'GET' | 'POST',
+    path: string,
+    options?: { readonly body?: string | Uint8Array; readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<unknown>
   /** A GET whose answer is read whatever its status (`/readyz` says 503 and why). */
   look(path: string): Promise<unknown>
   /** Server-sent events, from where `lastId` says. Ends when the server does. */
-  events(path: string, options: { readonly lastId?: string; readonly signal?: AbortSignal }): AsyncIterable<{ readonly id: string; readonly event: string; readonly data: unknown }>
+  events(
+    path: string,
+    options: { readonly lastId?: string; readonly signal?: AbortSignal },
+  ): AsyncIterable<{ readonly id: string; readonly event: string; readonly data: unknown }>
   /** The same server with another token. */
   as(token: string): Api
 }
 
-const problem = z.looseObject({ code: z.string().optional(), detail: z.string().optional(), message: z.string().optional(), details: z.array(z.looseObject({ debug: z.looseObject({ code: z.string() }).optional() })).optional() })
+const problem = z.looseObject({
+  code: z.string().optional(),
+  detail: z.string().optional(),
+  message: z.string().optional(),
+  details: z.array(z.looseObject({ debug: z.looseObject({ code: z.string() }).optional() })).optional(),
+})
 
 /** The sentence and Rondo's own code out of a problem document or a Connect error. */
 function refusal(status: number, text: string): CliError {
@@ -65,7 +77,10 @@ export function createApi(url = urlOf(), token: () => string = tokenOf): Api {
       return await fetch(`${url}${path}`, init)
     } catch (error) {
       if (error instanceof Error && error.name === 'AbortError') throw error
-      throw new CliError('failed', `no Rondo answers at ${url} (${message(error)}): start it with "npm start", or say where it is by RONDO_URL`)
+      throw new CliError(
+        'failed',
+        `no Rondo answers at ${url} (${message(error)}): start it with "npm start", or say where it is by RONDO_URL`,
+      )
     }
   }
   const send = async (path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Response> => {
@@ -82,7 +97,11 @@ export function createApi(url = urlOf(), token: () => string = tokenOf): Api {
       return (await response.json()) as Answer
     },
     async request(method, path, { body, headers = {} } = {}) {
-      const response = await send(path, { method, headers: { ...headers }, ...(body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }) })
+      const response = await send(path, {
+        method,
+        headers: { ...headers },
+        ...(body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }),
+      })
       const type = response.headers.get('content-type') ?? ''
       return type.includes('json') ? response.json() : response.text()
     },
@@ -91,9 +110,14 @@ export function createApi(url = urlOf(), token: () => string = tokenOf): Api {
       return response.json().catch(() => undefined)
     },
     async *events(path, { lastId, signal }) {
-      const response = await send(path, { headers: { accept: 'text/event-stream', ...(lastId ? { 'last-event-id': lastId } : {}) }, ...(signal ? { signal } : {}) })
+      const response = await send(path, {
+        headers: { accept: 'text/event-stream', ...(lastId ? { 'last-event-id': lastId } : {}) },
+        ...(signal ? { signal } : {}),
+      })
       const queue: { id: string; event: string; data: unknown }[] = []
-      const parser = createParser({ onEvent: ({ id = '', event = 'message', data }) => void queue.push({ id, event, data: JSON.parse(data) }) })
+      const parser = createParser({
+        onEvent: ({ id = '', event = 'message', data }) => void queue.push({ id, event, data: JSON.parse(data) }),
+      })
       const decoder = new TextDecoder()
       for await (const chunk of response.body ?? []) {
         parser.feed(decoder.decode(chunk, { stream: true }))

@@ -1,12 +1,18 @@
 import { Argument, type Command, Option } from 'commander'
-import { shells, type Shell } from './completion.ts'
+import { type Shell, shells } from './completion.ts'
 import { CliError, exits } from './exit.ts'
 import { exitCodesText } from './help.ts'
 import { openSession, type Session, type Setting } from './session.ts'
 import { timeoutOf } from './span.ts'
 
 const several = (value: string, before: readonly string[] = []) => [...before, value]
-const listed = (value: string, before: readonly string[] = []) => [...before, ...value.split(',').map((one) => one.trim()).filter(Boolean)]
+const listed = (value: string, before: readonly string[] = []) => [
+  ...before,
+  ...value
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean),
+]
 
 /** Each command loads what it needs when it runs: the help has to be there at once. */
 interface Declared {
@@ -16,7 +22,8 @@ interface Declared {
 }
 
 const declaring = (program: Command, setting: Setting): Declared => ({
-  command: (usage, description, parent = program) => parent.command(usage).description(description).option('--json', 'data as JSON on stdout, errors as JSON on stderr'),
+  command: (usage, description, parent = program) =>
+    parent.command(usage).description(description).option('--json', 'data as JSON on stdout, errors as JSON on stderr'),
   group: (name, description) => program.command(name).description(description).helpCommand(false),
   session: () => openSession(setting),
 })
@@ -61,7 +68,9 @@ function waitCommand(declared: Declared): void {
     .command('wait', 'waits for a gate to allow, a release to run, a proof to verify')
     .addArgument(new Argument('<what>', 'what to wait for').choices(['gate', 'deploy', 'proof']))
     .argument('<id>', 'gate: the artifact’s digest; deploy: a release or deployment; proof: a proof or requirement')
-    .addOption(new Option('--timeout <span>', 'how long, such as 90s, 15m, 2h; 0 looks once').default(timeoutOf('10m'), '10m').argParser(timeoutOf))
+    .addOption(
+      new Option('--timeout <span>', 'how long, such as 90s, 15m, 2h; 0 looks once').default(timeoutOf('10m'), '10m').argParser(timeoutOf),
+    )
     .option('--fail-fast', 'ends at once when it is refused, instead of waiting for a waiver or a further report')
     .option('--environment <name>', 'deploy: where', 'production')
     .addHelpText('after', waitText)
@@ -74,7 +83,9 @@ function waitCommand(declared: Declared): void {
 function sendingCommands(declared: Declared): void {
   declared
     .command('emit', 'sends what a monitoring system or a CI job would send')
-    .addOption(new Option('--example <name>', 'what to send').choices(['alert', 'errors', 'build', 'artifact', 'deployment']).makeOptionMandatory())
+    .addOption(
+      new Option('--example <name>', 'what to send').choices(['alert', 'errors', 'build', 'artifact', 'deployment']).makeOptionMandatory(),
+    )
     .option('--set <path=value>', 'changes one value of it, such as errors.events=9; may be given several times', several)
     .option('--print', 'shows it and sends nothing')
     .action(async (options: { example: string; set?: readonly string[]; print?: boolean }) => {
@@ -91,7 +102,11 @@ function sendingCommands(declared: Declared): void {
       await call(declared.session(), method, request, options)
     })
   declared
-    .command('git', 'reads a local repository’s history into changes; again, it changes nothing', declared.group('import', 'reads what exists already'))
+    .command(
+      'git',
+      'reads a local repository’s history into changes; again, it changes nothing',
+      declared.group('import', 'reads what exists already'),
+    )
     .argument('<path>', 'of the repository')
     .option('--repository <full name>', 'its name at the code host, such as example/shop (default: that of the remote "origin")')
     .option('--host <host>', 'the code host (default: that of the remote "origin")')
@@ -107,7 +122,11 @@ function administration(declared: Declared): void {
   declared
     .command('create', 'makes a token; it is shown once', declared.group('token', 'who may call'))
     .argument('<actor>', 'a person such as ada@example.org, or service:<name>')
-    .requiredOption('--role <roles>', 'one or more, by comma: reporter, developer, approver, operator, product_owner, auditor, admin', listed)
+    .requiredOption(
+      '--role <roles>',
+      'one or more, by comma: reporter, developer, approver, operator, product_owner, auditor, admin',
+      listed,
+    )
     .action(async (actor: string, { role }: { role: readonly string[] }) => {
       const { createToken } = await import('./commands/token.ts')
       await createToken(declared.session().terminal, actor, role)
@@ -125,7 +144,8 @@ function administration(declared: Declared): void {
     })
 }
 
-function helpCommands(program: Command, declared: Declared): void {
+/** Not while completing: then the library adds its own, which is the same to whoever types. */
+export function declareCompletion(program: Command): void {
   program
     .command('completion')
     .description('a script that completes commands in a shell: source <(rondo completion bash)')
@@ -134,6 +154,9 @@ function helpCommands(program: Command, declared: Declared): void {
       const { printCompletionScript } = await import('./completion.ts')
       await printCompletionScript(shell, program.name())
     })
+}
+
+function helpCommand(program: Command, declared: Declared): void {
   declared
     .command('help', 'help on a command, or on "exit-codes"')
     .argument('[words...]', 'the command, or exit-codes')
@@ -145,12 +168,12 @@ function helpCommands(program: Command, declared: Declared): void {
     })
 }
 
-/** All commands, in the order in which the help lists them. */
+/** All commands but `completion`, in the order in which the help lists them. */
 export function declareCommands(program: Command, setting: Setting): void {
   const declared = declaring(program, setting)
   loopCommands(declared)
   waitCommand(declared)
   sendingCommands(declared)
   administration(declared)
-  helpCommands(program, declared)
+  helpCommand(program, declared)
 }

@@ -3,7 +3,14 @@ import { exits } from './exit.ts'
 /** `rondo help exit-codes` */
 export function exitCodesText(): string {
   const rows = Object.values(exits).map(({ code, means }) => `  ${String(code).padStart(3)}  ${means}`)
-  return ['How a command ends; the same under --json:', '', ...rows, '', 'Errors are on stderr; under --json as {"error", "exit", "code", …}.', ''].join('\n')
+  return [
+    'How a command ends; the same under --json:',
+    '',
+    ...rows,
+    '',
+    'Errors are on stderr; under --json as {"error", "exit", "code", …}.',
+    '',
+  ].join('\n')
 }
 
 export const environmentText = `

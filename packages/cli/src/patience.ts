@@ -24,7 +24,8 @@ export async function patiently<Value>({ what, within, every = 100, signal }: Pa
   for (;;) {
     const { found, seen } = await look()
     if (found !== undefined) return found
-    if (performance.now() + every > end) throw new CliError('timedOut', `waited ${inWords(within)} for ${what}${seen ? `; last seen: ${seen}` : ''}`, { waited_for: what })
+    if (performance.now() + every > end)
+      throw new CliError('timedOut', `waited ${inWords(within)} for ${what}${seen ? `; last seen: ${seen}` : ''}`, { waited_for: what })
     await pause(every, undefined, signal ? { signal } : {})
   }
 }

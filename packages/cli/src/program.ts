@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { addCompletion } from './completion.ts'
-import { declareCommands } from './declarations.ts'
+import { declareCommands, declareCompletion } from './declarations.ts'
 import { CliError } from './exit.ts'
 import { environmentText } from './help.ts'
 import type { Setting } from './session.ts'
@@ -27,6 +27,7 @@ function createProgram(setting: Setting): Command {
 
 async function parse(program: Command, args: readonly string[]): Promise<void> {
   if (args[0] === 'complete') await addCompletion(program)
+  else declareCompletion(program)
   if (args.length === 0) {
     program.outputHelp()
     throw new CliError('usage', 'no command was given; they are listed above')
@@ -40,7 +41,11 @@ async function parse(program: Command, args: readonly string[]): Promise<void> {
 }
 
 /** Runs one command to its end and returns how it ended (`exit.ts`). Ctrl-C ends it at once: every command can be run again. */
-export async function runProgram(args: readonly string[], signal: AbortSignal, streams: Streams = { out: process.stdout, err: process.stderr }): Promise<number> {
+export async function runProgram(
+  args: readonly string[],
+  signal: AbortSignal,
+  streams: Streams = { out: process.stdout, err: process.stderr },
+): Promise<number> {
   const json = wantsJson(args)
   const interrupted = Promise.withResolvers<never>()
   const interrupt = () => interrupted.reject(new CliError('interrupted', 'interrupted'))

@@ -15,4 +15,8 @@ export interface Setting {
   readonly streams: Streams
 }
 
-export const openSession = ({ json, signal, streams }: Setting): Session => ({ api: createApi(), terminal: createTerminal(json, streams), signal })
+export const openSession = ({ json, signal, streams }: Setting): Session => ({
+  api: createApi(),
+  terminal: createTerminal(json, streams),
+  signal,
+})

@@ -4,6 +4,7 @@ export { decode, encode, type Method, maxMessageBytes, methodsOf } from './grpc-
 export type { Host } from './host.ts'
 export { cursorOf, positionOf } from './ledger-rpc.ts'
 export { createLog, type Logger } from './log.ts'
+export { isLoopback } from './loopback.ts'
 export type { Component, Readiness } from './readiness.ts'
 export { hashOf, parseRequest, pathOf } from './request.ts'
 export { type Parts, type Running, run, start } from './run.ts'

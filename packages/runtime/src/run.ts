@@ -11,6 +11,7 @@ import type { Host } from './host.ts'
 import { createHttpHost, type HttpHost } from './http-host.ts'
 import { ledgerService, ledgerTable } from './ledger-rpc.ts'
 import { createLog, type Logger } from './log.ts'
+import { checkListening } from './loopback.ts'
 import { createMetrics } from './metrics.ts'
 import { type Check, type Readiness, readiness } from './readiness.ts'
 import { type RunningService, startService } from './running-service.ts'
@@ -147,6 +148,7 @@ async function started(
   shutdown.add('telemetry', stopTelemetry)
   const stopping = new AbortController()
   const tokens = openTokens(config.tokensFile ?? join(config.dataDir, 'tokens.json'))
+  await checkListening(config, tokens)
   const bus = await openBus(services, config, log)
   shutdown.add('bus', () => bus.close())
   const running: RunningService[] = []

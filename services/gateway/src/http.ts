@@ -1,5 +1,5 @@
 import { DomainError } from '@rondo/kernel'
-import type { Host } from '@rondo/runtime'
+import { type Host, isLoopback } from '@rondo/runtime'
 import type { FastifyInstance } from 'fastify'
 import { guardLoopback } from './guard.ts'
 import { feedbackRoutes } from './http-feedback.ts'
@@ -12,7 +12,6 @@ import { limitRate } from './rate-limit.ts'
 import { openRedis } from './redis.ts'
 
 const bodyLimit = 8 * 1024 * 1024
-const isLoopback = (host: string) => /^(localhost|127\.|::1$)/.test(host)
 
 /** The public addresses. Bodies are taken as bytes: signatures and hashes are over what was sent. */
 export async function routes(app: FastifyInstance, host: Host): Promise<void> {

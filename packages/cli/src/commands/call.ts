@@ -32,7 +32,8 @@ export function objectOf(json: string): object {
   } catch (error) {
     throw new CliError('usage', `the request is no JSON: ${error instanceof Error ? error.message : error}`)
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new CliError('usage', 'the request is a JSON object such as {"requirement_id": "REQ-1"}')
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new CliError('usage', 'the request is a JSON object such as {"requirement_id": "REQ-1"}')
   return value
 }
 

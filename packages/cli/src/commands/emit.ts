@@ -18,7 +18,10 @@ async function send({ api }: Session, to: 'alertmanager' | 'intake', body: objec
     const { result } = await api.rpc<Intake['Emit']['response']>('rondo.intake.v1.Intake/Emit', { event: body })
     return result ? [result] : []
   }
-  const answer = await api.request('POST', '/v1/webhooks/alertmanager', { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
+  const answer = await api.request('POST', '/v1/webhooks/alertmanager', {
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  })
   return (answer as { results: readonly Result[] }).results
 }
 

@@ -84,7 +84,15 @@ export const examples: Readonly<Record<string, Example>> = {
     to: 'intake',
     body: (now) =>
       event(now, 'https://ci.example.org/shop', {
-        artifact: { digest, name: 'pkg:oci/shop', version: '1.0.0', phase: 'ARTIFACT_PHASE_PUBLISHED', repository, revision, build_id: 'shop-1' },
+        artifact: {
+          digest,
+          name: 'pkg:oci/shop',
+          version: '1.0.0',
+          phase: 'ARTIFACT_PHASE_PUBLISHED',
+          repository,
+          revision,
+          build_id: 'shop-1',
+        },
       }),
   },
   deployment: {

@@ -4,7 +4,35 @@ import type { Api } from '../api.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** What of a fact a person wants to see beside its name: in this order, where it is there. */
-const telling = ['title', 'phase', 'reason', 'reasons', 'code', 'goal', 'subject', 'sha', 'text', 'verdict', 'score', 'error_class', 'artifact', 'release', 'requirement', 'environment', 'state', 'outcome', 'events', 'requests', 'bound', 'signal', 'criterion', 'content_hash', 'to', 'team', 'via'] as const
+const telling = [
+  'title',
+  'phase',
+  'reason',
+  'reasons',
+  'code',
+  'goal',
+  'subject',
+  'sha',
+  'text',
+  'verdict',
+  'score',
+  'error_class',
+  'artifact',
+  'release',
+  'requirement',
+  'environment',
+  'state',
+  'outcome',
+  'events',
+  'requests',
+  'bound',
+  'signal',
+  'criterion',
+  'content_hash',
+  'to',
+  'team',
+  'via',
+] as const
 
 /** Long names by their beginning; numbers to what can be read. */
 function short(value: unknown): string {
@@ -55,8 +83,16 @@ export function timeline(terminal: Terminal, { requirement_id, title, phase, eve
   const shown = all ? events : events.filter(({ type }) => !bookkeeping.has(type))
   const left = events.length - shown.length
   const more = left > 0 ? [terminal.dim(`  ${left} more are bookkeeping between the services; --all shows them`)] : []
-  const missing = unreachable.length > 0 ? [terminal.colour('yellow', `  not reached, so their part is missing: ${unreachable.join(', ')}`)] : []
-  return [`${terminal.bold(requirement_id)}  ${title}  ${terminal.colour('cyan', phase)}`, '', ...shown.map((event) => row(terminal, event)), ...more, ...missing, ''].join('\n')
+  const missing =
+    unreachable.length > 0 ? [terminal.colour('yellow', `  not reached, so their part is missing: ${unreachable.join(', ')}`)] : []
+  return [
+    `${terminal.bold(requirement_id)}  ${title}  ${terminal.colour('cyan', phase)}`,
+    '',
+    ...shown.map((event) => row(terminal, event)),
+    ...more,
+    ...missing,
+    '',
+  ].join('\n')
 }
 
 export async function loop(api: Api, terminal: Terminal, requirementId: string, all = false): Promise<void> {

@@ -9,11 +9,15 @@ const set = (body: object, setting: string) => withSetting(body, setting, openFi
 
 describe('--set', () => {
   test('changes one value and leaves the rest', () => {
-    expect(set(alert, 'alerts[0].labels.service=cart')).toEqual({ ...alert, alerts: [expect.objectContaining({ labels: expect.objectContaining({ service: 'cart', alertname: 'PaymentTimeout' }) })] })
+    expect(set(alert, 'alerts[0].labels.service=cart')).toEqual({
+      ...alert,
+      alerts: [expect.objectContaining({ labels: expect.objectContaining({ service: 'cart', alertname: 'PaymentTimeout' }) })],
+    })
     expect(set(errors, 'errors.events=9')).toMatchObject({ errors: { events: '9', requests: '12000' } })
     expect(set(examples['build']!.body(now), 'build.attempt=2')).toMatchObject({ build: { attempt: 2 } })
   })
-  test('labels are the sender’s choice', () => expect(set(alert, 'alerts.0.labels.pod=shop-1')).toMatchObject({ alerts: [{ labels: { pod: 'shop-1' } }] }))
+  test('labels are the sender’s choice', () =>
+    expect(set(alert, 'alerts.0.labels.pod=shop-1')).toMatchObject({ alerts: [{ labels: { pod: 'shop-1' } }] }))
   test('a value may hold "="', () => expect(set(errors, 'errors.title=a=b')).toMatchObject({ errors: { title: 'a=b' } }))
 
   test.each([

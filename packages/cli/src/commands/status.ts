@@ -14,7 +14,10 @@ function serviceLines(terminal: Terminal, { service, position, relay_delay_ms, p
   const lag = Number(relay_delay_ms) > 0 ? terminal.colour('yellow', `the bus is ${relay_delay_ms} ms behind`) : 'the bus has all'
   return [
     `  ${service.padEnd(14)}${position.padStart(10)} events   ${lag}`,
-    ...parked_keys.map(({ key, source, partition, reason, waiting }) => `    ${terminal.colour('red', 'parked')} ${source}/${partition} ${key} (${waiting} wait): ${reason}`),
+    ...parked_keys.map(
+      ({ key, source, partition, reason, waiting }) =>
+        `    ${terminal.colour('red', 'parked')} ${source}/${partition} ${key} (${waiting} wait): ${reason}`,
+    ),
     ...paused_partitions.map(({ topic, partition, reason }) => `    ${terminal.colour('red', 'paused')} ${topic}/${partition}: ${reason}`),
   ]
 }
@@ -22,7 +25,10 @@ function serviceLines(terminal: Terminal, { service, position, relay_delay_ms, p
 const componentLines = (terminal: Terminal, { components }: Readiness): string[] =>
   components
     .filter(({ ready, cause }) => !ready || cause)
-    .map(({ name, ready, cause, fix }) => `  ${terminal.colour(ready ? 'yellow' : 'red', ready ? 'degraded' : 'not ready')} ${name}: ${cause ?? 'unknown'}${fix ? `. What helps: ${fix}` : ''}`)
+    .map(
+      ({ name, ready, cause, fix }) =>
+        `  ${terminal.colour(ready ? 'yellow' : 'red', ready ? 'degraded' : 'not ready')} ${name}: ${cause ?? 'unknown'}${fix ? `. What helps: ${fix}` : ''}`,
+    )
 
 /** What runs, how far each ledger is, what stands still and what helps. Ends with `failed` where not all can work. */
 export async function status({ api, terminal }: Session): Promise<void> {
@@ -36,5 +42,6 @@ export async function status({ api, terminal }: Session): Promise<void> {
     ...services.flatMap((one) => serviceLines(terminal, one)),
   ]
   terminal.data({ url: api.url, ready, components, services }, text.join('\n'))
-  if (!ready) throw new CliError('failed', 'not every part can work', { not_ready: components.filter((one) => !one.ready).map(({ name }) => name) })
+  if (!ready)
+    throw new CliError('failed', 'not every part can work', { not_ready: components.filter((one) => !one.ready).map(({ name }) => name) })
 }

@@ -2,10 +2,19 @@ import { describe, expect, test } from 'vitest'
 import { deploymentAnswer, gateAnswer, proofAnswer, releaseAnswer } from './wait-targets.ts'
 
 const criterion = { threshold: '>=80', weight: 1, key: false, reason: '', waived_by: '' }
-const decision = { decision_id: 'd', policy_hash: 'p', inputs_hash: 'i', release_allowed: false, allowed_until: '', reasons: ['2 criteria'], decided_at: '' }
+const decision = {
+  decision_id: 'd',
+  policy_hash: 'p',
+  inputs_hash: 'i',
+  release_allowed: false,
+  allowed_until: '',
+  reasons: ['2 criteria'],
+  decided_at: '',
+}
 
 describe('the gate', () => {
-  test('that allows is met, whatever the verdict', () => expect(gateAnswer({ ...decision, verdict: 'warn', release_allowed: true, criteria: [] }).outcome).toBe('met'))
+  test('that allows is met, whatever the verdict', () =>
+    expect(gateAnswer({ ...decision, verdict: 'warn', release_allowed: true, criteria: [] }).outcome).toBe('met'))
   test('that does not names every criterion that is not met, and none that is or is waived', () => {
     const criteria = [
       { ...criterion, id: 'coverage', status: 'fail', value: 71 },
@@ -48,8 +57,16 @@ const release = {
 describe('a release', () => {
   test('that runs is met', () => expect(releaseAnswer(release, ['REL-1'], 'production').outcome).toBe('met'))
   test('that waits names each obstacle once', () =>
-    expect(releaseAnswer(release, [], 'production')).toEqual({ outcome: 'pending', state: 'REL-1 is candidate', unmet: ['a contributor cannot be identified', 'not approved'] }))
-  test('that was refused will not run', () => expect(releaseAnswer({ ...release, phase: 'refused', reason: 'no' }, [], 'production')).toMatchObject({ outcome: 'refused', state: 'REL-1 is refused: no' }))
+    expect(releaseAnswer(release, [], 'production')).toEqual({
+      outcome: 'pending',
+      state: 'REL-1 is candidate',
+      unmet: ['a contributor cannot be identified', 'not approved'],
+    }))
+  test('that was refused will not run', () =>
+    expect(releaseAnswer({ ...release, phase: 'refused', reason: 'no' }, [], 'production')).toMatchObject({
+      outcome: 'refused',
+      state: 'REL-1 is refused: no',
+    }))
 })
 
 test.each([
@@ -58,7 +75,24 @@ test.each([
   ['rolled_back', 'failed'],
   ['started', 'pending'],
 ])('a deployment that %s', (phase, outcome) => {
-  const deployment = { deployment_id: 'd', source: '', service: '', environment: 'production', production: true, artifact: '', revision: '', phase, attempts: [], first_succeeded_at: '', rolled_back_at: '', share: 1, violations: [], incidents: [], requirements: [], unmapped: '' }
+  const deployment = {
+    deployment_id: 'd',
+    source: '',
+    service: '',
+    environment: 'production',
+    production: true,
+    artifact: '',
+    revision: '',
+    phase,
+    attempts: [],
+    first_succeeded_at: '',
+    rolled_back_at: '',
+    share: 1,
+    violations: [],
+    incidents: [],
+    requirements: [],
+    unmapped: '',
+  }
   expect(deploymentAnswer(deployment).outcome).toBe(outcome)
 })
 
@@ -72,6 +106,29 @@ test.each([
   ['error', 'pending'],
 ])('a proof that is %s', (phase, outcome) => {
   const counts = { events: '0', exposure: 10, unit: 'requests', from: '', to: '', event_ids: [] }
-  const proof = { proof_id: 'PRF-1', requirement_id: '', service: '', environment: '', problem: '', signal_ids: [], terms: null, phase, clock_started_at: '', deadline_at: '', artifacts: [], before: counts, after: counts, needed_further_exposure: 99.2, verdict: '', reason: '', query: '', noted_events: '0', recurred_at: '' }
-  expect(proofAnswer(proof)).toMatchObject({ outcome, unmet: outcome === 'pending' ? ['needs about 100 more requests in which nothing happens'] : [] })
+  const proof = {
+    proof_id: 'PRF-1',
+    requirement_id: '',
+    service: '',
+    environment: '',
+    problem: '',
+    signal_ids: [],
+    terms: null,
+    phase,
+    clock_started_at: '',
+    deadline_at: '',
+    artifacts: [],
+    before: counts,
+    after: counts,
+    needed_further_exposure: 99.2,
+    verdict: '',
+    reason: '',
+    query: '',
+    noted_events: '0',
+    recurred_at: '',
+  }
+  expect(proofAnswer(proof)).toMatchObject({
+    outcome,
+    unmet: outcome === 'pending' ? ['needs about 100 more requests in which nothing happens'] : [],
+  })
 })

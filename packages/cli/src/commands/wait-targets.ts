@@ -37,7 +37,10 @@ export function gateAnswer(decision: Decision | null): Answer {
   const { verdict, release_allowed, criteria, reasons } = decision
   if (release_allowed) return { outcome: 'met', state: `the verdict is ${verdict}, and it may be released`, unmet: [] }
   const failing = criteria.filter(({ status, waived_by }) => !settled.has(status) && !waived_by)
-  const unmet = failing.map(({ id, status, value, threshold, reason }) => `${id}: ${status}${value === undefined ? '' : `, ${value}`} (${threshold || 'no threshold'})${reason ? `; ${reason}` : ''}`)
+  const unmet = failing.map(
+    ({ id, status, value, threshold, reason }) =>
+      `${id}: ${status}${value === undefined ? '' : `, ${value}`} (${threshold || 'no threshold'})${reason ? `; ${reason}` : ''}`,
+  )
   // What could not be measured yet may come; what was measured and is too bad is refused
   const outcome = verdict === 'inconclusive' ? 'pending' : 'refused'
   return { outcome, state: `the verdict is ${verdict}`, unmet: unmet.length > 0 ? unmet : reasons }
@@ -48,12 +51,20 @@ const gate = (api: Api, artifact: string): Target => ({
   id: artifact,
   what: `the gate of ${artifact}`,
   look: () =>
-    orPending(async () => gateAnswer((await api.rpc<Builds['GetGate']['response']>('rondo.builds.v1.Builds/GetGate', { artifact })).decision), `${artifact} is not known yet`),
+    orPending(
+      async () => gateAnswer((await api.rpc<Builds['GetGate']['response']>('rondo.builds.v1.Builds/GetGate', { artifact })).decision),
+      `${artifact} is not known yet`,
+    ),
 })
 
 type Deployment = NonNullable<Releases['GetDeployment']['response']['deployment']>
 export function deploymentAnswer({ phase, environment, violations }: Deployment): Answer {
-  if (phase === 'succeeded') return { outcome: 'met', state: `it succeeded in ${environment}${violations.length > 0 ? `, against the rules: ${violations.join('; ')}` : ''}`, unmet: [] }
+  if (phase === 'succeeded')
+    return {
+      outcome: 'met',
+      state: `it succeeded in ${environment}${violations.length > 0 ? `, against the rules: ${violations.join('; ')}` : ''}`,
+      unmet: [],
+    }
   if (phase === 'failed' || phase === 'rolled_back') return { outcome: 'failed', state: `it is ${phase.replace('_', ' ')}`, unmet: [] }
   return { outcome: 'pending', state: `it is ${phase || 'not known yet'}`, unmet: [] }
 }
@@ -65,18 +76,26 @@ export function releaseAnswer(release: Release, runs: readonly string[], environ
   if (runs.includes(release_id)) return { outcome: 'met', state: `${release_id} runs in ${environment}`, unmet: [] }
   const unmet = [...new Set([...approval_obstacles, ...deployment_obstacles])]
   if (over.has(phase)) return { outcome: 'refused', state: `${release_id} is ${phase}${reason ? `: ${reason}` : ''}`, unmet }
-  const state = unmet.length > 0 ? `${release_id} is ${phase.replaceAll('_', ' ')}` : `${release_id} may be deployed and does not run in ${environment} yet`
+  const state =
+    unmet.length > 0
+      ? `${release_id} is ${phase.replaceAll('_', ' ')}`
+      : `${release_id} may be deployed and does not run in ${environment} yet`
   return { outcome: 'pending', state, unmet }
 }
 
 async function deployed(api: Api, id: string, environment: string): Promise<Answer> {
   if (!id.startsWith('REL-')) {
-    const { deployment } = await api.rpc<Releases['GetDeployment']['response']>('rondo.releases.v1.Releases/GetDeployment', { deployment_id: id })
+    const { deployment } = await api.rpc<Releases['GetDeployment']['response']>('rondo.releases.v1.Releases/GetDeployment', {
+      deployment_id: id,
+    })
     return deployment ? deploymentAnswer(deployment) : { outcome: 'pending', state: 'it is not known yet', unmet: [] }
   }
   const { release } = await api.rpc<Releases['GetRelease']['response']>('rondo.releases.v1.Releases/GetRelease', { release_id: id })
   if (!release) return { outcome: 'pending', state: 'it is not known yet', unmet: [] }
-  const { releases } = await api.rpc<Releases['WhatRuns']['response']>('rondo.releases.v1.Releases/WhatRuns', { service: release.service, environment })
+  const { releases } = await api.rpc<Releases['WhatRuns']['response']>('rondo.releases.v1.Releases/WhatRuns', {
+    service: release.service,
+    environment,
+  })
   return releaseAnswer(release, releases, environment)
 }
 
@@ -102,9 +121,13 @@ async function proven(api: Api, id: string): Promise<Answer> {
     const { proof } = await api.rpc<Operations['GetProof']['response']>('rondo.operations.v1.Operations/GetProof', { proof_id: id })
     return proof ? proofAnswer(proof) : { outcome: 'pending', state: 'it is not known yet', unmet: [] }
   }
-  const { proofs } = await api.rpc<Operations['ListProofs']['response']>('rondo.operations.v1.Operations/ListProofs', { requirement_id: id })
+  const { proofs } = await api.rpc<Operations['ListProofs']['response']>('rondo.operations.v1.Operations/ListProofs', {
+    requirement_id: id,
+  })
   const latest = proofs.toSorted((a, b) => (a.clock_started_at < b.clock_started_at ? 1 : -1))[0]
-  return latest ? proofAnswer(latest) : { outcome: 'pending', state: `no proof of ${id} has begun: nothing with the fix runs yet`, unmet: [] }
+  return latest
+    ? proofAnswer(latest)
+    : { outcome: 'pending', state: `no proof of ${id} has begun: nothing with the fix runs yet`, unmet: [] }
 }
 
 const proof = (api: Api, id: string): Target => ({

@@ -1,7 +1,7 @@
 import { CliError, type Exit } from '../exit.ts'
-import { inWords } from '../span.ts'
-import type { Session } from '../session.ts'
 import { type Look, patiently } from '../patience.ts'
+import type { Session } from '../session.ts'
+import { inWords } from '../span.ts'
 import { type Answer, type Target, targets } from './wait-targets.ts'
 
 export interface WaitOptions {
@@ -16,14 +16,24 @@ const everyMs = 500
 const sentence = ({ state, unmet }: Answer): string => [state, ...unmet.map((one) => `  - ${one}`)].join('\n')
 
 function end(target: Target, answer: Answer, exit: Exit, words: string): CliError {
-  return new CliError(exit, `${words}: ${sentence(answer)}`, { target: target.name, id: target.id, state: answer.state, unmet: answer.unmet })
+  return new CliError(exit, `${words}: ${sentence(answer)}`, {
+    target: target.name,
+    id: target.id,
+    state: answer.state,
+    unmet: answer.unmet,
+  })
 }
 
 /**
  * Waits until a gate allows, a release is deployed, a proof has verified. With `failFast` what is refused ends it at once; without,
  * it may still change (a waiver, a further report), until the time is up. The error names everything that is not met.
  */
-export async function wait({ api, terminal, signal }: Session, name: string, id: string, { timeout, failFast, environment }: WaitOptions): Promise<void> {
+export async function wait(
+  { api, terminal, signal }: Session,
+  name: string,
+  id: string,
+  { timeout, failFast, environment }: WaitOptions,
+): Promise<void> {
   const make = targets[name]
   if (!make) throw new CliError('usage', `there is nothing to wait for called "${name}"; there are ${Object.keys(targets).join(', ')}`)
   const target = make(api, id, environment)
@@ -40,7 +50,9 @@ export async function wait({ api, terminal, signal }: Session, name: string, id:
   } catch (error) {
     if (!(error instanceof CliError) || error.exit !== 'timedOut') throw error
     if (last.outcome === 'refused') throw end(target, last, 'refused', target.what)
-    throw timeout === 0 ? end(target, last, 'pending', target.what) : end(target, last, 'timedOut', `waited ${inWords(timeout)} for ${target.what}`)
+    throw timeout === 0
+      ? end(target, last, 'pending', target.what)
+      : end(target, last, 'timedOut', `waited ${inWords(timeout)} for ${target.what}`)
   }
   terminal.data({ target: name, id, state: last.state }, `${terminal.colour('green', '✓')} ${last.state}`)
 }

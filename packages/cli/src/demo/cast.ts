@@ -27,7 +27,10 @@ function tokensFile(): string {
   const folder = dataFolder()
   const file = process.env['RONDO_TOKENS_FILE'] ?? (folder ? join(folder, 'tokens.json') : undefined)
   if (file) return file
-  throw new CliError('notFound', 'the demo gives each person a token of their own: run it where Rondo keeps its data (.rondo), or set RONDO_DATA_DIR')
+  throw new CliError(
+    'notFound',
+    'the demo gives each person a token of their own: run it where Rondo keeps its data (.rondo), or set RONDO_DATA_DIR',
+  )
 }
 
 /** Tokens of an earlier run are used again, so that the list does not grow with each. */
@@ -48,7 +51,10 @@ export async function engage(api: Api): Promise<Players> {
     await as.ada.rpc('rondo.operations.v1.Operations/ListServices', { page_size: 1 })
   } catch (error) {
     if (!(error instanceof CliError) || error.exit !== 'unauthenticated') throw error
-    throw new CliError('unauthenticated', `the Rondo at ${api.url} does not know the tokens in ${tokens}: run the demo with the RONDO_DATA_DIR (or RONDO_TOKENS_FILE) of that Rondo`)
+    throw new CliError(
+      'unauthenticated',
+      `the Rondo at ${api.url} does not know the tokens in ${tokens}: run the demo with the RONDO_DATA_DIR (or RONDO_TOKENS_FILE) of that Rondo`,
+    )
   }
   return { ...as, admin: api }
 }

@@ -6,7 +6,8 @@ import { sendCdevent } from './cdevent.ts'
 import { digestShort, emit, minutesAgo, type Stage } from './stage.ts'
 
 const ada = { name: 'Ada Lovelace', email: 'ada@example.org' }
-const messageOf = (requirement: string) => `Wait for the bank, and pay once\n\nAn idempotency key goes with each payment; the timeout is the bank's.\n\nImplements: ${requirement}`
+const messageOf = (requirement: string) =>
+  `Wait for the bank, and pay once\n\nAn idempotency key goes with each payment; the timeout is the bank's.\n\nImplements: ${requirement}`
 
 interface Commits {
   readonly message: string
@@ -17,7 +18,14 @@ interface Commits {
 /** What GitHub sends for a push. It does not tell the commit's parents. */
 function pushBody({ base, fix, repository, run }: Stage, { message, fixAt }: Commits): string {
   const person = { ...ada, username: 'ada-example' }
-  const commit = { id: fix, message, timestamp: fixAt, author: person, committer: person, url: `https://github.com/${repository.full_name}/commit/${fix}` }
+  const commit = {
+    id: fix,
+    message,
+    timestamp: fixAt,
+    author: person,
+    committer: person,
+    url: `https://github.com/${repository.full_name}/commit/${fix}`,
+  }
   return JSON.stringify({
     ref: 'refs/heads/main',
     before: base,
@@ -25,7 +33,13 @@ function pushBody({ base, fix, repository, run }: Stage, { message, fixAt }: Com
     created: false,
     deleted: false,
     forced: false,
-    repository: { id: Number(repository.id), full_name: repository.full_name, html_url: `https://github.com/${repository.full_name}`, default_branch: 'main', pushed_at: Math.floor(Date.parse(fixAt) / 1000) },
+    repository: {
+      id: Number(repository.id),
+      full_name: repository.full_name,
+      html_url: `https://github.com/${repository.full_name}`,
+      default_branch: 'main',
+      pushed_at: Math.floor(Date.parse(fixAt) / 1000),
+    },
     pusher: { name: 'ada-example', email: ada.email },
     sender: { login: 'ada-example', id: 900_000_001 },
     head_commit: commit,
@@ -76,16 +90,29 @@ async function commit(stage: Stage, requirement: string): Promise<Commits> {
   const commits = { message: messageOf(requirement), baseAt: minutesAgo(60 * 24 * 20), fixAt: minutesAgo(30) }
   const problem = await pushed(stage, commits)
   if (problem) {
-    await emit(as.ada, { id: `${run}/push`, source: `https://github.com/${stage.repository.full_name}`, time: commits.fixAt, change: changeOf(stage, fix, [base], commits.message, commits.fixAt) })
-    tell('ada', `commits ${fix.slice(0, 10)} with the trailer "Implements: ${requirement}". (${problem}: the commit is sent over the JSON intake instead of GitHub's webhook.)`)
+    await emit(as.ada, {
+      id: `${run}/push`,
+      source: `https://github.com/${stage.repository.full_name}`,
+      time: commits.fixAt,
+      change: changeOf(stage, fix, [base], commits.message, commits.fixAt),
+    })
+    tell(
+      'ada',
+      `commits ${fix.slice(0, 10)} with the trailer "Implements: ${requirement}". (${problem}: the commit is sent over the JSON intake instead of GitHub's webhook.)`,
+    )
   } else tell('ada', `pushes ${fix.slice(0, 10)} with the trailer "Implements: ${requirement}"; GitHub sends its signed webhook.`)
-  await until(`${requirement} to be in progress, because ${fix.slice(0, 10)} names it`, () => phaseIs(stage, requirement, ['in_progress', 'built']))
+  await until(`${requirement} to be in progress, because ${fix.slice(0, 10)} names it`, () =>
+    phaseIs(stage, requirement, ['in_progress', 'built']),
+  )
   tell('rondo', `${requirement} is in progress.`)
   return commits
 }
 
 export async function phaseIs({ as }: Stage, requirement: string, wanted: readonly string[]) {
-  const { summary } = await as.barbara.rpc<Requirements['GetRequirement']['response']>('rondo.requirements.v1.Requirements/GetRequirement', { requirement_id: requirement })
+  const { summary } = await as.barbara.rpc<Requirements['GetRequirement']['response']>(
+    'rondo.requirements.v1.Requirements/GetRequirement',
+    { requirement_id: requirement },
+  )
   const phase = summary?.phase ?? ''
   return wanted.includes(phase) ? { found: phase } : { seen: `it is ${phase}` }
 }
@@ -106,17 +133,24 @@ async function pipeline(stage: Stage, { message, baseAt, fixAt }: Commits): Prom
   const events = history.map((change) => ({ id: `${run}/history/${change.sha}`, source, time: change.committed_at, change }))
   await as.ci.rpc('rondo.intake.v1.Intake/EmitBatch', { events })
   tell('ci', 'tells the history of its clone (as "rondo import git" does): a push does not say what lies behind it.')
-  const send = (what: string, subject: string, content: object) => sendCdevent(as.ci, { id: `${run}/${what}`, source, what, subject, content })
+  const send = (what: string, subject: string, content: object) =>
+    sendCdevent(as.ci, { id: `${run}/${what}`, source, what, subject, content })
   const purl = `pkg:oci/${service}@${encodeURIComponent(fixed)}`
   const change = { change: { id: fix, source: `https://github.com/${repository.full_name}` } }
   await send('pipelinerun.started', `run-${run}`, { pipelineName: 'main', url: `${source}/${run}` })
   await send('build.started', `build-${run}`, {})
   await send('build.finished', `build-${run}`, { artifactId: purl, outcome: 'success' })
   await send('artifact.packaged', purl, change)
-  const counts = (await as.ci.request('POST', `/v1/evidence/junit?artifact=${encodeURIComponent(fixed)}`, { body: report, headers: { 'content-type': 'application/xml' } })) as { tests: number; passed: number }
+  const counts = (await as.ci.request('POST', `/v1/evidence/junit?artifact=${encodeURIComponent(fixed)}`, {
+    body: report,
+    headers: { 'content-type': 'application/xml' },
+  })) as { tests: number; passed: number }
   await send('artifact.published', purl, change)
   await send('pipelinerun.finished', `run-${run}`, { pipelineName: 'main', outcome: 'success' })
-  tell('ci', `builds, and publishes ${digestShort(fixed)}… with a JUnit report: ${counts.passed} of ${counts.tests} tests passed. (All of it as CDEvents.)`)
+  tell(
+    'ci',
+    `builds, and publishes ${digestShort(fixed)}… with a JUnit report: ${counts.passed} of ${counts.tests} tests passed. (All of it as CDEvents.)`,
+  )
 }
 
 /** A commit names the requirement, is built and tested, and the gate looks at it. */
@@ -128,7 +162,9 @@ export async function code(stage: Stage, requirement: string): Promise<void> {
   const decision = await until(`the quality gate's verdict "pass" on ${digestShort(fixed)}`, async () => {
     try {
       const { decision: latest } = await as.ada.rpc<Builds['GetGate']['response']>('rondo.builds.v1.Builds/GetGate', { artifact: fixed })
-      return latest?.verdict === 'pass' ? { found: latest } : { seen: latest?.verdict ? `${latest.verdict}: ${latest.reasons.join('; ')}` : 'no verdict' }
+      return latest?.verdict === 'pass'
+        ? { found: latest }
+        : { seen: latest?.verdict ? `${latest.verdict}: ${latest.reasons.join('; ')}` : 'no verdict' }
     } catch (error) {
       if (error instanceof CliError && error.exit === 'notFound') return { seen: 'no verdict' }
       throw error

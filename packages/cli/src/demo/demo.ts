@@ -5,7 +5,7 @@ import { code } from './code.ts'
 import { production, prologue } from './production.ts'
 import { proof } from './proof.ts'
 import { release } from './release.ts'
-import { setStage, type Stage } from './stage.ts'
+import { type Stage, setStage } from './stage.ts'
 
 const next = (requirement: string, { service, fixed }: Stage) => `What to try next:
 

@@ -20,19 +20,38 @@ export async function prologue({ service, repository, as, part, tell }: Stage): 
     alert_labels: { service },
   }
   await as.admin.rpc('rondo.operations.v1.Operations/PutService', entry)
-  tell('rondo', `The catalog has the service ${service}: team-shop owns it, its code is ${repository.full_name}, alerts labelled service=${service} are its own.`)
+  tell(
+    'rondo',
+    `The catalog has the service ${service}: team-shop owns it, its code is ${repository.full_name}, alerts labelled service=${service} are its own.`,
+  )
   for (const player of Object.values(cast)) {
     if (!('github' in player)) continue
     const id = player.actor.replace('person:', '')
-    await as.admin.rpc('rondo.intake.v1.People/PutPerson', { person: id, name: player.name, emails: [id], github: player.github, github_id: '' })
+    await as.admin.rpc('rondo.intake.v1.People/PutPerson', {
+      person: id,
+      name: player.name,
+      emails: [id],
+      github: player.github,
+      github_id: '',
+    })
   }
-  tell('rondo', 'Ada (developer), Grace (approver), Barbara (product owner) and Edsger (operator) are known, each with a token of their own.')
+  tell(
+    'rondo',
+    'Ada (developer), Grace (approver), Barbara (product owner) and Edsger (operator) are known, each with a token of their own.',
+  )
 }
 
 async function complaint({ run, service, as, tell }: Stage): Promise<string> {
   const item = `FB-${run}`
   const contact = { name: 'Alan T.', address: 'alan@customer.example.org' }
-  const request = { item_id: item, service, text: 'I paid twice: the first payment hung, so I tried again.', requester_id: `customer-${run}`, contact, channel: 'form' }
+  const request = {
+    item_id: item,
+    service,
+    text: 'I paid twice: the first payment hung, so I tried again.',
+    requester_id: `customer-${run}`,
+    contact,
+    channel: 'form',
+  }
   await as.barbara.rpc('rondo.feedback.v1.Feedback/Submit', request)
   tell('customer', `"${request.text}" Barbara takes it down as feedback item ${item}.`)
   return item
@@ -40,7 +59,18 @@ async function complaint({ run, service, as, tell }: Stage): Promise<string> {
 
 async function failures({ run, service, old, as, tell }: Stage): Promise<void> {
   for (const [index, ago] of [130, 90, 50].entries()) {
-    const errors = { service, environment: 'production', artifact: old, error_class: errorClass, title: 'Payments time out', from: minutesAgo(ago), to: minutesAgo(ago - 40), events: '10', requests: '10000', event_ids: [] }
+    const errors = {
+      service,
+      environment: 'production',
+      artifact: old,
+      error_class: errorClass,
+      title: 'Payments time out',
+      from: minutesAgo(ago),
+      to: minutesAgo(ago - 40),
+      events: '10',
+      requests: '10000',
+      event_ids: [],
+    }
     await emit(as.shop, { id: `${run}/errors/${index}`, source: `https://${service}.example.org`, time: errors.to, errors })
   }
   tell('shop', `reports over two hours: 30 errors of class ${errorClass} in 30,000 requests.`)
@@ -56,18 +86,36 @@ interface Alert {
   readonly endsAt: string
 }
 async function notify(api: Stage['as']['admin'], run: string, alert: Alert): Promise<void> {
-  const group = { version: '4', groupKey: `{}:{service="${alert.labels['service']}"}`, status: alert.status, receiver: 'rondo', externalURL: alertSource, groupLabels: {}, commonLabels: {}, commonAnnotations: {}, truncatedAlerts: 0 }
+  const group = {
+    version: '4',
+    groupKey: `{}:{service="${alert.labels['service']}"}`,
+    status: alert.status,
+    receiver: 'rondo',
+    externalURL: alertSource,
+    groupLabels: {},
+    commonLabels: {},
+    commonAnnotations: {},
+    truncatedAlerts: 0,
+  }
   const alerts = [{ ...alert, annotations: { summary: 'Payments time out' }, fingerprint: `a1e27${run}` }]
-  await api.request('POST', '/v1/webhooks/alertmanager', { body: JSON.stringify({ ...group, alerts }), headers: { 'content-type': 'application/json' } })
+  await api.request('POST', '/v1/webhooks/alertmanager', {
+    body: JSON.stringify({ ...group, alerts }),
+    headers: { 'content-type': 'application/json' },
+  })
 }
 
 /** The requirement that arose by itself, once both signals have met in it. */
 async function raised({ service, as, until }: Stage): Promise<Requirements['GetRequirement']['response']> {
   return until(`a requirement for the ${errorClass} errors of ${service}, with both signals in it`, async () => {
-    const { requirements } = await as.barbara.rpc<Requirements['ListRequirements']['response']>('rondo.requirements.v1.Requirements/ListRequirements', { service })
+    const { requirements } = await as.barbara.rpc<Requirements['ListRequirements']['response']>(
+      'rondo.requirements.v1.Requirements/ListRequirements',
+      { service },
+    )
     const [first] = requirements
     if (!first) return { seen: 'no requirement' }
-    const found = await as.barbara.rpc<Requirements['GetRequirement']['response']>('rondo.requirements.v1.Requirements/GetRequirement', { requirement_id: first.requirement_id })
+    const found = await as.barbara.rpc<Requirements['GetRequirement']['response']>('rondo.requirements.v1.Requirements/GetRequirement', {
+      requirement_id: first.requirement_id,
+    })
     return found.signals.length === 2 ? { found } : { seen: `${first.requirement_id} with ${found.signals.length} signal` }
   })
 }
@@ -80,7 +128,10 @@ export async function production(stage: Stage): Promise<{ requirement: string; i
   await failures(stage)
   const found = await raised(stage)
   const requirement = found.summary?.requirement_id ?? ''
-  tell('rondo', `raised ${requirement}, "${found.summary?.title}", for the problem "${found.problem}". Errors and alert are two signals of one problem, so they are one requirement.`)
+  tell(
+    'rondo',
+    `raised ${requirement}, "${found.summary?.title}", for the problem "${found.problem}". Errors and alert are two signals of one problem, so they are one requirement.`,
+  )
 
   part('2. What shall be better?')
   await as.barbara.rpc('rondo.feedback.v1.Feedback/Link', { item_id: item, requirement_id: requirement })
@@ -89,7 +140,11 @@ export async function production(stage: Stage): Promise<{ requirement: string; i
     requirement_id: requirement,
     goal: 'Customers can pay while the bank is slow',
     acceptance: ['A payment that the bank answers within 30 s succeeds', 'Nobody is charged twice'],
-    operability: { owner: 'team-shop', runbook: `https://runbooks.example.org/${service}`, objective: `https://slo.example.org/${service}` },
+    operability: {
+      owner: 'team-shop',
+      runbook: `https://runbooks.example.org/${service}`,
+      objective: `https://slo.example.org/${service}`,
+    },
   }
   await as.barbara.rpc('rondo.requirements.v1.Requirements/Refine', refinement)
   await as.barbara.rpc('rondo.requirements.v1.Requirements/MakeReady', { requirement_id: requirement })

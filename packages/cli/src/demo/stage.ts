@@ -3,7 +3,7 @@ import type { Api } from '../api.ts'
 import { CliError } from '../exit.ts'
 import { type Look, patiently } from '../patience.ts'
 import type { Session } from '../session.ts'
-import { type Player, type Players, cast, engage } from './cast.ts'
+import { cast, engage, type Player, type Players } from './cast.ts'
 
 /** Milliseconds: no step takes a second on a machine that is not overloaded. */
 const patienceMs = 30_000
@@ -29,7 +29,11 @@ export interface Stage {
   until<Value>(what: string, look: () => Promise<Look<Value>>): Promise<Value>
 }
 
-const names = { ...Object.fromEntries(Object.entries(cast).map(([player, { name }]) => [player, name])), rondo: 'Rondo', customer: 'a customer' } as Readonly<Record<Player | 'rondo' | 'customer', string>>
+const names = {
+  ...Object.fromEntries(Object.entries(cast).map(([player, { name }]) => [player, name])),
+  rondo: 'Rondo',
+  customer: 'a customer',
+} as Readonly<Record<Player | 'rondo' | 'customer', string>>
 const hash = (kind: 'sha1' | 'sha256', ...of: readonly string[]) => createHash(kind).update(of.join('/')).digest('hex')
 
 export const digestShort = (digest: string): string => digest.slice(0, 19)

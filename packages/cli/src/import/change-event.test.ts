@@ -22,7 +22,11 @@ describe('a commit as an event', () => {
   test('says the same under the same id, and something else under another', () => {
     const event = changeEvent(origin, commit, new Map())
     expect(changeEvent(origin, { ...commit }, new Map())).toEqual(event)
-    expect(event).toMatchObject({ source: 'git:github.com/example/shop', time: commit.committedAt, change: { parents: [sha('a')], parents_known: true, shallow: false } })
+    expect(event).toMatchObject({
+      source: 'git:github.com/example/shop',
+      time: commit.committedAt,
+      change: { parents: [sha('a')], parents_known: true, shallow: false },
+    })
     expect(changeEvent(origin, commit, new Map(), sha('9')).id).not.toBe(event.id)
   })
 

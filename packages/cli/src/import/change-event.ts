@@ -34,7 +34,10 @@ export function changeEvent({ host, fullName }: Origin, commit: GitCommit, shall
 }
 
 /** Gathers what goes into one call: at most so many, and at most so many bytes (a larger one goes alone). */
-export async function* batches<Item>(items: AsyncIterable<Item>, most: { readonly items: number; readonly bytes: number }): AsyncGenerator<readonly Item[]> {
+export async function* batches<Item>(
+  items: AsyncIterable<Item>,
+  most: { readonly items: number; readonly bytes: number },
+): AsyncGenerator<readonly Item[]> {
   let batch: Item[] = []
   let bytes = 0
   for await (const item of items) {

@@ -16,8 +16,16 @@ async function* inPieces(bytes: Uint8Array, size: number) {
 
 describe('git log', () => {
   const text =
-    record(sha('b'), `${sha('a')} ${sha('c')}`, 'Zoë', 'zoe@example.org', 'GitHub', 'noreply@github.com', '1700000000', 'Merge\n\nFixes REQ-1\n') +
-    record(sha('a'), '', '', '', 'Ada', 'ada@example.org', '0', '')
+    record(
+      sha('b'),
+      `${sha('a')} ${sha('c')}`,
+      'Zoë',
+      'zoe@example.org',
+      'GitHub',
+      'noreply@github.com',
+      '1700000000',
+      'Merge\n\nFixes REQ-1\n',
+    ) + record(sha('a'), '', '', '', 'Ada', 'ada@example.org', '0', '')
 
   test.each([1, 3, 7, 10_000])('is read whatever the pieces are that it comes in (%i bytes)', async (size) => {
     const commits = await all(parseLog(inPieces(new TextEncoder().encode(text), size)))
@@ -30,7 +38,14 @@ describe('git log', () => {
         committedAt: '2023-11-14T22:13:20.000Z',
         message: 'Merge\n\nFixes REQ-1',
       },
-      { sha: sha('a'), parents: [], author: { name: '', email: '' }, committer: { name: 'Ada', email: 'ada@example.org' }, committedAt: '1970-01-01T00:00:00.000Z', message: '' },
+      {
+        sha: sha('a'),
+        parents: [],
+        author: { name: '', email: '' },
+        committer: { name: 'Ada', email: 'ada@example.org' },
+        committedAt: '1970-01-01T00:00:00.000Z',
+        message: '',
+      },
     ])
   })
 
@@ -59,4 +74,6 @@ test.each([
   ['ssh://git@git.example.org/example/shop.git/', 'git.example.org', 'example/shop'],
 ])('the remote %s', (url, host, fullName) => expect(parseRemote(url)).toEqual({ host, fullName }))
 
-test.each(['/srv/git/shop.git', 'file:///srv/git/shop.git', '../shop', 'C:/shop', ''])('%j is a path on this machine', (url) => expect(parseRemote(url)).toBeUndefined())
+test.each(['/srv/git/shop.git', 'file:///srv/git/shop.git', '../shop', 'C:/shop', ''])('%j is a path on this machine', (url) =>
+  expect(parseRemote(url)).toBeUndefined(),
+)

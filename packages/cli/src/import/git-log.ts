@@ -57,7 +57,8 @@ export function parsePatchIds(text: string): ReadonlyMap<string, string> {
 }
 
 /** The parents that stand in a raw commit object: where a shallow clone ends, `git log` does not show them. */
-export const parentsOfRaw = (raw: string): readonly string[] => [...(raw.split('\n\n')[0] ?? '').matchAll(/^parent ([0-9a-f]{40,64})$/gm)].map(([, sha = '']) => sha)
+export const parentsOfRaw = (raw: string): readonly string[] =>
+  [...(raw.split('\n\n')[0] ?? '').matchAll(/^parent ([0-9a-f]{40,64})$/gm)].map(([, sha = '']) => sha)
 
 /** Host and full name out of a remote's address (https, ssh, scp-like); undefined for a path on this machine. */
 export function parseRemote(url: string): { readonly host: string; readonly fullName: string } | undefined {

@@ -80,7 +80,10 @@ async function sent(api: Api, events: readonly Event[], signal: AbortSignal): Pr
   let results = await emitBatch(api, events)
   for (let attempt = 1; attempt < tries && results.some(isDown); attempt++) {
     await pause(1000 * 2 ** (attempt - 1), undefined, { signal })
-    const again = await emitBatch(api, events.filter((_, index) => results[index] && isDown(results[index])))
+    const again = await emitBatch(
+      api,
+      events.filter((_, index) => results[index] && isDown(results[index])),
+    )
     let next = 0
     results = results.map((one) => (isDown(one) ? (again[next++] ?? one) : one))
   }
@@ -96,14 +99,18 @@ function count(tally: Tally, events: readonly Event[], results: readonly Result[
     if (status === 'accepted') {
       tally.accepted++
       tally.taken.push({ receipt, sha, shallow })
-    }
-    else if (status === 'duplicate') tally.duplicates++
+    } else if (status === 'duplicate') tally.duplicates++
     else tally.refused.push({ sha, code, message })
   }
   tally.taken = tally.taken.slice(-lastOnes)
 }
 
-async function* events(commits: AsyncIterable<GitCommit>, origin: Origin, shallow: ShallowEnds, patchIds: ReadonlyMap<string, string>): AsyncGenerator<Event> {
+async function* events(
+  commits: AsyncIterable<GitCommit>,
+  origin: Origin,
+  shallow: ShallowEnds,
+  patchIds: ReadonlyMap<string, string>,
+): AsyncGenerator<Event> {
   for await (const commit of commits) yield changeEvent(origin, commit, shallow, patchIds.get(commit.sha))
 }
 
@@ -123,12 +130,21 @@ function shallowNote(shallow: ShallowEnds): string | undefined {
 
 function summary({ host, fullName }: LocalRepository, { commits, accepted, duplicates, refused }: Tally, ms: number): string {
   const rate = Math.round(commits / (ms / 1000))
-  const known = commits > 0 && duplicates === commits ? `all ${number(commits)} commits were known already` : `${number(accepted)} new or known better now, ${number(duplicates)} known already`
-  const lines = [`${host}/${fullName}: ${number(commits)} commits in ${(ms / 1000).toFixed(1)} s (${number(rate)}/s): ${known}${refused.length > 0 ? `, ${refused.length} refused` : ''}`]
+  const known =
+    commits > 0 && duplicates === commits
+      ? `all ${number(commits)} commits were known already`
+      : `${number(accepted)} new or known better now, ${number(duplicates)} known already`
+  const lines = [
+    `${host}/${fullName}: ${number(commits)} commits in ${(ms / 1000).toFixed(1)} s (${number(rate)}/s): ${known}${refused.length > 0 ? `, ${refused.length} refused` : ''}`,
+  ]
   return [...lines, ...refused.slice(0, 10).map(({ sha, message }) => `  refused ${short(sha)}: ${message}`)].join('\n')
 }
 
-async function sendAll(session: Session, repository: LocalRepository, patchIds: ReadonlyMap<string, string>): Promise<{ tally: Tally; ms: number }> {
+async function sendAll(
+  session: Session,
+  repository: LocalRepository,
+  patchIds: ReadonlyMap<string, string>,
+): Promise<{ tally: Tally; ms: number }> {
   const { api, terminal, signal } = session
   const tally: Tally = { commits: 0, accepted: 0, duplicates: 0, refused: [], taken: [] }
   const begin = performance.now()
@@ -146,7 +162,11 @@ async function sendAll(session: Session, repository: LocalRepository, patchIds: 
 }
 
 /** Reads a local repository's history into changes. Sends everything each time: what is known already changes nothing. */
-export async function importGit(session: Session, path: string, { repository: named, host, patchId = false, wait = true }: ImportOptions): Promise<void> {
+export async function importGit(
+  session: Session,
+  path: string,
+  { repository: named, host, patchId = false, wait = true }: ImportOptions,
+): Promise<void> {
   const { terminal, signal } = session
   const repository = await openRepository(path, named, host)
   const cut = shallowNote(repository.shallow)

@@ -2,11 +2,22 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { CliError } from '../exit.ts'
 import { type GitCommit, logFormat, parentsOfRaw, parseLog, parsePatchIds, parseRemote } from './git-log.ts'
 
 /** Whatever the user has set must not change what is read: replacements, signatures, mail maps, encodings, languages. */
-const settings = ['--no-replace-objects', '-c', 'log.showSignature=false', '-c', 'log.mailmap=false', '-c', 'i18n.logOutputEncoding=UTF-8', '-c', 'core.commitGraph=true']
+const settings = [
+  '--no-replace-objects',
+  '-c',
+  'log.showSignature=false',
+  '-c',
+  'log.mailmap=false',
+  '-c',
+  'i18n.logOutputEncoding=UTF-8',
+  '-c',
+  'core.commitGraph=true',
+]
 const env = { ...process.env, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0' }
 /** Everything that branches and tags reach; neither stashes nor notes. */
 const everything = ['--branches', '--tags', '--remotes']
@@ -15,8 +26,12 @@ function git(path: string, args: readonly string[], signal?: AbortSignal) {
   const child = spawn('git', [...settings, '-C', path, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'], ...(signal ? { signal } : {}) })
   const said = buffer(child.stderr)
   const ended = new Promise<void>((done, failed) => {
-    child.on('error', (error: NodeJS.ErrnoException) => failed(error.code === 'ENOENT' ? new CliError('failed', 'git was not found: install it, or put it on the PATH') : error))
-    child.on('close', async (code) => (code === 0 ? done() : failed(new CliError('failed', `git ${args[0]}: ${String(await said).trim() || `ended with ${code}`}`))))
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      failed(error.code === 'ENOENT' ? new CliError('failed', 'git was not found: install it, or put it on the PATH') : error),
+    )
+    child.on('close', async (code) =>
+      code === 0 ? done() : failed(new CliError('failed', `git ${args[0]}: ${String(await said).trim() || `ended with ${code}`}`)),
+    )
   })
   // Whoever reads only the output must not find an unhandled rejection
   ended.catch(() => undefined)
@@ -67,7 +82,11 @@ async function revisionsOf(path: string): Promise<readonly string[]> {
 }
 
 async function* log(path: string, revisions: readonly string[], signal: AbortSignal): AsyncGenerator<GitCommit> {
-  const { child, ended } = git(path, ['log', '-z', `--format=tformat:${logFormat}`, '--reverse', '--topo-order', ...revisions, '--'], signal)
+  const { child, ended } = git(
+    path,
+    ['log', '-z', `--format=tformat:${logFormat}`, '--reverse', '--topo-order', ...revisions, '--'],
+    signal,
+  )
   try {
     yield* parseLog(child.stdout)
     await ended
@@ -77,9 +96,13 @@ async function* log(path: string, revisions: readonly string[], signal: AbortSig
 }
 
 async function patchIds(path: string, revisions: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-  const { child, ended } = git(path, ['log', '-p', '--no-color', '--no-ext-diff', '--no-textconv', '--no-merges', '--root', ...revisions, '--'], signal)
-  const ids = spawn('git', [...settings, 'patch-id', '--stable'], { env, stdio: [child.stdout, 'pipe', 'inherit'], signal })
-  const [text] = await Promise.all([buffer(ids.stdout), ended])
+  const { child, ended } = git(
+    path,
+    ['log', '-p', '--no-color', '--no-ext-diff', '--no-textconv', '--no-merges', '--root', ...revisions, '--'],
+    signal,
+  )
+  const ids = spawn('git', [...settings, 'patch-id', '--stable'], { env, stdio: ['pipe', 'pipe', 'inherit'], signal })
+  const [text] = await Promise.all([buffer(ids.stdout), ended, pipeline(child.stdout, ids.stdin)])
   return parsePatchIds(String(text))
 }
 
@@ -89,7 +112,8 @@ export async function openRepository(path: string, named?: string, onHost?: stri
   try {
     await output(path, ['rev-parse', '--git-dir'])
   } catch (error) {
-    if (error instanceof CliError && /not a git repository/.test(error.message)) throw new CliError('notFound', `${resolve(path)} is no git repository`)
+    if (error instanceof CliError && /not a git repository/.test(error.message))
+      throw new CliError('notFound', `${resolve(path)} is no git repository`)
     throw error
   }
   const revisions = await revisionsOf(path)
