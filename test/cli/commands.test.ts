@@ -100,7 +100,6 @@ describe('the JSON is a contract', () => {
     ['emit', 'emit --example deployment'],
     ['person', 'person put ada@example.org --name Ada --email ada@example.com --github ada'],
     ['token', 'token create grace@example.org --role approver,auditor'],
-    // biome-ignore lint/suspicious/noExplicitAny: each row has its own schema
   ] as const)('%s: rondo %s', async (name: keyof typeof contract, args: string) => {
     const { exit, out, err } = await run(`${args} --json`)
     expect({ exit, err }).toEqual({ exit: 0, err: '' })

@@ -49,7 +49,7 @@ function refusal(status: number, text: string): CliError {
 
 /** The data folder of a Rondo that runs here: this folder's or one above's. */
 export function dataFolder(from = process.cwd()): string | undefined {
-  const given = process.env['RONDO_DATA_DIR']
+  const given = process.env.RONDO_DATA_DIR
   if (given) return resolve(given)
   const here = join(from, '.rondo')
   if (existsSync(here)) return here
@@ -57,14 +57,14 @@ export function dataFolder(from = process.cwd()): string | undefined {
 }
 
 export function tokenOf(): string {
-  const given = process.env['RONDO_TOKEN']
+  const given = process.env.RONDO_TOKEN
   if (given) return given
   const file = join(dataFolder() ?? '.rondo', 'token')
   if (existsSync(file)) return readFileSync(file, 'utf8').trim()
   throw new CliError('unauthenticated', 'there is no token: set RONDO_TOKEN, or run this where .rondo/token is (npm start makes it)')
 }
 
-export const urlOf = (): string => (process.env['RONDO_URL'] ?? 'http://127.0.0.1:8686').replace(/\/$/, '')
+export const urlOf = (): string => (process.env.RONDO_URL ?? 'http://127.0.0.1:8686').replace(/\/$/, '')
 
 const message = (error: unknown): string => {
   const cause = error instanceof Error ? error.cause : undefined

@@ -25,7 +25,7 @@ export interface Streams {
 }
 
 export function createTerminal(json: boolean, { out, err }: Streams = { out: process.stdout, err: process.stderr }): Terminal {
-  const styled = out.isTTY && !process.env['NO_COLOR'] && !json
+  const styled = out.isTTY && !process.env.NO_COLOR && !json
   const style = (format: Parameters<typeof styleText>[0], text: string) =>
     styled ? styleText(format, text, { validateStream: false }) : text
   let last = Number.NEGATIVE_INFINITY

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { Commits } from './commits.ts'
 import { checkedName, type Database, type Log, servicePool, silent, sqlOf } from './database.ts'
 import { reaching } from './failure.ts'
-import { eventsAfter, loopHistory } from './history.ts'
+import { eventsAfter, loopHistory, tracesBefore } from './history.ts'
 import { forgetOld, startHousekeeping } from './housekeeping.ts'
 import { isParked, type ParkedRecord, park, parkedKeys, parkedRecords, unpark } from './parking.ts'
 import type { Ledger, ParkedKey } from './port.ts'
@@ -79,6 +79,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
     events: (after, limit, filter) => eventsAfter(database, after, limit, filter?.types),
     head: () => head(database),
     history: (loopId, limit) => loopHistory(database, loopId, limit),
+    tracesBefore: (streams, own) => tracesBefore(database, streams, own),
     onCommit: (listener) => commits.on(listener),
     checkpoint: (source, partition) => checkpoint(database, source, partition),
     park: (record, at) => park(database, record, at),

@@ -52,6 +52,13 @@ export interface ParkedKey {
   readonly waiting: number
 }
 
+/** A stream's events up to a version; absent: all. */
+export interface UpTo {
+  readonly stream: string
+  readonly streamId: string
+  readonly upTo?: number
+}
+
 export interface Ledger {
   /** Resolves when durable. Rejects with a DomainError: the refusal, `id_reused`, `conflict` after bounded tries, `unavailable`. */
   submit(unit: Unit): Promise<Applied>
@@ -63,6 +70,8 @@ export interface Ledger {
   head(): Promise<{ readonly position: number; readonly epoch: number }>
   /** Everything that belongs to the turn, in order: events that carry the loop id, and the whole of each stream that ever did. */
   history(loopId: string, limit: number): Promise<readonly Envelope[]>
+  /** For spans: of each stream, the traceparent of its newest event that has one, and another than `own`. In no order. */
+  tracesBefore(streams: readonly UpTo[], own: string): Promise<readonly string[]>
   /** Calls back after commits of this process and (coalesced) of others. */
   onCommit(listener: (position: number) => void): () => void
   checkpoint(source: string, partition: number): Promise<{ position: number; nextOffset: bigint } | undefined>

@@ -120,6 +120,28 @@ describe.each([15, 18] as const)('what follows from events, on PostgreSQL %i', (
     ])
   })
 
+  test('of a stream the newest trace before an event is known, and is not its own', async () => {
+    const { url } = await freshLedger(major)
+    const ledger = await opening(url)
+    const from = (traceparent?: string) => ({ cause: { actor: 'person:ada', correlationId: 'c', causationId: 'c', traceparent } })
+    await ledger.submit(unit([tell(order, 'o-1', 'count', 1), tell(order, 'o-2', 'count', 1)], from('first')))
+    await ledger.submit(unit([tell(order, 'o-1', 'count', 1)], from('second')))
+    await ledger.submit(unit([tell(order, 'o-1', 'count', 1)], from()))
+    const stream = { stream: 'order', streamId: 'o-1' }
+    expect(await ledger.tracesBefore([stream], 'none')).toEqual(['second'])
+    expect(await ledger.tracesBefore([stream], 'second')).toEqual(['first'])
+    expect(
+      await ledger.tracesBefore(
+        [
+          { ...stream, upTo: 1 },
+          { stream: 'order', streamId: 'o-2' },
+        ],
+        'none',
+      ),
+    ).toEqual(['first'])
+    expect(await ledger.tracesBefore([{ stream: 'order', streamId: 'unseen' }], 'none')).toEqual([])
+  })
+
   test('parked keys keep what follows, in order, until somebody decides', async () => {
     const { url } = await freshLedger(major)
     const ledger = await opening(url)

@@ -47,7 +47,7 @@ let consumer: RunningConsumer | undefined
 
 const consume = async (changed: Partial<Service> = {}) => {
   const one = { ...service, ...changed }
-  const spanning = { tracer: tracerOf('tally'), group: 'rondo.tally', system: 'postgresql', publicUrl: '' }
+  const spanning = { tracer: tracerOf('tally'), service: 'tally', group: 'rondo.tally', system: 'postgresql', publicUrl: '' }
   consumer = await startConsumer({ service: one, table: reactionTable(one), ledger, bus, log, metrics: createMetrics(), spanning })
 }
 beforeEach(async () => {

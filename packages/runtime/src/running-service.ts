@@ -12,6 +12,8 @@ import type { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
 import { tracedBus } from './spans.ts'
 import { tracerOf } from './telemetry.ts'
+import { tracedRead } from './traced-read.ts'
+import { tracedSubmit } from './turn-spans.ts'
 
 export interface RunningService {
   readonly service: Service
@@ -116,13 +118,16 @@ function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer:
 /** Opens the ledger and sets everything going that needs no caller: relay, reactions, timers. */
 export async function startService(parts: Parts): Promise<RunningService> {
   const { service, config, metrics, log, shutdown } = parts
-  const ledger = measured(await openServiceLedger(service, config, log), service.name, metrics)
+  const publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`
+  const counted = measured(await openServiceLedger(service, config, log), service.name, metrics)
+  const ledger = { ...counted, read: tracedRead(counted.read), submit: tracedSubmit(counted, publicUrl) }
   shutdown.add(`${service.name} ledger`, () => ledger.close())
   const spanning = {
     tracer: tracerOf(service.name),
+    service: service.name,
     group: groupOf(service.name),
     system: config.kafkaBrokers ? 'kafka' : 'postgresql',
-    publicUrl: config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`,
+    publicUrl,
   }
   const bus = tracedBus(parts.bus, spanning)
   const relay = startRelaying(service.name, ledger, bus, metrics, undefined)

@@ -1,11 +1,17 @@
 import { type Attributes, context, type Link, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import type { Bus, BusRecord, Place, StoredRecord } from '@rondo/bus'
+import { topicOfFact } from '@rondo/contracts/cloudevents'
+import { stageSpan } from '@rondo/contracts/span-attributes'
 import type { Envelope } from '@rondo/kernel'
+import { isIntake } from './reaction-table.ts'
+import { domainAttributes, loopAttributes, type SpanEvent, userAttributes } from './span-event.ts'
 import { spanContextOf } from './trace.ts'
+import { handling } from './turn-spans.ts'
 
 /** Who makes spans, and where their `rondo.url` leads. */
 export interface Spanning {
   readonly tracer: Tracer
+  readonly service: string
   /** Also the name of the consumer group. */
   readonly group: string
   /** `kafka` or `postgresql`. */
@@ -13,14 +19,15 @@ export interface Spanning {
   readonly publicUrl: string
 }
 
-type Named = Pick<Envelope, 'id' | 'type' | 'schemaVersion' | 'stream' | 'streamId' | 'correlationId' | 'loopIds' | 'traceparent'>
-
 /** Backends show links by id only, and not from the other side: the same as attributes that can be searched. */
-function cause({ traceparent }: Named): { readonly links: Link[]; readonly attributes: Attributes } {
+function cause({ traceparent }: SpanEvent): { readonly links: Link[]; readonly attributes: Attributes } {
   const context = spanContextOf(traceparent)
   if (!context) return { links: [], attributes: {} }
   return { links: [{ context }], attributes: { 'rondo.cause.trace_id': context.traceId, 'rondo.cause.span_id': context.spanId } }
 }
+
+/** As the record says it: what comes from outside has no stream. */
+const subjectOf = ({ stream, streamId }: SpanEvent) => (stream === 'intake' ? streamId : `${stream}/${streamId}`)
 
 /** By the semantic conventions for messaging and for CloudEvents. */
 function attributesOf(
@@ -28,9 +35,8 @@ function attributesOf(
   operation: 'send' | 'process',
   topic: string,
   key: string,
-  event: Named,
+  event: SpanEvent,
 ): Attributes {
-  const [loop] = event.loopIds
   return {
     'messaging.system': system,
     'messaging.operation.name': operation,
@@ -42,10 +48,11 @@ function attributesOf(
     'cloudevents.event_id': event.id,
     'cloudevents.event_source': `/${event.type.split('.').slice(0, 2).join('/')}`,
     'cloudevents.event_type': `${event.type}.v${event.schemaVersion}`,
-    'cloudevents.event_subject': `${event.stream}/${event.streamId}`,
+    'cloudevents.event_subject': subjectOf(event),
     'cloudevents.event_spec_version': '1.0',
     'rondo.correlation_id': event.correlationId,
-    ...(loop === undefined ? {} : { 'rondo.loop.id': [...event.loopIds], 'rondo.url': `${publicUrl}/#${encodeURIComponent(loop)}` }),
+    ...loopAttributes(event.loopIds, publicUrl),
+    ...userAttributes(event.actor),
   }
 }
 
@@ -78,28 +85,50 @@ export function processSpan<Result>(
       'messaging.consumer.group.name': spanning.group,
     },
   }
-  return spanning.tracer.startActiveSpan(`process ${record.topic}`, options, async (span) => {
-    try {
-      return await work()
-    } catch (error) {
-      failed(span, error)
-      throw error
-    } finally {
-      span.end()
-    }
+  return spanning.tracer.startActiveSpan(`process ${record.topic}`, options, (span) => {
+    // Nobody keeps it: what it is about need not be found out
+    if (!span.isRecording()) return ended(span, work)
+    span.setAttributes(domainAttributes(event))
+    return ended(span, () => context.with(handling(event.loopIds), () => staged(spanning, event, work)))
   })
 }
 
+const kinds = { server: SpanKind.SERVER, internal: SpanKind.INTERNAL } as const
+
+/** Under a span of its own where the conventions want one for what the fact tells of. */
+function staged<Result>({ tracer, service }: Spanning, event: Envelope, work: () => Promise<Result>): Promise<Result> {
+  const stage = stageSpan(event)
+  if (!stage || stage.of !== service) return work()
+  const options = { kind: kinds[stage.kind], attributes: domainAttributes(event) }
+  return tracer.startActiveSpan(stage.name, options, (span) => ended(span, work))
+}
+
+async function ended<Result>(span: Span, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    failed(span, error)
+    throw error
+  } finally {
+    span.end()
+  }
+}
+
 /** What spans need of an event, read back from the record. */
-function eventOf({ headers }: BusRecord): Named {
+function eventOf({ headers, value }: BusRecord): SpanEvent {
   const [, type = '', version = '0'] = /^(.+)\.v(\d+)$/.exec(headers.ce_type ?? '') ?? []
-  const [stream = '', ...rest] = (headers.ce_subject ?? '').split('/')
+  const subject = headers.ce_subject ?? ''
+  const [stream = '', ...rest] = isIntake(topicOfFact(type)) ? ['intake', subject] : subject.split('/')
   return {
     id: headers.ce_id ?? '',
     type,
     schemaVersion: Number(version),
     stream,
     streamId: rest.join('/'),
+    get data() {
+      return value === null ? null : JSON.parse(new TextDecoder().decode(value))
+    },
+    actor: headers.ce_actor ?? '',
     correlationId: headers.ce_correlationid ?? '',
     loopIds: headers.ce_loopids?.split(' ').map(decodeURIComponent) ?? [],
     traceparent: headers.ce_traceparent,
@@ -122,6 +151,7 @@ function sendSpan(spanning: Spanning, topic: string, record: BusRecord, place: P
       ...attributes,
     },
   })
+  if (span.isRecording()) span.setAttributes(domainAttributes(event))
   if (error !== undefined) failed(span, error)
   span.end()
 }

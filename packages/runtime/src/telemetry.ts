@@ -6,7 +6,8 @@ import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporte
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
-import { BatchSpanProcessor, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { AlwaysOffSampler, BatchSpanProcessor, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { shielding } from './shielding.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -17,6 +18,9 @@ interface Telemetry {
   readonly shutdown: () => Promise<void>
 }
 let running: Telemetry | undefined
+
+/** The semantic conventions whose names the spans use. */
+const schemaUrl = 'https://opentelemetry.io/schemas/1.37.0'
 
 /** How long the last spans and metrics may take to be sent when the process ends, in milliseconds. */
 const shutdownMs = 2000
@@ -56,11 +60,14 @@ export interface TelemetryOptions {
 export function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptions = {}): void {
   if (running) return
   const sends = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT)
-  const processors = [
+  const keeping = [
     ...spanProcessors,
     ...(sends && env.OTEL_TRACES_EXPORTER !== 'none' ? [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })] : []),
   ]
-  const provider = (name: string) => new TracerProvider({ resource: resource(name, env), spanProcessors: processors })
+  // Where nobody takes them, spans carry their ids (for the log) and nothing else
+  const sampling = keeping.length > 0 ? {} : { sampler: new AlwaysOffSampler() }
+  const processors = [shielding, ...keeping]
+  const provider = (name: string) => new TracerProvider({ resource: resource(name, env), spanProcessors: processors, ...sampling })
   const name = processName(env, process.argv[1])
   const own = provider(name)
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
@@ -71,7 +78,8 @@ export function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptio
     sends && env.OTEL_METRICS_EXPORTER !== 'none' ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })] : []
   const meters = new MeterProvider({ resource: resource(name, env), readers: [prometheus, ...otlp] })
   metrics.setGlobalMeterProvider(meters)
-  const makeTracer = (service: string) => (`rondo-${service}` === name ? own : provider(`rondo-${service}`)).getTracer('rondo')
+  const makeTracer = (service: string) =>
+    (`rondo-${service}` === name ? own : provider(`rondo-${service}`)).getTracer('rondo', undefined, { schemaUrl })
   running = { tracers: new Map(), makeTracer, prometheus, shutdown: () => bounded([() => own.shutdown(), () => meters.shutdown()]) }
 }
 

@@ -32,6 +32,8 @@ const broken = await channels
   .call('things', 'rondo.things.v1.Things/Break', { thing_id: 'a' }, as('auditor'))
   .catch((error: Error) => error.message)
 if (typeof broken !== 'string') throw new Error('a row that is broken on purpose gave an answer')
+// What has had its effect need not have been sent on yet
+await eventually(() => exporter.getFinishedSpans().some(({ name }) => name === 'send rondo.counts.v1'), { within: 30_000 })
 // Before the stop: an exporter that was shut down has forgotten them.
 const spans = exporter.getFinishedSpans().map((span) => ({
   name: span.name,

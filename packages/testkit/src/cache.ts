@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, rmdir, stat, utimes } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
@@ -8,6 +8,8 @@ import { eventually } from './eventually.ts'
 export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'rondo')
 
 const givenUpAfter_ms = 10 * 60_000
+/** A build can take longer than a dead process is waited for: who works says so. */
+const stillAtWork_ms = 60_000
 
 /**
  * Runs the work while no other process does work of that name; a lock left by a dead process is taken over after ten minutes.
@@ -26,11 +28,17 @@ export async function alone<Result>(name: string, work: () => Promise<Result>): 
         return false
       }
     },
-    { within: givenUpAfter_ms, every: 200 },
+    { within: 3 * givenUpAfter_ms, every: 200 },
   )
+  const beat = setInterval(() => {
+    const now = new Date()
+    utimes(lock, now, now).catch((error) => process.stderr.write(`${lock}: ${error}\n`))
+  }, stillAtWork_ms)
+  beat.unref()
   try {
     return await work()
   } finally {
+    clearInterval(beat)
     await rmdir(lock)
   }
 }

@@ -1,6 +1,7 @@
 export { type DatabaseOptions, freshDatabase, type Template } from './database.ts'
 export type { Controlled, Engine, EngineName, Engines, Found, Missing } from './engine.ts'
 export { eventually, type Patience } from './eventually.ts'
+export { type Jaeger, jaegerMissing, startJaeger } from './jaeger.ts'
 export { engine, kafka, type Needs, needs, ownEngine, redis } from './needs.ts'
 export { freePorts } from './port.ts'
 export { repositoryRoot, shared, sharedMissing } from './shared.ts'

@@ -18,8 +18,8 @@ export const redis = (): string => engine('redis').address
 
 export interface Needs {
   readonly met: boolean
-  /** As vitest's, but not run when the tests are skipped. */
-  beforeAll(prepare: () => Promise<void>): void
+  /** As vitest's (milliseconds), but not run when the tests are skipped. */
+  beforeAll(prepare: () => Promise<void>, within?: number): void
 }
 
 /**
@@ -36,8 +36,8 @@ export function needs(...wanted: readonly (EngineName | { readonly also: string 
   if (!met) beforeEach((context) => context.skip(reasons.join('\n')))
   return {
     met,
-    beforeAll(prepare) {
-      if (met) beforeAll(prepare)
+    beforeAll(prepare, within) {
+      if (met) beforeAll(prepare, within)
     },
   }
 }

@@ -17,7 +17,7 @@ const component = ({ name, ready, cause, fix }: Readiness['components'][number])
   `<tr><td>${html(name)}</td><td>${ready && !cause ? 'works' : `<span class="bad">${html(cause ?? 'does not work')}</span> ${html(fix ?? '')}`}</td></tr>`
 
 const turn = ({ requirement_id, title, service, phase, waits_for }: RequirementSummary) =>
-  `<tr><td><code>${html(requirement_id)}</code></td><td>${html(title)}</td><td>${html(service)}</td><td>${html(phase)}</td><td>${html([waits_for?.whom, waits_for?.what].filter(Boolean).join(': '))}</td></tr>`
+  `<tr id="${html(requirement_id)}"><td><code>${html(requirement_id)}</code></td><td>${html(title)}</td><td>${html(service)}</td><td>${html(phase)}</td><td>${html([waits_for?.whom, waits_for?.what].filter(Boolean).join(': '))}</td></tr>`
 
 function turnsTable(turns: readonly RequirementSummary[] | string): string {
   if (typeof turns === 'string') return `<p>${turns}</p>`
@@ -26,7 +26,7 @@ function turnsTable(turns: readonly RequirementSummary[] | string): string {
 }
 
 /** Whoever opens the address in a browser: what runs, the latest turns, what to try next. */
-export function page({ components }: Readiness, turns: readonly RequirementSummary[] | string): string {
+export function page({ components }: Readiness, turns: readonly RequirementSummary[] | string, url: string): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Rondo</title><style>${style}</style></head><body>
 <h1>Rondo</h1><p>The DevOps loop as a running system: what production says becomes a requirement, and the requirement is proven on the same signal.</p>
 <h2>Latest turns of the loop</h2>${turnsTable(turns)}
@@ -35,7 +35,7 @@ export function page({ components }: Readiness, turns: readonly RequirementSumma
 npx --no-install rondo loop REQ-…      # a turn as a timeline
 npx --no-install rondo tail            # all events, live
 curl -H "Authorization: Bearer $(cat .rondo/token)" -d '{}' -H 'Content-Type: application/json' \\
-  http://127.0.0.1:8686/rondo.requirements.v1.Requirements/ListRequirements</pre>
+  ${html(url)}/rondo.requirements.v1.Requirements/ListRequirements</pre>
 </body></html>`
 }
 
@@ -68,11 +68,12 @@ async function latestTurns(host: Host): Promise<readonly RequirementSummary[] | 
 
 /** `GET /`. Turns are shown on the loopback only: elsewhere a page without sign-in would show them to anybody. */
 export function pageRoutes(app: FastifyInstance, host: Host, loopback: boolean): void {
-  app.get('/', async (_, reply) => {
+  app.get('/', async ({ protocol, headers }, reply) => {
+    const url = host.config.publicUrl ?? `${protocol}://${headers.host}`
     const turns = loopback ? await latestTurns(host) : 'Use <code>rondo loop</code> or the API with a token.'
     return reply
       .headers({ 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'", 'cache-control': 'no-store' })
       .type('text/html; charset=utf-8')
-      .send(page(await host.readiness(), turns))
+      .send(page(await host.readiness(), turns, url))
   })
 }

@@ -3,8 +3,8 @@ import { examples, openFields } from './examples.ts'
 import { withSetting } from './setting.ts'
 
 const now = new Date('2026-11-25T12:00:00Z')
-const alert = examples['alert']!.body(now)
-const errors = examples['errors']!.body(now)
+const alert = examples.alert!.body(now)
+const errors = examples.errors!.body(now)
 const set = (body: object, setting: string) => withSetting(body, setting, openFields)
 
 describe('--set', () => {
@@ -14,7 +14,7 @@ describe('--set', () => {
       alerts: [expect.objectContaining({ labels: expect.objectContaining({ service: 'cart', alertname: 'PaymentTimeout' }) })],
     })
     expect(set(errors, 'errors.events=9')).toMatchObject({ errors: { events: '9', requests: '12000' } })
-    expect(set(examples['build']!.body(now), 'build.attempt=2')).toMatchObject({ build: { attempt: 2 } })
+    expect(set(examples.build!.body(now), 'build.attempt=2')).toMatchObject({ build: { attempt: 2 } })
   })
   test('labels are the sender’s choice', () =>
     expect(set(alert, 'alerts.0.labels.pod=shop-1')).toMatchObject({ alerts: [{ labels: { pod: 'shop-1' } }] }))

@@ -17,6 +17,14 @@ function valueLike(known: unknown, text: string, path: string): unknown {
 
 const parts = (path: string): readonly string[] => path.split(/\.|\[(\d+)\]/).filter((part): part is string => Boolean(part))
 
+/** What stands in `place` under a name; a name that is not there is an error, unless the sender may choose it. */
+function entered(place: unknown, name: string, walked: string, path: string, open: boolean): Record<string, unknown> {
+  if (!isObject(place)) throw new CliError('usage', `--set ${path}: ${walked} has no fields`)
+  if (name in place || open) return place
+  const there = Array.isArray(place) ? `entries 0 to ${place.length - 1}` : Object.keys(place).join(', ')
+  throw new CliError('usage', `--set ${path}: there is no "${name}"${walked ? ` in ${walked}` : ''}; there are ${there}`, { path })
+}
+
 /**
  * `alerts[0].labels.service=shop`: the body with this one value changed. A path that is not there is an error, because an override
  * that is silently ignored is worse than none; the fields of an `open` object are the sender's choice.
@@ -25,19 +33,13 @@ export function withSetting<Body extends object>(body: Body, setting: string, op
   const at = setting.indexOf('=')
   if (at < 1) throw new CliError('usage', `--set "${setting}": path=value was expected`)
   const path = setting.slice(0, at)
+  const names = parts(path)
   const copy = structuredClone(body)
   let place: unknown = copy
-  let walked = ''
-  const names = parts(path)
   for (const [index, name] of names.entries()) {
-    if (!isObject(place)) throw new CliError('usage', `--set ${path}: ${walked} has no fields`)
-    if (!(name in place) && !open.has(names[index - 1] ?? '')) {
-      const there = Array.isArray(place) ? `entries 0 to ${place.length - 1}` : Object.keys(place).join(', ')
-      throw new CliError('usage', `--set ${path}: there is no "${name}"${walked ? ` in ${walked}` : ''}; there are ${there}`, { path })
-    }
-    if (index === names.length - 1) place[name] = valueLike(place[name], setting.slice(at + 1), path)
-    else place = place[name]
-    walked = walked ? `${walked}.${name}` : name
+    const fields = entered(place, name, names.slice(0, index).join('.'), path, open.has(names[index - 1] ?? ''))
+    if (index === names.length - 1) fields[name] = valueLike(fields[name], setting.slice(at + 1), path)
+    place = fields[name]
   }
   return copy
 }

@@ -13,7 +13,7 @@ export async function createToken(terminal: Terminal, actor: string, given: read
   if (unknown.length > 0 || given.length === 0)
     throw new CliError('usage', `--role: ${unknown.join(', ') || 'one is needed'}; there are ${roles.join(', ')}`)
   const folder = dataFolder()
-  const file = process.env['RONDO_TOKENS_FILE'] ?? (folder ? join(folder, 'tokens.json') : undefined)
+  const file = process.env.RONDO_TOKENS_FILE ?? (folder ? join(folder, 'tokens.json') : undefined)
   if (!file) throw new CliError('notFound', 'there is no .rondo here: run it where Rondo keeps its data, or set RONDO_TOKENS_FILE')
   const token = newToken()
   const named = /^(person|service):/.test(actor) ? actor : `person:${actor}`

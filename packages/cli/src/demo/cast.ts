@@ -25,7 +25,7 @@ const kept = z.record(z.string(), z.string())
 
 function tokensFile(): string {
   const folder = dataFolder()
-  const file = process.env['RONDO_TOKENS_FILE'] ?? (folder ? join(folder, 'tokens.json') : undefined)
+  const file = process.env.RONDO_TOKENS_FILE ?? (folder ? join(folder, 'tokens.json') : undefined)
   if (file) return file
   throw new CliError(
     'notFound',

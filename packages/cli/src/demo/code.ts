@@ -50,7 +50,7 @@ function pushBody({ base, fix, repository, run }: Stage, { message, fixAt }: Com
 
 /** Why the webhook cannot be played here, in words; undefined: it was taken. */
 async function pushed(stage: Stage, commits: Commits): Promise<string | undefined> {
-  const secret = process.env['RONDO_GITHUB_WEBHOOK_SECRET']
+  const secret = process.env.RONDO_GITHUB_WEBHOOK_SECRET
   if (!secret) return 'RONDO_GITHUB_WEBHOOK_SECRET is not set here, so no webhook can be signed'
   const body = pushBody(stage, commits)
   const headers = {
@@ -63,7 +63,7 @@ async function pushed(stage: Stage, commits: Commits): Promise<string | undefine
     await stage.as.admin.request('POST', '/v1/webhooks/github', { body, headers })
     return undefined
   } catch (error) {
-    const code = error instanceof CliError ? error.details['code'] : undefined
+    const code = error instanceof CliError ? error.details.code : undefined
     if (code === 'not_configured') return 'Rondo was started without RONDO_GITHUB_WEBHOOK_SECRET'
     if (code === 'bad_signature') return 'RONDO_GITHUB_WEBHOOK_SECRET is another one here than the one that Rondo was started with'
     throw error

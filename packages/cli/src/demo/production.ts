@@ -88,7 +88,7 @@ interface Alert {
 async function notify(api: Stage['as']['admin'], run: string, alert: Alert): Promise<void> {
   const group = {
     version: '4',
-    groupKey: `{}:{service="${alert.labels['service']}"}`,
+    groupKey: `{}:{service="${alert.labels.service}"}`,
     status: alert.status,
     receiver: 'rondo',
     externalURL: alertSource,

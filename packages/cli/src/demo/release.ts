@@ -27,7 +27,7 @@ async function approval({ as, tell }: Stage, { release_id }: Release): Promise<v
   tell('ada', `asks for approval of exactly these contents: ${content_hash.slice(0, 12)}…`)
   const no = await refused(as.ada.rpc('rondo.releases.v1.Releases/Approve', { release_id, content_hash }), 'four_eyes')
   tell('ada', 'tries to approve it herself.')
-  tell('rondo', `refuses (${no.details['code']}): ${no.message}`)
+  tell('rondo', `refuses (${no.details.code}): ${no.message}`)
   await as.grace.rpc('rondo.releases.v1.Releases/Approve', { release_id, content_hash })
   tell('grace', `who wrote none of it, approves ${release_id}.`)
 }

@@ -64,7 +64,7 @@ export async function refused(asked: Promise<unknown>, code: string): Promise<Cl
     () => undefined,
     (reason: unknown) => reason,
   )
-  if (error instanceof CliError && error.details['code'] === code) return error
+  if (error instanceof CliError && error.details.code === code) return error
   if (error) throw error
   throw new CliError('failed', `this should have been refused (${code}) and was not`)
 }

@@ -174,7 +174,7 @@ export async function importGit(
   if (patchId) terminal.note('computing patch ids …')
   const patchIds = patchId ? await repository.patchIds(signal) : new Map<string, string>()
   const { tally, ms } = await sendAll(session, repository, patchIds)
-  const read = wait && (await allRead(session, tally))
+  const read = tally.taken.length === 0 || (wait && (await allRead(session, tally)))
   const { commits, accepted, duplicates, refused } = tally
   const answer = {
     repository: { host: repository.host, full_name: repository.fullName },
