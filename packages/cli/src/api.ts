@@ -107,6 +107,7 @@ export function createApi(url = urlOf(), token: () => string = tokenOf): Api {
     },
     async look(path) {
       const response = await reach(path, {})
+      // What is no JSON is no answer of Rondo's
       return response.json().catch(() => undefined)
     },
     async *events(path, { lastId, signal }) {

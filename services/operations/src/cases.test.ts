@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { shared, sharedMissing } from '@rondo/testkit'
+import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
 import { fixed, instant, notify, old, place, putShop } from '../test/facts.ts'
 import { World } from '../test/world.ts'
@@ -28,7 +28,9 @@ const byInstance = (world: World) => signals(world).map(({ fingerprint, phase, e
 
 const [one, two, three] = ['ef6585fa48e67563', 'd1237b8ba2061866', '4abca53b1f4496ea']
 
-describe.skipIf(missing)(`cases from public bug reports${missing ? ` (${missing})` : ''}`, () => {
+describe('cases from public bug reports', () => {
+  needs({ also: missing })
+
   test('09: each member of a mixed group speaks for itself', async () => {
     const world = await putShop(new World())
     const [first, second, third] = webhooks('09')

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { requirement } from '@rondo/contracts/requirements'
-import { shared, sharedMissing } from '@rondo/testkit'
+import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
 import { fixed, instant, later, notify, old, place, putShop, report, sha } from '../test/facts.ts'
 import { clockOf, fixedArtifacts, type History, historyOf, instantOf, leftOut } from '../test/proof-histories.ts'
@@ -261,7 +261,9 @@ describe('alerts without request counts', () => {
   })
 })
 
-describe.skipIf(sharedMissing('vectors'))('proof-histories.json through the stream itself', () => {
+describe('proof-histories.json through the stream itself', () => {
+  needs({ also: sharedMissing('vectors') })
+
   const cases = sharedMissing('vectors')
     ? []
     : (JSON.parse(readFileSync(shared('vectors', 'proof-histories.json'), 'utf8')) as { cases: readonly History[] }).cases

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { shared, sharedMissing } from '@rondo/testkit'
+import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
 import { atLeast, atMost, neededExposure, ratioBounds } from './rates.ts'
 
@@ -19,7 +19,9 @@ const word = (upper: number | null, lower: number, target: number) =>
   upper !== null && upper < target ? 'verified' : lower > 1 ? 'worse' : 'not_yet'
 
 const missing = sharedMissing('vectors')
-describe.skipIf(missing)(`two rates against reference answers${missing ? ` (${missing})` : ''}`, () => {
+describe('two rates against reference answers', () => {
+  needs({ also: missing })
+
   test('poisson-rate.json: every case', () => {
     const cases = read('poisson-rate.json')
     expect(cases.length).toBeGreaterThan(100)

@@ -72,6 +72,7 @@ export async function tail(api: Api, terminal: Terminal, { service, since, curso
         terminal.note(`the stream broke (${error instanceof Error ? error.message : error}); going on where it was`)
       toldAt = place.last
     }
+    // Only an interruption ends the pause early
     await pause(againMs, undefined, { signal }).catch(() => undefined)
   }
 }
