@@ -2,7 +2,7 @@ import type { Instant } from '@rondo/kernel'
 import { DomainError, refuse } from '@rondo/kernel'
 import { z } from 'zod'
 import { parseJson, text } from '../json.ts'
-import { type Adapted, type Adapted, pathOf, pathOf, type Refused, read, read } from './adapter.ts'
+import { type Adapted, pathOf, read } from './adapter.ts'
 import { adaptCdevent } from './cdevents.ts'
 
 /** A CloudEvent 1.0 as it came, in whichever mode. */
