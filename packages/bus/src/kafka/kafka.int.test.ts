@@ -17,8 +17,8 @@ async function createHarness(): Promise<BusHarness> {
     },
     recreate: async ({ name, partitions }) => {
       await admin.deleteTopics({ topics: [name] })
-      // Deletion goes on for a moment after it was acknowledged.
-      await eventually(() => admin.createTopics({ topics: [{ topic: name, numPartitions: partitions }], waitForLeaders: true }), {
+      // Deletion goes on for a moment after it was acknowledged. Waiting for leaders here could fail after the topic was made, and then for ever.
+      await eventually(() => admin.createTopics({ topics: [{ topic: name, numPartitions: partitions }], waitForLeaders: false }), {
         within: 20_000,
       })
     },
