@@ -3,7 +3,7 @@ import { DomainError, type Fact, type Instant } from '@rondo/kernel'
 import { PackageURL } from 'packageurl-js'
 import { z } from 'zod'
 import { type Adapted, notInFuture, read, time } from './adapter.ts'
-import type { CloudEvent } from './cloudevents.ts'
+import type { CloudEvent } from './cloudevent.ts'
 
 const reference = z.looseObject({ id: z.string().min(1), source: z.string().optional() })
 const content = z.looseObject({})

@@ -4,17 +4,7 @@ import { z } from 'zod'
 import { parseJson, text } from '../json.ts'
 import { type Adapted, pathOf, read } from './adapter.ts'
 import { adaptCdevent } from './cdevents.ts'
-
-/** A CloudEvent 1.0 as it came, in whichever mode. */
-export interface CloudEvent {
-  readonly id: string
-  readonly source: string
-  readonly type: string
-  readonly subject?: string | undefined
-  readonly time?: string | undefined
-  readonly datacontenttype?: string | undefined
-  readonly data: unknown
-}
+import type { CloudEvent } from './cloudevent.ts'
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
