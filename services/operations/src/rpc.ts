@@ -191,18 +191,22 @@ export const rpc = rpcs<Operations>()({
       service: serviceId,
       severity: z.enum(['critical', 'high', 'medium', 'low']),
       title: text,
-      began_at: time,
+      began_at: orNone(time),
       environment: optional.optional(),
       signal_ids: z.array(text).max(100),
     }),
-    ask: async ({ incident_id, signal_ids, environment, ...incidentOf }, _, read) => {
+    ask: async ({ incident_id, signal_ids, environment, began_at: began, ...incidentOf }, _, read) => {
+      // Declared without a time, it begins now; declared again so, it began when it did
+      const before = incident_id ? (await read.load(incident, incident_id)).declared : undefined
+      const began_at = began || before?.began_at || now()
       const { known, entry } = await entryOf(read, incidentOf.service)
       const signals = await signalsOf(read, signal_ids)
       const [about] = signals.flatMap(({ state }) => state.about ?? [])
       const stated = {
         ...incidentOf,
+        began_at,
         environment: environment || about?.environment || entry.default_environment,
-        owner: (ownerAt(known, incidentOf.began_at) ?? ownerAt(known, now()))?.owner ?? entry.owner,
+        owner: (ownerAt(known, began_at) ?? ownerAt(known, now()))?.owner ?? entry.owner,
         signals: signals.map(({ id }) => id),
         requirements: signals.flatMap(({ state }) => requirementOf(state) ?? []),
         ...(entry.runbook ? { runbook: entry.runbook } : {}),
