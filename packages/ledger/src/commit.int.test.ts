@@ -55,7 +55,9 @@ describe('a wire that breaks', () => {
     const ids = Array.from({ length: 40 }, (_, n) => `ended-${n}`)
     const end = async () => {
       await ledger
-        .sql('select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()')
+        .sql(
+          'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user and pid <> pg_backend_pid()',
+        )
         .catch(() => undefined) // it may end itself
     }
     for (let round = 0; round < 10; round++) {

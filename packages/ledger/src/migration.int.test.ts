@@ -101,7 +101,12 @@ describe('the lock that guards migrations', () => {
     const child = spawn(process.execPath, ['--conditions=development', '--input-type=module', '-e', program], { stdio: 'inherit' })
     await eventually(
       async () =>
-        (await query(url, `select from pg_stat_activity where query like '%pg_sleep(600)' and pid <> pg_backend_pid()`)).length > 0,
+        (
+          await query(
+            url,
+            `select from pg_stat_activity where datname = current_database() and query like '%pg_sleep(600)' and pid <> pg_backend_pid()`,
+          )
+        ).length > 0,
       {
         within: 20_000,
       },
@@ -140,7 +145,12 @@ describe('the lock that guards migrations', () => {
     const other = migrate(url, { service, role })
     await session.query('rollback')
     await other
-    expect(await query(url, `select from pg_locks where locktype = 'advisory'`)).toEqual([])
+    expect(
+      await query(
+        url,
+        `select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+      ),
+    ).toEqual([])
     await session.end()
     expect((await readFile(new URL('../migrations/0001-tables.sql', import.meta.url), 'utf8')).includes('advisory')).toBe(false)
   })

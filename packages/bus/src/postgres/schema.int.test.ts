@@ -117,7 +117,7 @@ describe.each([15, 18] as const)('the schema on PostgreSQL %i', (major) => {
     await eventually(() => seen.other === 2, { within: 5000 })
     // The first member's process dies: its session ends, and it does not come back.
     const { rows } = await owner.query<{ pid: number }>(
-      `select l.pid from pg_locks l where l.locktype = 'advisory' and l.objsubid = 2 and l.objid = (select min(number) from bus.member)::oid`,
+      `select l.pid from pg_locks l where l.locktype = 'advisory' and l.database = (select oid from pg_database where datname = current_database()) and l.objsubid = 2 and l.objid = (select min(number) from bus.member)::oid`,
     )
     await owner.query('alter role rondo_bus_dying connection limit 0')
     await owner.query('select pg_terminate_backend($1)', [rows[0]?.pid])
