@@ -51,6 +51,7 @@ const contract = {
     components: z
       .array(z.strictObject({ name: z.string(), ready: z.boolean(), cause: z.string().optional(), fix: z.string().optional() }))
       .min(1),
+    unreachable: z.array(z.strictObject({ service: z.string(), reason: z.string() })),
     services: z
       .array(
         z.strictObject({

@@ -1,5 +1,5 @@
 import { type DomainError, errorCodes, refuse } from '@rondo/kernel'
-import type { Host } from '@rondo/runtime'
+import { type Host, serviceNames } from '@rondo/runtime'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import protobuf from 'protobufjs'
 import { parseJson } from './json.ts'
@@ -54,10 +54,11 @@ function deadlineOf(request: FastifyRequest): number {
   return Math.min(ms, 60_000)
 }
 
-/** The edge answers for what is its own: intake, people, loops. */
-export const ownerOf = (fullName: string): string => {
+/** The edge answers for what is its own: intake, people, loops. A ledger is asked where its service runs. */
+const ownerOf = (fullName: string, { service }: Readonly<Record<string, unknown>>): string => {
   const [, name = ''] = fullName.split('.')
-  return name === 'intake' || name === 'ledger' ? 'gateway' : name
+  if (name === 'ledger') return serviceNames.find((one) => one === service) ?? 'gateway'
+  return name === 'intake' ? 'gateway' : name
 }
 
 async function call(
@@ -74,7 +75,7 @@ async function call(
   if (!requestType) throw new TypeError(`${service}/${name} is not resolved`)
   const message = toMessage(requestType, parseJson(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)))
   const messageId = request.headers['x-rondo-message-id']
-  const response = await host.channels.call(ownerOf(service), `${service}/${name}`, message, {
+  const response = await host.channels.call(ownerOf(service, message), `${service}/${name}`, message, {
     authorization: request.headers.authorization,
     ...(typeof messageId === 'string' ? { messageId } : {}),
     timeoutMs: deadlineOf(request),

@@ -1,5 +1,7 @@
 import type { Ledger, ServiceStatus } from '@rondo/proto/ledger'
+import { serviceNames } from '@rondo/runtime/variables'
 import { z } from 'zod'
+import type { Api } from '../api.ts'
 import { CliError } from '../exit.ts'
 import type { Session } from '../session.ts'
 import type { Terminal } from '../terminal.ts'
@@ -30,18 +32,34 @@ const componentLines = (terminal: Terminal, { components }: Readiness): string[]
         `  ${terminal.colour(ready ? 'yellow' : 'red', ready ? 'degraded' : 'not ready')} ${name}: ${cause ?? 'unknown'}${fix ? `. What helps: ${fix}` : ''}`,
     )
 
+/** One that runs as a process of its own may be away; the others are told all the same. */
+async function ledgerOf(api: Api, service: string): Promise<ServiceStatus | { readonly service: string; readonly reason: string }> {
+  try {
+    const { services } = await api.rpc<Ledger['Status']['response']>('rondo.ledger.v1.Ledger/Status', { service })
+    return services[0] ?? { service, reason: 'it does not run' }
+  } catch (error) {
+    if (error instanceof CliError && error.exit !== 'unauthenticated') return { service, reason: error.message }
+    throw error
+  }
+}
+
 /** What runs, how far each ledger is, what stands still and what helps. Ends with `failed` where not all can work. */
 export async function status({ api, terminal }: Session): Promise<void> {
   const parsed = readiness.safeParse(await api.look('/readyz'))
   if (!parsed.success) throw new CliError('failed', `what listens at ${api.url} is no Rondo: /readyz answers something else`)
   const { ready, components } = parsed.data
-  const { services } = await api.rpc<Ledger['Status']['response']>('rondo.ledger.v1.Ledger/Status', { service: '' })
+  const asked = await Promise.all(serviceNames.map((service) => ledgerOf(api, service)))
+  const services = asked.flatMap((one) => ('position' in one ? [one] : []))
+  const unreachable = asked.flatMap((one) => ('position' in one ? [] : [one]))
   const text = [
     `${api.url}  ${ready ? terminal.colour('green', 'ready') : terminal.colour('red', 'not ready')}`,
     ...componentLines(terminal, parsed.data),
     ...services.flatMap((one) => serviceLines(terminal, one)),
+    ...unreachable.map(({ service, reason }) => `  ${service.padEnd(14)}${terminal.colour('red', 'not reached')}: ${reason}`),
   ]
-  terminal.data({ url: api.url, ready, components, services }, text.join('\n'))
-  if (!ready)
-    throw new CliError('failed', 'not every part can work', { not_ready: components.filter((one) => !one.ready).map(({ name }) => name) })
+  terminal.data({ url: api.url, ready, components, services, unreachable }, text.join('\n'))
+  if (!ready || unreachable.length > 0)
+    throw new CliError('failed', 'not every part can work', {
+      not_ready: [...components.filter((one) => !one.ready).map(({ name }) => name), ...unreachable.map(({ service }) => service)],
+    })
 }
