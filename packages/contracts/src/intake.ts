@@ -154,6 +154,8 @@ export const alert = facts('rondo.intake.alert', {
     status: z.enum(['firing', 'resolved']),
     starts_at: instant,
     ends_at: instant.optional(),
+    /** When the word was heard: a sender repeats itself, and each repetition is a sign of life. */
+    heard_at: instant.optional(),
     labels: z.record(z.string(), z.string()),
     annotations: z.record(z.string(), z.string()),
     group_key: z.string().optional(),

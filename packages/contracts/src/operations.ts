@@ -53,7 +53,8 @@ export const unmapped = facts('rondo.operations.unmapped', {
 })
 
 export const source = facts('rondo.operations.source', {
-  seen: z.object({ source: name, kind: z.string() }),
+  /** That it lives: when what it told of happened, or (`heard_at`) when it told it. */
+  seen: z.object({ source: name, kind: z.string(), heard_at: instant.optional() }),
   /** It left alerts out of a group; `listed` are the fingerprints that it did name. */
   cut: z.object({
     source: name,

@@ -60,8 +60,8 @@ export async function mappedHome(read: Read, id: string, labels: Readonly<Record
   return { id, entry, there: await read.load(running, runningId({ service: id, environment: environmentOf(labels, entry) })) }
 }
 
-/** What the word means to the streams. `late`: it was said before this fact occurred. */
-export function wordTells(word: AlertWord, home: Home, late = false): readonly Tell[] {
+/** What the word means to the streams. When it was said is when it was heard: a sender repeats itself without a time of its own. */
+export function wordTells(word: AlertWord, home: Home): readonly Tell[] {
   const { labels, fingerprint, group_key, said_at, starts_at, status, title } = word
   if ('reason' in home) {
     const name = alertName(labels, fingerprint)
@@ -78,7 +78,7 @@ export function wordTells(word: AlertWord, home: Home, late = false): readonly T
     episode: starts_at,
     group_key,
     artifact: soleArtifact(home.there, { from: starts_at, to: starts_at }),
-    ...(late ? { said_at } : {}),
+    said_at,
   }
   const id = alertSignalId(fingerprint)
   return status === 'firing'
@@ -86,4 +86,5 @@ export function wordTells(word: AlertWord, home: Home, late = false): readonly T
     : [tell(signal, id, 'ended', { ...heard, ended_at: ended(word.ends_at) ?? said_at })]
 }
 
-export const aliveTell = (sender: string): Tell => tell(source, sender, 'heard', { kind: 'alertmanager' })
+/** It lived when what it tells of happened, and lives when it is heard. */
+export const aliveTell = (sender: string, heard_at: Instant): Tell => tell(source, sender, 'heard', { kind: 'alertmanager', heard_at })

@@ -84,14 +84,17 @@ const alerts: readonly Reaction[] = [
   when(
     alert.observed,
     ({ data }, read) => homeOf(read, data),
-    ({ data, occurredAt }, home) => {
+    ({ data, recordedAt }, home) => {
       const { annotations, labels, url: _url, ...word } = data
       const title = bounded(annotations.summary || labels.alertname || data.fingerprint)
-      return [aliveTell(data.source), ...wordTells({ ...word, labels, title, said_at: occurredAt }, home)]
+      return [aliveTell(data.source, recordedAt), ...wordTells({ ...word, labels, title, said_at: recordedAt }, home)]
     },
   ),
 
-  when(alert.cut, ({ data: { source: sender, group_labels: _labels, ...cut } }) => [aliveTell(sender), tell(source, sender, 'cut', cut)]),
+  when(alert.cut, ({ data: { source: sender, group_labels: _labels, ...cut }, recordedAt }) => [
+    aliveTell(sender, recordedAt),
+    tell(source, sender, 'cut', cut),
+  ]),
 
   /** The cut message and the alert may come in any order: each is recorded, and the later one finds the other. */
   when(
@@ -282,7 +285,7 @@ const catalog: readonly Reaction[] = [
     },
     ({ data: { kind, name, service: id, by } }, words) => [
       tell(service, id, 'mapped', { kind, name, by }),
-      ...words.flatMap(({ word, home }) => wordTells(word, home, true)),
+      ...words.flatMap(({ word, home }) => wordTells(word, home)),
     ],
   ),
 

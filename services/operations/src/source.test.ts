@@ -46,3 +46,9 @@ test('a sender lives from one hearing to the next, unless nobody heard it for mo
     .tell('heard', { kind: 'alertmanager' }, { at: t(2) })
     .nothing()
 })
+
+test('it lived when what it tells of happened, and lives when it is heard', () => {
+  given(source)
+    .tell('heard', { kind: 'alertmanager', heard_at: t(8) }, { at: t(1), streamId: 'am' })
+    .then(fact.seen({ source: 'am', kind: 'alertmanager' }), fact.seen({ source: 'am', kind: 'alertmanager', heard_at: t(8) }))
+})

@@ -63,8 +63,16 @@ export const source = stream('source', fact, { alive: [], cuts: [], older: { mes
   asks: {},
 
   tells: {
-    heard: ({ kind, alive }, heard: { kind: string }, { at, streamId }) =>
-      kind === heard.kind && alive.some((span) => covers(span, stepOf(at))) ? [] : [fact.seen({ source: streamId, kind: heard.kind })],
+    heard({ kind, alive }, heard: { kind: string; heard_at?: Instant | undefined }, { at, streamId }) {
+      const isNews = (moment: Instant) => kind !== heard.kind || !alive.some((span) => covers(span, stepOf(moment)))
+      const { heard_at } = heard
+      return [
+        ...(isNews(at) ? [fact.seen({ source: streamId, kind: heard.kind })] : []),
+        ...(heard_at && stepOf(heard_at) !== stepOf(at) && isNews(heard_at)
+          ? [fact.seen({ source: streamId, kind: heard.kind, heard_at })]
+          : []),
+      ]
+    },
     cut: ({ cuts }, { group_key, status, listed, left_out }: Omit<Cut, 'at'>, { at, streamId }) =>
       cuts.some((one) => order(one) === order({ group_key, status, listed, left_out, at }))
         ? []
@@ -72,11 +80,10 @@ export const source = stream('source', fact, { alive: [], cuts: [], older: { mes
   },
 
   evolve: {
-    seen: (known, { kind }, { at }) => ({
-      ...known,
-      kind,
-      alive: merged([...known.alive, { from: stepOf(at), to: stepOf(at) }]).slice(-kept.spans),
-    }),
+    seen(known, { kind, heard_at }, { at }) {
+      const moment = stepOf(heard_at ?? at)
+      return { ...known, kind, alive: merged([...known.alive, { from: moment, to: moment }]).slice(-kept.spans) }
+    },
     cut(known, { group_key, status, listed, left_out }, { at }) {
       const cut = { group_key, at, status, listed, left_out }
       if (known.cuts.some((one) => order(one) === order(cut))) return known

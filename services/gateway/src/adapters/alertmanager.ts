@@ -34,6 +34,16 @@ const ended = (at: Instant | null | undefined) => (at && millis(at) > 0 ? at : u
 const fingerprintOf = (all: Readonly<Record<string, string>>) =>
   hashOf(JSON.stringify(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))))
 
+/** Milliseconds within which the same words are one delivery sent twice (a retry), and not Alertmanager's repetition hours later. */
+const retryMs = 10_000
+
+/**
+ * Alertmanager numbers nothing. What it repeats is news of its own (it lives, it still fires, it takes back its "resolved"), so the moment
+ * belongs to the id; a change of the words is another event of the same episode.
+ */
+const idOf = (words: unknown, episode: string, now: Instant): string =>
+  `${episode}/${hashOf(JSON.stringify(words))}/${Math.floor(millis(now) / retryMs)}`
+
 function memberOf(body: Group, raw: unknown, index: number, now: Instant): Observed {
   const path = `alerts[${index}]`
   // Without it a repetition cannot be told from a new episode
@@ -64,8 +74,7 @@ function memberOf(body: Group, raw: unknown, index: number, now: Instant): Obser
     ...(body.groupKey ? { group_key: body.groupKey } : {}),
     ...(one.generatorURL ? { url: one.generatorURL } : {}),
   })
-  // A repetition says the same again and is a duplicate; a change of its words is another event of the same episode
-  return { source, id: `${fingerprint}/${starts_at}/${one.status}/${hashOf(JSON.stringify(fact.data))}`, subject: fingerprint, at, fact }
+  return { source, id: idOf(fact.data, `${fingerprint}/${starts_at}/${one.status}`, now), subject: fingerprint, at, fact }
 }
 
 function cutOf(body: Group, delivery: string, now: Instant): Observed {

@@ -81,6 +81,8 @@ const run =
         pipelineName: z.string().optional(),
         taskName: z.string().optional(),
         uri: z.string().optional(),
+        // As it was called before CDEvents 0.4, and still is by many
+        url: z.string().optional(),
       }),
       subject.content,
       at,
@@ -88,6 +90,7 @@ const run =
     // CDEvents' build.finished has no outcome: finished is not passed
     const result = predicate === 'finished' ? { outcome: given.outcome ? outcomes[given.outcome] : ('neutral' as const) } : {}
     const name = given.pipelineName ?? given.taskName ?? subject.id
+    const url = given.uri ?? given.url
     return build.observed({
       source,
       build: subject.id,
@@ -96,7 +99,7 @@ const run =
       attempt: 1,
       phase: predicate as Phase,
       ...result,
-      ...(given.uri ? { url: given.uri } : {}),
+      ...(url ? { url } : {}),
     })
   }
 
