@@ -151,7 +151,9 @@ describe('a proof', () => {
     await place(world, { since: day(5), artifact: later, contains: ['REQ-1'] }, 3).settle()
     await report(world, { from: day(7), to: day(7, 1), artifact: later, events: 1, requests: 10 }).settle()
     expect(phases(world)).toEqual(['recurred'])
-    expect(world.said('rondo.operations.proof.recurred')).toMatchObject([{ requirement: 'REQ-1', artifact: later, at: day(6, 1) }])
+    expect(world.said('rondo.operations.proof.recurred')).toMatchObject([
+      { requirement: 'REQ-1', signal: expect.stringMatching(/^errors:/), artifact: later, at: day(6, 1) },
+    ])
     await report(world, { from: day(8), to: day(8, 1), artifact: later, events: 1, requests: 10 }).settle()
     expect(world.said('rondo.operations.proof.recurred')).toHaveLength(1)
 
