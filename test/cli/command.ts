@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { repositoryRoot } from '@rondo/testkit'
-import { type Rondo, webhookSecret } from '../rig/rondo.ts'
+import { type Client, webhookSecret } from '../rig/client.ts'
 
 export interface Ended {
   readonly exit: number | null
@@ -16,7 +16,7 @@ export interface Options {
 }
 
 /** The command as a user starts it, against this Rondo and with its admin's token. */
-export function start({ url, dataDir }: Pick<Rondo, 'url' | 'dataDir'>, args: readonly string[], env: Options['env'] = {}) {
+export function start({ url, dataDir }: Pick<Client, 'url' | 'dataDir'>, args: readonly string[], env: Options['env'] = {}) {
   const bin = join(repositoryRoot(), 'packages', 'cli', 'bin', 'rondo.mjs')
   const { RONDO_TOKEN: _, ...inherited } = process.env
   return spawn(process.execPath, [bin, ...args], {
@@ -25,7 +25,7 @@ export function start({ url, dataDir }: Pick<Rondo, 'url' | 'dataDir'>, args: re
 }
 
 export async function command(
-  rondo: Pick<Rondo, 'url' | 'dataDir'>,
+  rondo: Pick<Client, 'url' | 'dataDir'>,
   args: readonly string[],
   { input = '', env }: Options = {},
 ): Promise<Ended> {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { needs } from '@rondo/testkit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Answer, type Rondo, startRondo } from '../rig/rondo.ts'
+import type { Answer } from '../rig/client.ts'
+import { type Rondo, startRondo } from '../rig/rondo.ts'
 
 const { met } = needs('postgres18')
 let rondo: Rondo

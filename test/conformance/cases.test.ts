@@ -1,16 +1,17 @@
-import { readdirSync } from 'node:fs'
-import { needs, shared, sharedMissing } from '@rondo/testkit'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { needs, repositoryRoot, shared, sharedMissing } from '@rondo/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { caseOf, play, step } from '../rig/case.ts'
 import { type Rondo, startRondo } from '../rig/rondo.ts'
 
 /** Cases that need faults or a command have tests of their own. */
 const elsewhere: Readonly<Record<string, string>> = {
-  '24-git-shallow-is-unknown': 'packages/cli',
-  '29-pg-migration-lock-left-behind': 'packages/ledger',
-  '31-kafka-offset-out-of-range': 'test/e2e',
-  '33-kafka-batch-larger-than-broker-takes': 'test/e2e',
-  '34-grpc-slow-reader-loses-nothing': 'test/e2e',
+  '24-git-shallow-is-unknown': 'test/cli/import-git.test.ts',
+  '29-pg-migration-lock-left-behind': 'packages/ledger/src/migration.int.test.ts',
+  '31-kafka-offset-out-of-range': 'test/e2e/lost-records.test.ts',
+  '33-kafka-batch-larger-than-broker-takes': 'test/e2e/cases.test.ts',
+  '34-grpc-slow-reader-loses-nothing': 'test/e2e/cases.test.ts',
 }
 
 const { met } = needs('postgres18', { also: sharedMissing('cases') })
@@ -229,5 +230,6 @@ describe("what others' users met", () => {
     const here = new Set(files.map((name) => name.replace('.json', '')).filter((name) => !(name in elsewhere)))
     expect(here.size + Object.keys(elsewhere).length).toBe(files.length)
     expect(here.size).toBe(15)
+    for (const file of Object.values(elsewhere)) expect(existsSync(join(repositoryRoot(), file)), file).toBe(true)
   })
 })

@@ -2,7 +2,12 @@ import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Role } from '@rondo/runtime'
 import { shared } from '@rondo/testkit'
-import { type Answer, type Rondo, webhookSecret } from './rondo.ts'
+import { type Answer, type Client, webhookSecret } from './client.ts'
+
+/** Whatever Rondo the steps are played on. */
+type Stage = Client & {
+  settled(): Promise<void>
+}
 
 interface Step {
   readonly do: string
@@ -59,7 +64,7 @@ const calls: Readonly<Record<string, Call>> = {
 
 const roleOf = (text: string): Role => text.replace('-', '_') as Role
 /** `ada:developer`, `alertmanager`, `admin`. */
-async function tokenOf(rondo: Rondo, words: string): Promise<string> {
+async function tokenOf(rondo: Stage, words: string): Promise<string> {
   const [actor = '', role] = words.split(':')
   if (words === 'admin') return rondo.token('admin', 'admin')
   if (!role || actor === 'ci') return rondo.token(`service:${actor}`, roleOf(role ?? 'reporter'))
@@ -67,7 +72,7 @@ async function tokenOf(rondo: Rondo, words: string): Promise<string> {
 }
 
 const marker = /\{\{([^}]+)\}\}/g
-async function filled(rondo: Rondo, text: string, raw: string): Promise<string> {
+async function filled(rondo: Stage, text: string, raw: string): Promise<string> {
   const found = [...text.matchAll(marker)]
   const values = await Promise.all(
     found.map(async ([, words = '']) => {
@@ -82,13 +87,13 @@ async function filled(rondo: Rondo, text: string, raw: string): Promise<string> 
   return found.reduce((done, [whole], index) => done.replace(whole, values[index] ?? ''), text)
 }
 
-async function filledIn(rondo: Rondo, headers: Readonly<Record<string, string>>, raw: string): Promise<Record<string, string>> {
+async function filledIn(rondo: Stage, headers: Readonly<Record<string, string>>, raw: string): Promise<Record<string, string>> {
   const entries = await Promise.all(Object.entries(headers).map(async ([name, value]) => [name, await filled(rondo, value, raw)] as const))
   return Object.fromEntries(entries)
 }
 
 /** Does one step: a call, a request. Faults and commands are each test's own. */
-export async function step(rondo: Rondo, { do: what, headers = {}, body, body_text }: Step): Promise<Answer> {
+export async function step(rondo: Stage, { do: what, headers = {}, body, body_text }: Step): Promise<Answer> {
   const [kind = '', target = ''] = what.split(' ')
   if (kind === 'rpc') {
     const { method, fields } = calls[target] ?? as(target)
@@ -105,7 +110,7 @@ export async function step(rondo: Rondo, { do: what, headers = {}, body, body_te
 export const caseOf = (name: string): Case => JSON.parse(readFileSync(shared('cases', `${name}.json`), 'utf8')) as Case
 
 /** All steps in their order. */
-export async function play(rondo: Rondo, name: string): Promise<readonly Answer[]> {
+export async function play(rondo: Stage, name: string): Promise<readonly Answer[]> {
   const answers: Answer[] = []
   for (const one of caseOf(name).steps) answers.push(await step(rondo, one))
   return answers

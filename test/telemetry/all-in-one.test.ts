@@ -1,9 +1,9 @@
 import { freshDatabase, type Jaeger, jaegerMissing, needs, startJaeger } from '@rondo/testkit'
 import { afterAll, expect, test } from 'vitest'
-import { services, startAllInOne } from './processes.ts'
+import { services, startAllInOne } from '../rig/processes.ts'
+import { played, type Turn } from '../rig/turn.ts'
 import { allSpans, reported, type Span } from './spans.ts'
 import { alertOf, allStations, event, stations, theOne } from './stations.ts'
-import { played, type Turn } from './turn.ts'
 import { Graph } from './walk.ts'
 
 // As jaeger.test.ts, where all services share one process and the bus is PostgreSQL.

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { freshDatabase, type Jaeger, jaegerMissing, needs, ownEngine, redis, startJaeger } from '@rondo/testkit'
 import { afterAll, expect, test } from 'vitest'
-import { type Processes, services, startProcesses } from './processes.ts'
+import { type Processes, services, startProcesses } from '../rig/processes.ts'
+import { played, type Turn } from '../rig/turn.ts'
 import { allSpans, reported, type Span, spansWith } from './spans.ts'
 import { alertOf, allStations, event, stations, theOne } from './stations.ts'
-import { played, type Turn } from './turn.ts'
 import { Graph, told } from './walk.ts'
 
 // Two turns, so that what connects everything with everything would be seen.

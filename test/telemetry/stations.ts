@@ -1,5 +1,5 @@
+import type { Turn } from '../rig/turn.ts'
 import type { Span } from './spans.ts'
-import type { Turn } from './turn.ts'
 
 type Wanted = (span: Span) => boolean
 

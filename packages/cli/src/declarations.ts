@@ -118,6 +118,45 @@ function sendingCommands(declared: Declared): void {
     })
 }
 
+const partitionOf = (text: string): number => {
+  if (/^\d{1,4}$/.test(text)) return Number(text)
+  throw new CliError('usage', `--partition: "${text}" is no partition: a number from 0`)
+}
+
+/** What `rondo status` names where a partition stands still. */
+function repairs(declared: Declared): void {
+  declared
+    .command('replay', 'sends recorded events to the bus once more, for whoever misses some')
+    .argument('<service>', 'whose events, such as operations')
+    .requiredOption('--from <position>', 'the first position to be sent, from 1')
+    .option('--partition <number>', 'only this partition (default: all)', partitionOf)
+    .action(async (service: string, options: { from: string; partition?: number }) => {
+      const { replay } = await import('./commands/gap.ts')
+      await replay(declared.session(), service, options)
+    })
+  declared
+    .command('restore', 'goes on with a ledger that was restored from an older backup')
+    .argument('<service>', 'whose ledger, such as operations')
+    .action(async (service: string) => {
+      const { restore } = await import('./commands/gap.ts')
+      await restore(declared.session(), service)
+    })
+  declared
+    .command(
+      'accept',
+      'goes on behind intake that was deleted before it was read; what was lost stays lost',
+      declared.group('gap', 'records that are lost'),
+    )
+    .argument('<service>', 'who reads it, such as operations')
+    .requiredOption('--partition <number>', 'the partition, from 0', partitionOf)
+    .requiredOption('--why <text>', 'why nothing better can be done; kept with the decision')
+    .option('--topic <name>', 'the topic', 'rondo.intake.v1')
+    .action(async (service: string, options: { topic: string; partition: number; why: string }) => {
+      const { acceptGap } = await import('./commands/gap.ts')
+      await acceptGap(declared.session(), service, options)
+    })
+}
+
 function administration(declared: Declared): void {
   declared
     .command('create', 'makes a token; it is shown once', declared.group('token', 'who may call'))
@@ -174,6 +213,7 @@ export function declareCommands(program: Command, setting: Setting): void {
   loopCommands(declared)
   waitCommand(declared)
   sendingCommands(declared)
+  repairs(declared)
   administration(declared)
   helpCommand(program, declared)
 }

@@ -28,6 +28,8 @@ export const requirement = facts('rondo.requirements.requirement', {
     raised,
     (old) => ({ ...old, origin: { kind: old.problem ? ('signal' as const) : ('person' as const), id: old.problem ?? 'unknown' } }),
   ]),
+  /** An earlier report of the same came later: that one says what it is, and since when. It was raised once. */
+  dated_back: raised,
   /** `moved_from`: it came with a merge or a split, from that requirement. */
   joined: z.object({ signal: name, problem: z.string(), service: name, episode: instant.optional(), moved_from: name.optional() }),
   /** Feedback that asks for it; requesters are counted once each. */

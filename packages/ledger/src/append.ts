@@ -93,6 +93,17 @@ function projecting(works: readonly Work[], batch: Batch, rules: LedgerRules): (
   ]
 }
 
+/** What stands next to each other and is projected by one rule. */
+function runsOf(all: readonly Projecting[]): readonly { readonly projection: Projection; readonly events: readonly Envelope[] }[] {
+  const runs: { projection: Projection; events: Envelope[] }[] = []
+  for (const { projection, event } of all) {
+    const last = runs.at(-1)
+    if (last?.projection === projection) last.events.push(event)
+    else runs.push({ projection, events: [event] })
+  }
+  return runs
+}
+
 const applies = (outcome: Outcome | undefined): boolean => outcome?.kind === 'applied'
 
 async function call(queryable: Pick<pg.Pool, 'query'>, values: (string | null)[]): Promise<Written> {
@@ -111,7 +122,10 @@ export async function append({ pool }: Database, works: readonly Work[], batch: 
   return transaction(pool, async (client) => {
     const written = await call(client, values)
     const sql: Sql = sqlOf(client)
-    for (const { projection, event } of project(written)) await projection.apply(sql, event)
+    for (const { projection, events } of runsOf(project(written))) {
+      if (projection.applyAll && events.length > 1) await projection.applyAll(sql, events)
+      else for (const event of events) await projection.apply(sql, event)
+    }
     return written
   })
 }

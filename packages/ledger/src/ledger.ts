@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { Commits } from './commits.ts'
 import { checkedName, type Database, type Log, servicePool, silent, sqlOf } from './database.ts'
 import { reaching } from './failure.ts'
+import { type AcceptedGap, acceptGap } from './gaps.ts'
 import { eventsAfter, loopHistory, tracesBefore } from './history.ts'
 import { forgetOld, startHousekeeping } from './housekeeping.ts'
 import { isParked, type ParkedRecord, park, parkedKeys, parkedRecords, unpark } from './parking.ts'
@@ -45,6 +46,8 @@ export interface OpenLedger extends Ledger {
     record: ParkedRecord,
     by: { readonly decision: 'applied' | 'skipped'; readonly actor: string; readonly why: string },
   ): Promise<void>
+  /** Goes on behind records of a topic that are lost for ever; who and why is kept. */
+  acceptGap(gap: AcceptedGap): Promise<void>
 }
 
 const defaultPartitions = 8
@@ -88,6 +91,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
     known: (id) => known(database, id),
     parkedRecords: (key) => parkedRecords(database, key),
     unpark: (record, by) => unpark(database, record, by),
+    acceptGap: (gap) => acceptGap(database, gap),
     startTimers() {
       timers.start()
       stopHousekeeping ??= startHousekeeping(database)

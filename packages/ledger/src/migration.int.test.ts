@@ -36,7 +36,7 @@ describe.each([15, 18] as const)('migrations on PostgreSQL %i', (major) => {
     const url = await freshDatabase({ major })
     await Promise.all(Array.from({ length: 8 }, () => migrate(url, { service, role, migrations })))
     const rows = await query<{ owner: string }>(url, `select owner, number from ${service}.migration order by owner, number`)
-    expect(rows.map(({ owner }) => owner)).toEqual(['ledger', 'ledger', 'ledger', 'service'])
+    expect(rows.map(({ owner }) => owner)).toEqual(['ledger', 'ledger', 'ledger', 'ledger', 'service'])
   })
 
   test('the schema is as committed', async () => {
@@ -133,6 +133,7 @@ describe('the lock that guards migrations', () => {
       { number: 1 },
       { number: 2 },
       { number: 3 },
+      { number: 4 },
     ])
   })
 

@@ -144,10 +144,13 @@ describe('a relay', () => {
   })
 
   test('stops where the bus knows more than the ledger, until the epoch is raised', async () => {
-    const { bus, one } = await setUp()
+    const { bus, one, two } = await setUp()
     await bus.send(topic, [{ key: 'k', value: null, headers: { ce_position: '7', ce_epoch: '1' }, partition: 1 }])
     const restored = relay(one, bus)
     await eventually(() => restored.state.state === 'restored_backup', soon)
+    // Who does not send shall know it too, before it records anything
+    const waiting = relay(two, bus)
+    await eventually(() => waiting.state.state === 'restored_backup', soon)
     await fill(one, 1)
     expect((await records(bus)).flat()).toHaveLength(1)
     expect(await raiseEpoch(one.database)).toBe(2)

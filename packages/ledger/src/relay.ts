@@ -112,6 +112,8 @@ class RelayLoop implements Relay {
     const position = await holdLease(database, topic, this.#holder)
     if (position === undefined) {
       this.#position = undefined
+      // Another one sends. Whether this ledger is an older copy is to be known before anything is recorded, by each process
+      if (this.#epoch === 0) await this.#compare((await standing(database)).epoch)
       this.#say({ state: 'standby' })
       return false
     }

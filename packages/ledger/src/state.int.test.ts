@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ask, plus, tell, toInstant, type View } from '@rondo/kernel'
+import { ask, type Projection, plus, tell, toInstant, type View } from '@rondo/kernel'
 import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
@@ -18,6 +18,26 @@ const opening = async (url: string, options: Partial<LedgerOptions> = {}) => {
 
 describe.each([15, 18] as const)('what follows from events, on PostgreSQL %i', (major) => {
   needs(`postgres${major}`)
+
+  test('a view can take what stands next to each other at once: in order, and all but the one that breaks', async () => {
+    const { url } = await freshLedger(major)
+    const runs: (readonly number[])[] = []
+    const [one] = sums.on
+    if (!one) throw new Error('there is a projection')
+    const together: Projection = {
+      ...one,
+      async applyAll(sql, events) {
+        runs.push(events.map(({ data }) => (data as { by: number }).by))
+        for (const event of events) await one.apply(sql, event)
+      },
+    }
+    const ledger = await opening(url, { views: [{ ...sums, on: [together] }] })
+    const all = Array.from({ length: 20 }, (_, n) => n + 1)
+    const ended = await Promise.allSettled(all.map((by) => ledger.submit(unit([tell(order, 'o-1', 'count', by)]))))
+    expect(ended.flatMap(({ status }, index) => (status === 'rejected' ? index + 1 : []))).toEqual([13])
+    expect(runs[0]).toEqual(all)
+    expect(await ledger.read.view(sums).of('o-1')).toBe(210 - 13)
+  })
 
   test('folded again it is what it was', async () => {
     const { url } = await freshLedger(major)

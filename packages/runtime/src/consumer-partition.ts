@@ -1,11 +1,12 @@
-import type { Bus, PartitionControl, StoredRecord } from '@rondo/bus'
+import type { Bounds, Bus, PartitionControl, StoredRecord } from '@rondo/bus'
 import { contentHashOf, fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
-import { contentHash, submitFact, submitTells } from './consumer-unit.ts'
+import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
+import { type Ahead, Behind, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { isIntake, NewerFact, type ReactionTable, raised } from './reaction-table.ts'
+import { type Interest, isIntake, NewerFact, type ReactionTable, raised } from './reaction-table.ts'
 import type { Service } from './service.ts'
 import { processSpan, type Spanning } from './spans.ts'
 
@@ -19,14 +20,22 @@ export interface Consuming {
   readonly spanning: Spanning
 }
 
+/** What is known of a partition's work beside its parts. */
+interface Working extends Consuming {
+  readonly reading: Turn['reading']
+}
+
+/** Facts of a partition that are on their way at the same time. */
+const window = 64
+
 /** Where the chain of a partition stands. */
 interface Watermark {
   /** Topic and incarnation (intake) or topic and epoch (ledgers). */
   source: string
   epoch: number
-  /** The last position that was read. */
+  /** The last position that was read; what is on its way included. */
   seen: number
-  /** The last that the database knows. */
+  /** The last that the database knows, once all that is on its way has arrived. */
   stored: number
 }
 
@@ -34,13 +43,17 @@ interface Place {
   readonly record: StoredRecord
   readonly event: Envelope
   readonly position: number
+  readonly checkpoint: Checkpoint
 }
 
 /** What says "later": nothing is wrong with the record. */
 const temporary: readonly string[] = ['unavailable', 'conflict', 'timed_out', 'rate_limited']
 
 const isTemporary = (error: unknown) =>
-  error instanceof NewerFact || error instanceof CheckpointGap || (error instanceof DomainError && temporary.includes(error.code))
+  error instanceof NewerFact ||
+  error instanceof CheckpointGap ||
+  error instanceof Behind ||
+  (error instanceof DomainError && temporary.includes(error.code))
 
 /** Part of the reason of a partition whose records are missing. */
 export const missing = 'closes the gap'
@@ -49,19 +62,20 @@ const reasonOf = (error: unknown) => (error instanceof Error ? `${error.name}: $
 
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
 export class ConsumerPartition {
-  readonly #parts: Consuming
+  readonly #parts: Working
   readonly #topic: string
   readonly #partition: number
   #mark: Watermark = { source: '', epoch: 0, seen: 0, stored: 0 }
   #parked = new Set<string>()
   /** The position from which the chain was last looked for from the beginning. */
   #soughtAt = -1
-  /** While records are missing: what the first that was passed over follows. */
+  /** While records are missing: the first that was passed over. */
   #ahead: number | undefined
   /** The offset after what was read and is not stored yet. */
   #nextOffset = 0n
+  readonly #inFlight = new InFlight(window)
 
-  constructor(parts: Consuming, topic: string, partition: number) {
+  constructor(parts: Working, topic: string, partition: number) {
     this.#parts = parts
     this.#topic = topic
     this.#partition = partition
@@ -84,7 +98,8 @@ export class ConsumerPartition {
     const source = `${this.#topic}@${await bus.topicId(this.#topic)}`
     const checkpoint = await ledger.checkpoint(source, this.#partition)
     const seen = checkpoint?.position ?? 0
-    return { mark: { source, epoch: 0, seen, stored: seen }, offset: checkpoint?.nextOffset ?? ('first' as const) }
+    // From the very first, not from the first that is left: what was deleted unread is missed
+    return { mark: { source, epoch: 0, seen, stored: seen }, offset: checkpoint?.nextOffset ?? 0n }
   }
 
   /** Positions are the truth: an offset that no longer fits (the topic was refilled) costs a look from the beginning, nothing more. */
@@ -99,13 +114,35 @@ export class ConsumerPartition {
       const seen = checkpoint.position
       const bounds = await this.#bounds()
       const there = bounds && checkpoint.nextOffset >= bounds.first && checkpoint.nextOffset <= bounds.next
+      this.#doubt(bounds, seen, checkpoint.nextOffset)
       return { mark: { source, epoch, seen, stored: seen }, offset: there ? checkpoint.nextOffset : ('first' as const) }
     }
+    this.#doubt(await this.#bounds(), 0, 0n)
     return { mark: { source: `${this.#topic}#1`, epoch: 1, seen: 0, stored: 0 }, offset: 'first' as const }
+  }
+
+  /** Where a record is left, the chain tells what is missing; where all were deleted unread, nothing would. */
+  #doubt(bounds: Pick<Bounds, 'first' | 'next'> | undefined, seen: number, nextOffset: bigint) {
+    if (!bounds || bounds.first !== bounds.next || nextOffset >= bounds.first) return
+    const left = `read up to position ${seen}, the first offset that is there is ${bounds.first}, and all records before it were deleted unread`
+    throw new Error(`${this.#topic}/${this.#partition}: ${left}; ${this.#command(seen + 1)} ${missing}`)
+  }
+
+  #command(from: number): string {
+    return `"rondo replay ${this.#topic.split('.')[1]} --partition ${this.#partition} --from ${from}"`
   }
 
   /** In order; a rejection leaves everything up to the last committed record done. */
   async handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
+    try {
+      await this.#handle(batch, control)
+    } finally {
+      // Whatever happened: nothing is on its way any more when reading goes on, or begins anew
+      await this.#inFlight.drain()
+    }
+  }
+
+  async #handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
     for (const record of batch) {
       if (control.signal.aborted) return
       if (!(await this.#read(record, control))) return
@@ -121,14 +158,14 @@ export class ConsumerPartition {
     const decoded = this.#decode(record)
     if (!decoded) return true
     const { event, previous, position, epoch } = decoded
-    if (epoch > this.#mark.epoch) return (await this.#newEpoch(epoch, previous, control)) && this.#read(record, control)
+    if (epoch > this.#mark.epoch) return (await this.#newEpoch({ epoch, previous, position }, control)) && this.#read(record, control)
     if (epoch < this.#mark.epoch || position <= this.#mark.seen) {
       this.#count('skipped')
       return true
     }
-    if (previous !== undefined && previous !== this.#mark.seen) return this.#gap(previous, control)
+    if (previous !== undefined && previous !== this.#mark.seen) return this.#gap(position, previous, control)
     this.#ahead = undefined
-    await this.#take({ record, event, position })
+    await this.#take(record, event, position)
     return true
   }
 
@@ -151,9 +188,12 @@ export class ConsumerPartition {
   }
 
   /** A restore made a new history beside the one that was read: it goes on from a position that we know, or there is a gap. */
-  async #newEpoch(epoch: number, previous: number | undefined, control: PartitionControl): Promise<boolean> {
+  async #newEpoch(
+    { epoch, previous, position }: { readonly epoch: number; readonly previous: number | undefined; readonly position: number },
+    control: PartitionControl,
+  ): Promise<boolean> {
     await this.#flush()
-    if (previous !== undefined && previous > this.#mark.seen) return this.#halt(control, previous)
+    if (previous !== undefined && previous > this.#mark.seen) return this.#halt(control, position)
     this.#mark = { source: `${this.#topic}#${epoch}`, epoch, seen: previous ?? 0, stored: 0 }
     return true
   }
@@ -163,8 +203,8 @@ export class ConsumerPartition {
    * Then what is ahead is passed over: a replay has put the missing ones behind it, and all that follow them again.
    * Only where the end is reached without them the partition stands still.
    */
-  async #gap(previous: number, control: PartitionControl): Promise<boolean> {
-    this.#ahead ??= previous
+  async #gap(position: number, previous: number, control: PartitionControl): Promise<boolean> {
+    this.#ahead ??= position
     if (this.#soughtAt === this.#mark.seen) return true
     await this.#flush()
     this.#soughtAt = this.#mark.seen
@@ -182,44 +222,67 @@ export class ConsumerPartition {
     return all.find(({ partition }) => partition === this.#partition)
   }
 
-  #halt(control: PartitionControl, previous: number): false {
-    const service = this.#topic.split('.')[1]
+  #halt(control: PartitionControl, first: number): false {
     const wanted = this.#mark.seen + 1
-    const reason = `${this.#topic}/${this.#partition}: position ${wanted} is wanted, the first that is there follows ${previous}; "rondo replay ${service} --partition ${this.#partition} --from ${wanted}" ${missing}`
-    this.#parts.log.error({ topic: this.#topic, partition: this.#partition, wanted, previous }, `records are missing: ${reason}`)
+    const reason = `${this.#topic}/${this.#partition}: read up to position ${this.#mark.seen}, the first that is there behind it is ${first}, and those between are missing; ${this.#command(wanted)} ${missing}`
+    this.#parts.log.error({ topic: this.#topic, partition: this.#partition, wanted, first }, `records are missing: ${reason}`)
     this.#count('gap')
     control.pause(reason)
     return false
   }
 
-  async #take(place: Place): Promise<void> {
-    const { table, ledger } = this.#parts
-    const { event, record, position } = place
-    const interest = table.interests.get(event.type)
+  /**
+   * Facts of different keys are on their way together, and a reaction may read before what was read ahead of it is stored. Nothing rests
+   * on that order: two keys can as well lie in two partitions, which two processes read. What has to see each other is recorded first and
+   * met in the reaction to what was recorded, and who loses a unique key reads again. Facts of one key (a stream, an id of intake) come
+   * one after the other, each when the one before it is stored.
+   */
+  async #take(record: StoredRecord, event: Envelope, position: number): Promise<void> {
+    const interest = this.#parts.table.interests.get(event.type)
     if (!interest && !isIntake(this.#topic)) {
       this.#mark.seen = position
       this.#count('of no interest')
       return
     }
-    await processSpan(this.#parts.spanning, record, event, async () => {
-      if (this.#parked.has(record.key) && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) {
-        return this.#park(place, `behind an earlier record of ${record.key}`)
-      }
-      try {
-        // Where the position jumps over what was of no interest, the checkpoint jumps with it.
-        const known = interest ? raised(interest, event) : event
-        const { duplicate } = await submitFact(ledger, interest, known, this.#checkpoint(place), this.#intakeHash(place))
-        this.#count(duplicate ? 'duplicate' : 'applied')
-      } catch (error) {
-        if (error instanceof DomainError && error.code === 'id_reused') await this.#conflict(place)
-        else if (isTemporary(error)) throw error
-        else return this.#park(place, reasonOf(error))
-      }
-      this.#stored(position)
+    await this.#inFlight.add(record.key, (ahead, handOver) => {
+      // Where the position jumps over what was of no interest, the checkpoint jumps with it
+      const place = { record, event, position, checkpoint: this.#checkpoint(record, position) }
+      this.#mark.seen = position
+      this.#mark.stored = position
+      return processSpan(this.#parts.spanning, record, event, () => this.#process(place, interest, ahead, handOver))
     })
   }
 
-  #intakeHash({ record, event }: Place): string | undefined {
+  /** All but its first try waits until what is ahead of it is stored. */
+  async #process(place: Place, interest: Interest | undefined, ahead: Ahead, handOver: () => void): Promise<void> {
+    const { ledger, reading } = this.#parts
+    const { record, event, checkpoint } = place
+    const submit = async (turn: Turn) => {
+      const known = interest ? raised(interest, event) : event
+      const { duplicate } = await submitFact(ledger, { event: known, interest, checkpoint, hash: this.#intakeHash(place) }, turn)
+      this.#count(duplicate ? 'duplicate' : 'applied')
+    }
+    if (this.#parked.has(record.key) && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) {
+      await ahead.settled
+      return this.#park(place, `behind an earlier record of ${record.key}`)
+    }
+    try {
+      try {
+        await submit({ reading, ahead, handOver })
+      } catch (error) {
+        // Its place in the chain may have been open only because what is ahead of it was not accepted at once
+        await ahead.settled
+        if (!(error instanceof CheckpointGap)) throw error
+        await submit({ reading, ahead, handOver })
+      }
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'id_reused') await this.#conflict(place)
+      else if (isTemporary(error)) throw error
+      else return this.#park(place, reasonOf(error))
+    }
+  }
+
+  #intakeHash({ record, event }: Pick<Place, 'record' | 'event'>): string | undefined {
     return isIntake(this.#topic) ? (contentHashOf(record) ?? contentHash(event)) : undefined
   }
 
@@ -232,35 +295,30 @@ export class ConsumerPartition {
       'another content under an id that was seen before: the first stands',
     )
     const tells = service.onConflict?.(event, 'id_reused') ?? []
-    await submitTells(ledger, `${event.id}/conflict/${this.#intakeHash(place)}`, event, tells, this.#checkpoint(place))
+    await submitTells(ledger, `${event.id}/conflict/${this.#intakeHash(place)}`, event, tells, place.checkpoint)
     this.#count('conflict')
   }
 
   async #park(place: Place, reason: string): Promise<void> {
     const { ledger, log } = this.#parts
-    const { record, event, position } = place
+    const { record, event } = place
     log.error(
       { topic: this.#topic, partition: this.#partition, key: record.key, event: event.id, type: event.type, reason },
       'a fact could not be applied: its key is parked',
     )
-    await ledger.park({ key: record.key, event, reason }, this.#checkpoint(place))
+    await ledger.park({ key: record.key, event, reason }, place.checkpoint)
     this.#parked.add(record.key)
     this.#count('parked')
-    this.#stored(position)
   }
 
-  #checkpoint({ record, position }: Pick<Place, 'record' | 'position'>): Checkpoint {
+  #checkpoint(record: StoredRecord, position: number): Checkpoint {
     const { source, stored } = this.#mark
     return { source, partition: this.#partition, previous: stored, position, nextOffset: record.offset + 1n }
   }
 
-  #stored(position: number) {
-    this.#mark.seen = position
-    this.#mark.stored = position
-  }
-
   /** Keeps what was read and was of no interest: one write for a whole batch. */
   async #flush(): Promise<void> {
+    await this.#inFlight.drain()
     const { seen, stored, source } = this.#mark
     if (seen === stored) return
     const checkpoint = { source, partition: this.#partition, previous: stored, position: seen, nextOffset: this.#nextOffset }

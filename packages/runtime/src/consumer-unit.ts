@@ -1,5 +1,6 @@
 import type { Envelope, Tell } from '@rondo/kernel'
 import type { Checkpoint, Ledger, Unit } from '@rondo/ledger'
+import type { Ahead } from './in-flight.ts'
 import { type Interest, react } from './reaction-table.ts'
 import { hashOf } from './request.ts'
 import { activeTraceparent } from './trace.ts'
@@ -35,26 +36,41 @@ async function steps(ledger: Ledger, event: Envelope, tells: readonly Tell[]): P
 /** Of an intake event: what was sent under its id. Another content under the same id is a conflict. */
 export const contentHash = ({ type, schemaVersion, data, occurredAt }: Envelope): string => hashOf(type, schemaVersion, data, occurredAt)
 
+export interface Fact {
+  readonly event: Envelope
+  readonly interest: Interest | undefined
+  readonly checkpoint: Checkpoint
+  /** Of intake. */
+  readonly hash: string | undefined
+}
+/** When it may read, and when it may stand behind what came before it in its partition. */
+export interface Turn {
+  readonly reading: <Result>(work: () => Promise<Result>) => Promise<Result>
+  readonly ahead: Ahead
+  readonly handOver: () => void
+}
+
 /** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
-export async function submitFact(
-  ledger: Ledger,
-  interest: Interest | undefined,
-  event: Envelope,
-  checkpoint: Checkpoint,
-  intakeHash: string | undefined,
-) {
-  const again = async () => steps(ledger, event, interest ? await react(interest, event, ledger.read) : [])
+export async function submitFact(ledger: Ledger, { event, interest, checkpoint, hash }: Fact, { reading, ahead, handOver }: Turn) {
+  const again = async () => (interest ? react(interest, event, ledger.read) : [])
+  const tells = interest ? await reading(again) : []
+  // The steps of a fan-out are no part of the chain: they come after all before it
+  if (tells.length > mostTells) await ahead.settled
   const unit: Unit = {
     id: event.id,
-    hash: intakeHash ?? event.id,
-    remember: intakeHash !== undefined,
-    messages: await again(),
+    hash: hash ?? event.id,
+    remember: hash !== undefined,
+    messages: await steps(ledger, event, tells),
     cause: causeOf(event),
     checkpoint,
     projections: interest?.projections.map((projection) => ({ projection, event })) ?? [],
+    // Asked by the writer, which waits for it: steps of its own would wait for the writer
     again,
   }
-  return ledger.submit(unit)
+  await ahead.handed
+  const applied = ledger.submit(unit)
+  handOver()
+  return applied
 }
 
 /** Moves the checkpoint and commits the given tells: for what was read and is of no interest, and for conflicts. */

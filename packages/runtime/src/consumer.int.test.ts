@@ -1,6 +1,6 @@
 import type { Bus } from '@rondo/bus'
 import { type CloudEventRecord, toIntakeRecord, toRecord } from '@rondo/contracts/cloudevents'
-import { type Envelope, facts, stream, tell, versions, when } from '@rondo/kernel'
+import { DomainError, type Envelope, facts, stream, tell, versions, when } from '@rondo/kernel'
 import type { OpenLedger } from '@rondo/ledger'
 import { eventually, freshDatabase, needs } from '@rondo/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -111,7 +111,7 @@ describe('facts of another ledger', () => {
   test('that are missing stop the partition with the command that brings them back; then it goes on', async () => {
     await send(record(put(1)), record(put(4), 3))
     await consume()
-    const { reason } = await standsStill(/position 2 is wanted/)
+    const { reason } = await standsStill(/read up to position 1, the first that is there behind it is 4/)
     expect(reason).toContain('"rondo replay builds --partition 0 --from 2" closes the gap')
     expect(await texts()).toEqual(['1'])
     await send(record(put(2)), record(put(3)), record(put(4)))
@@ -170,6 +170,61 @@ describe('facts of another ledger', () => {
     await consume()
     await seen(['2'])
     expect(await ledger.parkedKeys()).toMatchObject([{ key: 'change/c-1', reason: expect.stringContaining('ZodError'), waiting: 1 }])
+  })
+})
+
+describe('facts that are on their way together', () => {
+  const many = Array.from({ length: 300 }, (_, n) => n + 1)
+  const texts300 = many.map(String)
+  /** Each says when it was read, and what it saw. */
+  const spying = (fail: (position: number) => Error | undefined = () => undefined) => {
+    const seenAt = new Map<string, number>()
+    const reactions = [
+      when(
+        foreign.recorded,
+        (_, read) => read.load(box, 'a'),
+        ({ data, position, streamId }, { texts }) => {
+          const error = fail(position)
+          if (error) throw error
+          seenAt.set(streamId + data.text, texts.length)
+          return puts(data)
+        },
+      ),
+    ]
+    return { seenAt, reactions }
+  }
+
+  test('are stored in their order, each once; those of one stream see what the one before them left', async () => {
+    await send(
+      ...many.map((position) => record(put(position, String(position), { streamId: position % 50 === 0 ? 'same' : `c-${position}` }))),
+    )
+    const { seenAt, reactions } = spying()
+    await consume({ reactions })
+    await seen(texts300)
+    for (const position of many.filter((one) => one > 50 && one % 50 === 0))
+      expect(seenAt.get(`same${position}`)).toBeGreaterThanOrEqual(position - 50)
+    // They did not wait for each other
+    expect(many.some((position) => (seenAt.get(`c-${position}${position}`) ?? position) < position - 1)).toBe(true)
+    expect((await ledger.checkpoint(`${topic}#1`, 0))?.position).toBe(300)
+  })
+
+  test('one that cannot be applied is parked, and all behind it are applied in order', async () => {
+    await send(...many.map((position) => record(put(position))))
+    const { reactions } = spying((position) => (position % 100 === 50 ? new TypeError('broken on purpose') : undefined))
+    await consume({ reactions })
+    await seen(texts300.filter((text) => Number(text) % 100 !== 50))
+    expect((await ledger.parkedKeys()).map(({ key }) => key).sort()).toEqual(['change/c-150', 'change/c-250', 'change/c-50'])
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 300, { within: 10_000 })
+  })
+
+  test('one that cannot be applied now is tried again with all behind it', async () => {
+    await send(...many.map((position) => record(put(position))))
+    let times = 0
+    const { reactions } = spying((position) => (position === 100 && ++times <= 2 ? new DomainError('unavailable', 'not now') : undefined))
+    await consume({ reactions })
+    await seen(texts300)
+    expect(times).toBe(3)
+    expect(await ledger.parkedKeys()).toEqual([])
   })
 })
 

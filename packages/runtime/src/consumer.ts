@@ -1,5 +1,7 @@
-import type { Bus, Consumer, Lag } from '@rondo/bus'
+import { type Bus, type Consumer, type Lag, OffsetOutOfRange, type Paused } from '@rondo/bus'
 import { ConsumerPartition, type Consuming, missing } from './consumer-partition.ts'
+import { limiter } from './in-flight.ts'
+import { isIntake } from './reaction-table.ts'
 
 export interface RunningConsumer {
   /** Partitions that stand still, and why; empty: all is well. */
@@ -11,7 +13,24 @@ export interface RunningConsumer {
 /** Milliseconds after which a partition with missing records looks whether a replay has brought them. */
 const lookAgainMs = 15_000
 
+/** Reactions of a service that read at the same time: the writer and callers need some of its connections too. */
+const mostReading = 5
+
 const nobody: RunningConsumer = { paused: [], resume: () => undefined, stop: async () => undefined }
+
+/** Intake has no ledger to be sent from again: only a person can decide to go on without what is lost. */
+function told(service: string, paused: Paused, lost: OffsetOutOfRange | undefined): Paused {
+  const { topic, partition, reason } = paused
+  if (!lost || lost.message !== reason || !isIntake(topic)) return paused
+  const { wanted, first } = lost.range
+  const read = wanted > 0n ? `read up to offset ${wanted - 1n}` : 'nothing was read yet'
+  const command = `rondo gap accept ${service} --topic ${topic} --partition ${partition} --why "<why>"`
+  return {
+    topic,
+    partition,
+    reason: `${reason}; ${read}, the first that is there is ${first}. What was lost cannot be sent again from here: let its senders send it again, and "${command}" ${missing}`,
+  }
+}
 
 export const groupOf = (service: string): string => `rondo.${service}`
 
@@ -20,17 +39,19 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   const { service, table, bus, log, metrics } = parts
   if (table.topics.length === 0) return nobody
   const partitions = new Map<string, ConsumerPartition>()
+  const reading = limiter(mostReading)
   const at = (topic: string, partition: number) => `${topic}/${partition}`
   const onLag = (lags: readonly Lag[]) => {
     for (const { topic, partition, lag } of lags) metrics.lag.record(Number(lag), { service: service.name, topic, partition })
   }
   // Errors can come before the first attempt has resolved.
   let consumer: Consumer | undefined
+  const lost = new Map<string, OffsetOutOfRange>()
   consumer = await bus.consume({
     group: groupOf(service.name),
     topics: table.topics,
     async start(topic, partition) {
-      const work = new ConsumerPartition(parts, topic, partition)
+      const work = new ConsumerPartition({ ...parts, reading }, topic, partition)
       partitions.set(at(topic, partition), work)
       return work.start()
     },
@@ -41,18 +62,25 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     },
     onLag,
     onError(error, topic, partition) {
+      if (error instanceof OffsetOutOfRange) {
+        const { range } = error
+        lost.set(at(range.topic, range.partition), error)
+        // What the chain of positions says counts, and it is read from the first record that is there
+        if (!isIntake(range.topic)) queueMicrotask(() => consumer?.resume(range.topic, range.partition))
+      }
       log.warn({ err: error, topic, partition }, 'reading was interrupted; it is tried again')
       metrics.paused.record(consumer?.paused.length ?? 0, { service: service.name })
     },
   } satisfies Parameters<Bus['consume']>[0])
   const running = consumer
+  const paused = () => running.paused.map((one) => told(service.name, one, lost.get(at(one.topic, one.partition))))
   const looking = setInterval(() => {
-    for (const { topic, partition, reason } of running.paused) if (reason.includes(missing)) running.resume(topic, partition)
+    for (const { topic, partition, reason } of paused()) if (reason.includes(missing)) running.resume(topic, partition)
   }, lookAgainMs)
   looking.unref()
   return {
     get paused() {
-      return running.paused
+      return paused()
     },
     resume: (topic, partition) => running.resume(topic, partition),
     async stop() {

@@ -50,6 +50,7 @@ function refusalOf(error: unknown, { method, host }: Endpoint): DomainError {
 
 async function callerOf({ host, row, method }: Endpoint, call: Call): Promise<Caller> {
   const authorization = text(call.metadata, 'authorization')
+  if ('open' in row && row.open) return { actor: 'service:anybody', roles: [], authorization }
   const caller = await host.tokens.callerOf(authorization)
   checkRole(caller, row.roles, method.name)
   return { ...caller, authorization }

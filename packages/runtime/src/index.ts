@@ -2,7 +2,7 @@ export { type CallOptions, type Channels, createChannels, findMethod, type Messa
 export { type Config, ConfigError, readConfig, serviceNames, variablesTable } from './config.ts'
 export { decode, encode, type Method, maxMessageBytes, methodsOf } from './grpc-definition.ts'
 export type { Host } from './host.ts'
-export { cursorOf, positionOf } from './ledger-rpc.ts'
+export { cursorOf, isBehind, positionOf } from './ledger-rpc.ts'
 export { createLog, type Logger } from './log.ts'
 export { isLoopback } from './loopback.ts'
 export type { Component, Readiness } from './readiness.ts'

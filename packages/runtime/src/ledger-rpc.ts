@@ -2,7 +2,8 @@ import { DomainError, type Envelope } from '@rondo/kernel'
 import { raiseEpoch } from '@rondo/ledger'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
-import { replay, retryParked, skipParked } from './operator.ts'
+import { acceptGap, replay, retryParked, skipParked } from './operator.ts'
+import type { Readiness } from './readiness.ts'
 import { between, followed } from './row.ts'
 import type { RunningService } from './running-service.ts'
 import { type Role, rpcs } from './service.ts'
@@ -44,6 +45,17 @@ const shown = (service: string, event: Envelope) => ({
 /** Opaque to whoever holds it: epoch and position. */
 export const cursorOf = (epoch: number, position: number): string => Buffer.from(`${epoch}.${position}`).toString('base64url')
 
+const placeOf = (cursor: string): readonly [epoch: number, position: number] => {
+  const [epoch = 0, position = 0] = Buffer.from(cursor, 'base64url').toString().split('.').map(Number)
+  return [epoch, position]
+}
+
+/** Whether a cursor stands behind another of the same stream. Any is behind the empty one. */
+export function isBehind(cursor: string, other: string): boolean {
+  const [[epoch, position], [otherEpoch, otherPosition]] = [placeOf(cursor), placeOf(other)]
+  return epoch === otherEpoch ? position > otherPosition : epoch > otherEpoch
+}
+
 /** The position of a cursor; refuses one that is none, of another epoch, or from the future. */
 export function positionOf(cursor: string, head: { readonly position: number; readonly epoch: number }): number {
   const [, epoch, position] = /^(\d{1,9})\.(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
@@ -58,43 +70,45 @@ export function positionOf(cursor: string, head: { readonly position: number; re
   return Number(position)
 }
 
-/** The generic RPCs over the ledgers of this process. */
-export function ledgerTable(services: readonly RunningService[]) {
-  const find = (name: string): RunningService => {
+const finder =
+  (services: readonly RunningService[]) =>
+  (name: string): RunningService => {
     const found = services.find(({ service }) => service.name === name)
-    if (!found)
-      throw new DomainError(
-        'not_found',
-        `service: "${name}" does not run in this process; ${services.map(({ service }) => service.name).join(', ')} do`,
-        { path: 'service' },
-      )
-    return found
+    if (found) return found
+    const here = services.map(({ service }) => service.name).join(', ')
+    throw new DomainError('not_found', `service: "${name}" does not run in this process; ${here} do`, { path: 'service' })
   }
 
-  async function* tail(
-    { service, cursor, types, until_head }: { service: string; cursor: string; types: string[]; until_head: boolean },
-    signal: AbortSignal,
-  ) {
-    const { ledger } = find(service)
-    const head = await ledger.head()
-    const after = cursor === '' ? head.position : cursor === 'start' ? 0 : positionOf(cursor, head)
-    const answer = (event: Envelope, epoch: number) => ({ event: shown(service, event), cursor: cursorOf(epoch, event.position) })
-    if (until_head) for await (const event of between(ledger, after, head.position, types)) yield answer(event, head.epoch)
-    else for await (const { event, epoch } of followed(ledger, after, types, signal)) yield answer(event, epoch)
-  }
+interface TailRequest {
+  readonly service: string
+  readonly cursor: string
+  readonly types: readonly string[]
+  readonly until_head: boolean
+}
 
-  async function status({ service, ledger, consumer, relay }: RunningService) {
-    const [{ position, epoch }, parked, delay] = await Promise.all([ledger.head(), ledger.parkedKeys(), relay.delayMs()])
-    return {
-      service: service.name,
-      position: String(position),
-      epoch: String(epoch),
-      relay_delay_ms: String(Math.round(delay)),
-      parked_keys: parked.map((key) => ({ ...key, waiting: String(key.waiting) })),
-      paused_partitions: consumer.paused.map((paused) => ({ ...paused })),
-    }
-  }
+async function* tail({ ledger }: RunningService, { service, cursor, types, until_head }: TailRequest, signal: AbortSignal) {
+  const head = await ledger.head()
+  const after = cursor === '' ? head.position : cursor === 'start' ? 0 : positionOf(cursor, head)
+  const answer = (event: Envelope, epoch: number) => ({ event: shown(service, event), cursor: cursorOf(epoch, event.position) })
+  if (until_head) for await (const event of between(ledger, after, head.position, types)) yield answer(event, head.epoch)
+  else for await (const { event, epoch } of followed(ledger, after, types, signal)) yield answer(event, epoch)
+}
 
+async function status({ service, ledger, consumer, relay }: RunningService) {
+  const [{ position, epoch }, parked, delay] = await Promise.all([ledger.head(), ledger.parkedKeys(), relay.delayMs()])
+  return {
+    service: service.name,
+    position: String(position),
+    epoch: String(epoch),
+    relay_delay_ms: String(Math.round(delay)),
+    parked_keys: parked.map((key) => ({ ...key, waiting: String(key.waiting) })),
+    paused_partitions: consumer.paused.map((paused) => ({ ...paused })),
+  }
+}
+
+/** The generic RPCs over the ledgers of this process. `own`: whether its parts can work. */
+export function ledgerTable(services: readonly RunningService[], own: () => Promise<Readiness>) {
+  const find = finder(services)
   return rpcs<LedgerV1>()({
     History: {
       roles: readers,
@@ -107,7 +121,7 @@ export function ledgerTable(services: readonly RunningService[]) {
     Tail: {
       roles: readers,
       request: z.strictObject({ service: z.string(), cursor: z.string(), types: z.array(z.string().min(1)), until_head: z.boolean() }),
-      subscribe: (request, _host, _caller, signal) => tail(request, signal),
+      subscribe: (request, _host, _caller, signal) => tail(find(request.service), request, signal),
     },
     Status: {
       roles: readers,
@@ -140,6 +154,29 @@ export function ledgerTable(services: readonly RunningService[]) {
       call: async ({ service, why, ...key }, _host, { actor }) => {
         const { eventId, waiting } = await skipParked(find(service), key, { actor, why })
         return { event_id: eventId, waiting: String(waiting) }
+      },
+    },
+    AcceptGap: {
+      roles: operators,
+      request: z.strictObject({
+        service: z.string(),
+        topic: z.string().min(1),
+        partition: z.number().int().min(0),
+        why: z.string().trim().min(1, 'why? It is kept with the decision').max(2000),
+      }),
+      call: async ({ service, why, ...where }, _host, { actor }) => {
+        const { wanted, next } = await acceptGap(find(service), where, { actor, why })
+        return { wanted_offset: String(wanted), next_offset: String(next) }
+      },
+    },
+    Readiness: {
+      roles: [],
+      open: true,
+      request: z.strictObject({ problems_only: z.boolean() }),
+      call: async ({ problems_only }) => {
+        const { ready, components } = await own()
+        const wanted = components.filter((one) => !(problems_only && one.ready))
+        return { ready, components: wanted.map(({ cause = '', fix = '', ...one }) => ({ ...one, cause, fix })) }
       },
     },
     RaiseEpoch: {

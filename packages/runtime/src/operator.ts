@@ -1,8 +1,8 @@
-import { topicOf, toRecord } from '@rondo/contracts/cloudevents'
+import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
 import { DomainError } from '@rondo/kernel'
 import type { ParkedKey } from '@rondo/ledger'
 import { submitParked } from './consumer-unit.ts'
-import { raised } from './reaction-table.ts'
+import { isIntake, raised } from './reaction-table.ts'
 import type { RunningService } from './running-service.ts'
 
 const page = 300
@@ -13,30 +13,77 @@ interface Range {
   readonly partition: number | undefined
 }
 
+/** The last event of each wanted partition, where it lies before `from`: it shows whoever is in doubt that nothing is missing behind it. */
+async function tails({ ledger }: RunningService, { from, partition }: Range) {
+  const rows = await ledger.sql<{ position: string }>(
+    'select max(position) as position from event where partition = $1 or $1 is null group by partition having max(position) < $2',
+    [partition ?? null, from],
+  )
+  return rows.map((row) => Number(row.position))
+}
+
 /** Sends what was recorded up to now once more, as the relay sent it. */
-export async function replay({ service, ledger, bus }: RunningService, { from, partition }: Range) {
-  const { position: head, epoch } = await ledger.head()
+export async function replay(running: RunningService, range: Range) {
+  const { position: head } = await running.ledger.head()
   let sent = 0
   let last = 0
-  for (let after = from - 1; after < head; ) {
-    const events = (await ledger.events(after, page)).filter(({ position }) => position <= head)
-    const end = events.at(-1)?.position
-    if (end === undefined) break
-    const rows = await ledger.sql<{ position: string; previous: string }>(
-      'select position, previous from event where position > $1 and position <= $2',
-      [after, end],
-    )
-    const previous = new Map(rows.map((row) => [Number(row.position), Number(row.previous)]))
-    const wanted = events.filter((event) => partition === undefined || event.partition === partition)
-    await bus.send(
-      topicOf(service.name),
-      wanted.map((event) => ({ ...toRecord(event, { previous: previous.get(event.position) ?? 0, epoch }), partition: event.partition })),
-    )
-    sent += wanted.length
-    last = wanted.at(-1)?.position ?? last
-    after = end
+  for (const position of (await tails(running, range)).sort((a, b) => a - b)) {
+    sent += (await resend(running, position - 1, position, range.partition)).sent
+    last = position
+  }
+  for (let after = range.from - 1; after < head; ) {
+    const page = await resend(running, after, head, range.partition)
+    if (page.end === undefined) break
+    sent += page.sent
+    last = page.last ?? last
+    after = page.end
   }
   return { sent, last }
+}
+
+/** A page of what lies behind a position and not behind another. */
+async function resend({ service, ledger, bus }: RunningService, after: number, upTo: number, partition: number | undefined) {
+  const { epoch } = await ledger.head()
+  const events = (await ledger.events(after, page)).filter(({ position }) => position <= upTo)
+  const end = events.at(-1)?.position
+  const rows = await ledger.sql<{ position: string; previous: string }>(
+    'select position, previous from event where position > $1 and position <= $2',
+    [after, end ?? after],
+  )
+  const previous = new Map(rows.map((row) => [Number(row.position), Number(row.previous)]))
+  const wanted = events.filter((event) => partition === undefined || event.partition === partition)
+  await bus.send(
+    topicOf(service.name),
+    wanted.map((event) => ({ ...toRecord(event, { previous: previous.get(event.position) ?? 0, epoch }), partition: event.partition })),
+  )
+  return { sent: wanted.length, last: wanted.at(-1)?.position, end }
+}
+
+/** Goes on behind intake that is lost for ever: from the first record that is there. Refuses where nothing is lost. */
+export async function acceptGap(
+  { service, ledger, bus, consumer }: RunningService,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  { actor, why }: Decision,
+) {
+  if (!isIntake(topic))
+    throw new DomainError(
+      'wrong_phase',
+      `topic: what is missing of ${topic} can be sent again ("rondo replay"); only a gap of ${intakeTopic} can be accepted`,
+      { path: 'topic' },
+    )
+  const ends = (await bus.bounds(topic)).find((one) => one.partition === partition)
+  if (!ends) throw new DomainError('not_found', `partition: ${topic} has no partition ${partition}`, { path: 'partition' })
+  const source = `${topic}@${await bus.topicId(topic)}`
+  const { position: previous, nextOffset: wanted } = (await ledger.checkpoint(source, partition)) ?? { position: 0, nextOffset: 0n }
+  if (wanted >= ends.first && wanted <= ends.next)
+    throw new DomainError('wrong_phase', `partition: nothing is missing of ${topic}/${partition} in ${service.name}`, {
+      path: 'partition',
+    })
+  // An intake position is one past its offset
+  const checkpoint = { source, partition, previous, position: Number(ends.first), nextOffset: ends.first }
+  await ledger.acceptGap({ checkpoint, wanted, actor, why })
+  consumer.resume(topic, partition)
+  return { wanted, next: ends.first }
 }
 
 export interface Decision {

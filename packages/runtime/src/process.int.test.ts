@@ -1,11 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, freshDatabase, needs } from '@rondo/testkit'
-import { afterEach, expect, test } from 'vitest'
+import { afterAll, afterEach, expect, test } from 'vitest'
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const { met } = needs('postgres18')
+
+const dataDir = mkdtempSync(join(tmpdir(), 'rondo-process-'))
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
 
 let child: ChildProcess | undefined
 afterEach(() => child?.kill('SIGKILL'))
@@ -14,7 +20,8 @@ afterEach(() => child?.kill('SIGKILL'))
 function launch(env: Readonly<Record<string, string>>) {
   const output = { text: '' }
   const args = ['--conditions=development', '--import', path('./register.ts'), path('../test/main.ts')]
-  child = spawn(process.execPath, args, { env: { PATH: process.env.PATH, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', ...env } })
+  const own = { PATH: process.env.PATH, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', RONDO_DATA_DIR: dataDir }
+  child = spawn(process.execPath, args, { env: { ...own, ...env } })
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output.text += chunk))
   const started = () => eventually(() => output.text.includes('"msg":"started"'), { within: 30_000 })

@@ -6,6 +6,11 @@ import type { Metrics } from './metrics.ts'
 
 export interface Relaying {
   readonly state: RelayState
+  /** Resolves when it was seen that the ledger is no older copy of what was sent (or another process sends). Does not resolve before. */
+  readonly compared: Promise<void>
+  readonly isCompared: boolean
+  /** Resolves when the first look found something else. */
+  readonly hindered: Promise<void>
   /** Age of the oldest event that the bus does not have yet, in milliseconds; 0: it has all. */
   delayMs(): Promise<number>
   stop(): Promise<void>
@@ -20,6 +25,9 @@ export function startRelaying(
   highWaterFile: string | undefined,
 ): Relaying {
   let sentTo = 0
+  let isCompared = false
+  const compared = Promise.withResolvers<void>()
+  const hindered = Promise.withResolvers<void>()
   const relay = startRelay({
     database: ledger.database,
     onCommit: (listener) => ledger.onCommit(listener),
@@ -33,6 +41,10 @@ export function startRelaying(
       metrics.relayDelay.record(Math.max(0, (Date.now() - millis(last.recordedAt)) / 1000), { service })
     },
     onState(state) {
+      if (state.state === 'running' || state.state === 'standby') {
+        isCompared = true
+        compared.resolve()
+      } else hindered.resolve()
       if (state.state !== 'running') return
       sentTo = Math.max(sentTo, state.position)
       metrics.relayDelay.record(0, { service })
@@ -41,6 +53,11 @@ export function startRelaying(
   return {
     get state() {
       return relay.state
+    },
+    compared: compared.promise,
+    hindered: hindered.promise,
+    get isCompared() {
+      return isCompared
     },
     async delayMs() {
       // Another process may have the lease: then what it has sent is not known here, and its own status tells.

@@ -2,13 +2,15 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { loadProtos } from '@rondo/proto'
 import type protobuf from 'protobufjs'
-import { createChannels } from './channels.ts'
+import { z } from 'zod'
+import { type Channels, createChannels } from './channels.ts'
 import type { Config } from './config.ts'
 import { openBus } from './engines.ts'
 import { forwardOthers } from './grpc-forward.ts'
 import { createGrpcHost, type GrpcHost } from './grpc-host.ts'
 import type { Host } from './host.ts'
 import { createHttpHost, type HttpHost } from './http-host.ts'
+import { edgeTable } from './ledger-edge.ts'
 import { ledgerService, ledgerTable } from './ledger-rpc.ts'
 import { createLog, type Logger } from './log.ts'
 import { checkListening } from './loopback.ts'
@@ -39,6 +41,10 @@ export interface Running {
   readonly stopped: Promise<void>
 }
 
+const readinessAnswer = z.object({
+  components: z.array(z.object({ name: z.string(), ready: z.boolean(), cause: z.string(), fix: z.string() })),
+})
+
 const shownHost = (host: string) => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host)
 
 function tokenCheck(tokens: Tokens): Check {
@@ -56,6 +62,26 @@ function tokenCheck(tokens: Tokens): Check {
   }
 }
 
+/** Services that run elsewhere, as their own process says. */
+function othersChecks(channels: Channels, { serviceAddresses }: Config, here: readonly string[]): readonly Check[] {
+  const others = Object.entries(serviceAddresses).filter(([name]) => !here.includes(name))
+  return others.map(([name, address]) => ({
+    name: `${name}/process`,
+    async look() {
+      try {
+        const found = readinessAnswer.parse(
+          await channels.call(name, `${ledgerService}/Readiness`, { problems_only: true }, { timeoutMs: 2500 }),
+        )
+        const [first] = found.components.filter(({ ready }) => !ready)
+        return first && { cause: `${first.name}: ${first.cause}`, fix: first.fix }
+      } catch (error) {
+        const cause = error instanceof Error ? error.message : String(error)
+        return { cause, fix: `see that ${name} runs and listens at ${address}` }
+      }
+    },
+  }))
+}
+
 interface Process {
   readonly config: Config
   readonly log: Logger
@@ -70,6 +96,7 @@ async function serve(
   { config, log, shutdown, grpc, http, services }: Process,
   common: Omit<Host, 'ledger' | 'log' | 'bus'>,
   metrics: ReturnType<typeof createMetrics>,
+  own: () => Promise<Readiness>,
 ) {
   const hostOf = ({ service, ledger, bus }: RunningService): Host => ({ ...common, ledger, bus, log: log.child({ service: service.name }) })
   for (const one of services) {
@@ -77,14 +104,12 @@ async function serve(
     for (const [fullName, table] of Object.entries(one.service.rpc)) grpc.add(fullName, table, { host, metrics })
     await one.service.http?.(http.app, host)
   }
-  if (services.some(({ service }) => service.http))
-    forwardOthers(
-      grpc,
-      common,
-      services.map(({ service }) => service.name),
-    )
+  const here = services.map(({ service }) => service.name)
+  const edge = services.some(({ service }) => service.http)
+  if (edge) forwardOthers(grpc, common, here)
   const [first] = services
-  if (first) grpc.add(ledgerService, ledgerTable(services), { host: hostOf(first), metrics })
+  const table = ledgerTable(services, own)
+  if (first) grpc.add(ledgerService, edge ? edgeTable(table, here) : table, { host: hostOf(first), metrics })
   shutdown.add('gRPC', (deadlineMs) => grpc.stop(deadlineMs))
   const grpcPort = await grpc.listen(config.listenHost, config.grpcPort)
   shutdown.add('HTTP', (deadlineMs) => http.stop(deadlineMs))
@@ -160,11 +185,15 @@ async function started(
   const channels = createChannels(protos, (service) => config.serviceAddresses[service] ?? own())
   shutdown.add('channels', () => channels.close())
   const checks = [...running.flatMap((one) => one.checks), tokenCheck(tokens)]
-  const state = () => readiness(checks)
+  const ownState = () => readiness(checks)
+  // The edge is ready when every service is, wherever it runs
+  const here = services.map(({ name }) => name)
+  const elsewhere = services.some(({ http }) => http) ? othersChecks(channels, config, here) : []
+  const state = () => readiness([...checks, ...elsewhere])
   const grpc = createGrpcHost(protos)
   const http = createHttpHost({ readiness: state, metricsText, metrics })
   const common = { config, tokens, channels, protos, readiness: state, stopping: stopping.signal }
-  const { grpcPort, httpPort } = await serve({ config, log, shutdown, grpc, http, services: running }, common, metrics)
+  const { grpcPort, httpPort } = await serve({ config, log, shutdown, grpc, http, services: running }, common, metrics, ownState)
   ports.grpc = grpcPort
   shutdown.add('health', () => {
     grpc.setServing(false)

@@ -1,8 +1,10 @@
 import type { Bus } from '@rondo/bus'
 import type { Ledger, OpenLedger } from '@rondo/ledger'
+import { refuseUncompared, type Starting, startCompared } from './compared.ts'
 import type { Config } from './config.ts'
-import { groupOf, type RunningConsumer, startConsumer } from './consumer.ts'
+import { groupOf, startConsumer } from './consumer.ts'
 import { openServiceLedger } from './engines.ts'
+import { highWaterFile } from './high-water.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { type ReactionTable, reactionTable } from './reaction-table.ts'
@@ -21,7 +23,7 @@ export interface RunningService {
   readonly table: ReactionTable
   /** With the service's own spans. */
   readonly bus: Bus
-  readonly consumer: RunningConsumer
+  readonly consumer: Starting
   readonly relay: Relaying
   readonly checks: readonly Check[]
 }
@@ -55,7 +57,7 @@ function measured(ledger: OpenLedger, service: string, metrics: Metrics): OpenLe
   }
 }
 
-function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer: RunningConsumer, relay: Relaying): readonly Check[] {
+function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer: Starting, relay: Relaying): readonly Check[] {
   const { name } = service
   const variable = config.serviceDatabaseUrls[name] ? `RONDO_${name.toUpperCase()}_DATABASE_URL` : 'RONDO_DATABASE_URL'
   return [
@@ -77,6 +79,7 @@ function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer:
       name: `${name}/consumer`,
       async look() {
         metrics.paused.record(consumer.paused.length, { service: name })
+        if (consumer.waiting) return { cause: consumer.waiting, fix: `what "${name}/relay" names; it begins by itself` }
         const [first] = consumer.paused
         if (!first) return undefined
         const more = consumer.paused.length > 1 ? ` (and ${consumer.paused.length - 1} more)` : ''
@@ -120,8 +123,7 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const { service, config, metrics, log, shutdown } = parts
   const publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`
   const counted = measured(await openServiceLedger(service, config, log), service.name, metrics)
-  const ledger = { ...counted, read: tracedRead(counted.read), submit: tracedSubmit(counted, publicUrl) }
-  shutdown.add(`${service.name} ledger`, () => ledger.close())
+  shutdown.add(`${service.name} ledger`, () => counted.close())
   const spanning = {
     tracer: tracerOf(service.name),
     service: service.name,
@@ -130,11 +132,17 @@ export async function startService(parts: Parts): Promise<RunningService> {
     publicUrl,
   }
   const bus = tracedBus(parts.bus, spanning)
-  const relay = startRelaying(service.name, ledger, bus, metrics, undefined)
+  const relay = startRelaying(service.name, counted, bus, metrics, await highWaterFile(service.name, counted, config, log))
   shutdown.add(`${service.name} relay`, () => relay.stop())
+  const submit = refuseUncompared(tracedSubmit(counted, publicUrl), relay)
+  const ledger = { ...counted, read: tracedRead(counted.read), submit }
   const table = reactionTable(service)
-  const consumer = await startConsumer({ service, table, ledger, bus, log, metrics, spanning })
+  const begin = async () => {
+    const consumer = await startConsumer({ service, table, ledger, bus, log, metrics, spanning })
+    ledger.startTimers()
+    return consumer
+  }
+  const consumer = await startCompared(relay, begin, log)
   shutdown.add(`${service.name} consumer`, () => consumer.stop())
-  ledger.startTimers()
   return { service, ledger, table, bus, consumer, relay, checks: checksOf(parts, ledger, consumer, relay) }
 }

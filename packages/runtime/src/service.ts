@@ -46,6 +46,8 @@ export interface StreamRow<Method, Input = RequestOf<Method>> extends Row<Input>
 /** Neither changes nor reads streams: what the edge does (intake onto the bus). */
 export interface CallRow<Method, Input = RequestOf<Method>> extends Row<Input> {
   readonly call: (request: Input, host: Host, caller: Caller) => Promise<ResponseOf<Method>>
+  /** Answered without a token: what the process tells anybody (`/readyz`). */
+  readonly open?: true
 }
 /** A server stream of anything else than the own ledger; ends when it returns, and has to return when the signal is aborted. */
 export interface SubscribeRow<Method, Input = RequestOf<Method>> extends Row<Input> {

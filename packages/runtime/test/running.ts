@@ -41,6 +41,7 @@ export async function runServices(
     RONDO_HTTP_PORT: '0',
     RONDO_GRPC_PORT: '0',
     RONDO_TOKENS_FILE: file,
+    RONDO_DATA_DIR: folder,
     RONDO_SHUTDOWN_TIMEOUT_MS: '5000',
     ...env,
   })

@@ -31,6 +31,13 @@ async function withClient<Result>(url: string, work: (client: pg.Client) => Prom
   }
 }
 
+/** Statements about databases, from beside the given one: it can be neither copied nor replaced while anybody is in it. */
+export async function administer(url: string, ...statements: readonly string[]): Promise<void> {
+  await withClient(within(url, 'postgres'), async (client) => {
+    for (const statement of statements) await client.query(statement)
+  })
+}
+
 /** Made by the first that asks; the others wait for it on an advisory lock. */
 async function prepared(url: string, client: pg.Client, { name, prepare }: Template): Promise<string> {
   const template = `template_${name.replaceAll(/[^a-z0-9_]/g, '_')}`

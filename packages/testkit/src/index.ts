@@ -1,4 +1,4 @@
-export { type DatabaseOptions, freshDatabase, type Template } from './database.ts'
+export { administer, type DatabaseOptions, freshDatabase, type Template } from './database.ts'
 export type { Controlled, Engine, EngineName, Engines, Found, Missing } from './engine.ts'
 export { eventually, type Patience } from './eventually.ts'
 export { type Jaeger, jaegerMissing, startJaeger } from './jaeger.ts'

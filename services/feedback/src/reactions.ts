@@ -50,6 +50,7 @@ const moved = (fact: typeof requirement.entered | typeof requirement.left, insid
 /** Copies what those who asked have to be told of; and items follow what is split and merged. */
 const fromRequirements: readonly Reaction[] = [
   when(requirement.raised, ({ streamId, data: { title, service } }) => [tell(turn, streamId, 'raised', { title, service })]),
+  when(requirement.dated_back, ({ streamId, data: { title, service } }) => [tell(turn, streamId, 'raised', { title, service })]),
   decided(requirement.verified, 'verified', ({ reason = '' }) => reason),
   decided(requirement.reopened, 'reopened', ({ reason }) => reason),
   decided(requirement.declined, 'declined', ({ reason }) => reason),

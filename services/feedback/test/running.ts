@@ -31,6 +31,7 @@ export async function running(services: readonly Service[], databaseUrl: string)
     RONDO_HTTP_PORT: '0',
     RONDO_GRPC_PORT: '0',
     RONDO_TOKENS_FILE: file,
+    RONDO_DATA_DIR: folder,
     RONDO_SHUTDOWN_TIMEOUT_MS: '5000',
     RONDO_DATABASE_URL: databaseUrl,
   }

@@ -1,11 +1,18 @@
 import type { SubscribeRequest } from '@rondo/proto/feedback'
-import type { Host } from '@rondo/runtime'
-import { stream } from './calls.ts'
+import { cursorOf, type Host } from '@rondo/runtime'
+import { call, stream } from './calls.ts'
 import type { Entry, LiveListener, LiveSource } from './feed.ts'
 
 const everything: SubscribeRequest = { service: '', kinds: [], requirement_id: '', cursor: '', from: 'now', until_head: false }
 /** Milliseconds before a source that broke is opened again. */
 const retryMs = 500
+
+/** Where the feedback service's ledger ends now, as a cursor. */
+export async function headOf(host: Host, authorization: string | undefined): Promise<string> {
+  const { services } = await call(host, 'feedback', 'rondo.ledger.v1.Ledger/Status', { service: 'feedback' }, { authorization })
+  const [feedback] = services
+  return feedback ? cursorOf(Number(feedback.epoch), Number(feedback.position)) : ''
+}
 
 /** Listeners of one process. */
 export class Listeners {
@@ -44,18 +51,25 @@ export function upstream(
   const follow = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       try {
-        const entries = stream(host, 'feedback', 'rondo.feedback.v1.Feedback/Subscribe', everything, {
-          authorization: authorization(),
-          signal,
-        })
+        // From a place that is known: whoever reads the ledger after this has all before it, and live comes all behind it
+        const cursor = await headOf(host, authorization())
+        onBroken()
+        const entries = stream(
+          host,
+          'feedback',
+          'rondo.feedback.v1.Feedback/Subscribe',
+          { ...everything, cursor },
+          {
+            authorization: authorization(),
+            signal,
+          },
+        )
         for await (const entry of entries) onEntry(entry)
       } catch (error) {
         if (!signal.aborted) host.log.info({ err: error }, 'the live feed broke; it is opened again')
       }
       if (signal.aborted) return
-      // Between the break and the next entry some may be missed
       await pause(signal)
-      onBroken()
     }
   }
   return {

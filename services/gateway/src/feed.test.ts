@@ -28,6 +28,7 @@ function ledger() {
       },
     },
     head: async () => String(stored.length),
+    isBehind: (cursor, other) => Number(cursor) > Number(other),
     backlog: async function* (request) {
       const head = stored.length
       for (let at = Number(request.cursor || 0); at < head; at++) {
@@ -103,4 +104,18 @@ test('it stops listening when the subscriber goes', async () => {
   stop.abort()
   await entries.next()
   expect(listeners.size).toBe(0)
+})
+
+test('what was read from the ledger already does not come again when it comes live, later', async () => {
+  const { feed, publish, stored, listeners } = ledger()
+  const gone = new AbortController()
+  const entries = subscribed(feed, request, gone.signal)
+  publish(false)
+  publish(false)
+  expect(await take(entries, 2)).toEqual(['entry-1', 'entry-2'])
+  const third = entries.next()
+  for (const listener of listeners) for (const one of stored) listener.entry(one)
+  publish(false)
+  expect((await third).value.entry_id).toBe('entry-3')
+  gone.abort()
 })

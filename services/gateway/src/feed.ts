@@ -66,13 +66,19 @@ export interface Feed {
   readonly head: () => Promise<string>
   /** From the ledger: all after the cursor that the subscriber wants, up to the head at this moment. */
   readonly backlog: (request: SubscribeRequest, signal: AbortSignal) => AsyncIterable<Entry>
+  /** Whether a cursor stands behind another. */
+  readonly isBehind: (cursor: string, other: string) => boolean
 }
 
 /**
  * A subscriber's entries: what the ledger has, then live, and the ledger again whenever live may have missed some. Nothing is lost and nothing comes
  * twice whatever the live side does, because the ledger is read from the subscriber's own place while live entries already wait.
  */
-export async function* subscribed({ live, head, backlog }: Feed, request: SubscribeRequest, signal: AbortSignal): AsyncGenerator<Entry> {
+export async function* subscribed(
+  { live, head, backlog, isBehind }: Feed,
+  request: SubscribeRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Entry> {
   const waiting = new Waiting()
   const stop = live.listen({ entry: (entry) => wants(request, entry) && waiting.add(entry), broken: () => waiting.miss() })
   try {
@@ -93,6 +99,8 @@ export async function* subscribed({ live, head, backlog }: Feed, request: Subscr
       // What waits behind a gap is read from the ledger with what is missing
       if (!missed)
         for (const entry of entries) {
+          // The ledger may have been quicker: what was read from it can still come live
+          if (!isBehind(entry.cursor, cursor)) continue
           cursor = entry.cursor
           yield entry
         }

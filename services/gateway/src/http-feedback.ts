@@ -1,11 +1,11 @@
 import { refuse } from '@rondo/kernel'
 import type { SubscribeRequest } from '@rondo/proto/feedback'
-import { cursorOf, type Host } from '@rondo/runtime'
+import { type Host, isBehind } from '@rondo/runtime'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Redis } from 'ioredis'
-import { call, stream } from './calls.ts'
+import { stream } from './calls.ts'
 import { type Feed, subscribed } from './feed.ts'
-import { localLive } from './feed-live.ts'
+import { headOf, localLive } from './feed-live.ts'
 import { sharedLive } from './feed-shared.ts'
 import { callerOf } from './http-intake.ts'
 import { lastEventId, type ServerSentEvent, sendEvents } from './sse.ts'
@@ -31,12 +31,6 @@ function subscriptionOf(request: FastifyRequest): SubscribeRequest {
   }
 }
 
-async function headOf(host: Host, authorization: string | undefined): Promise<string> {
-  const { services } = await call(host, 'feedback', 'rondo.ledger.v1.Ledger/Status', { service: 'feedback' }, { authorization })
-  const [feedback] = services
-  return feedback ? cursorOf(Number(feedback.epoch), Number(feedback.position)) : ''
-}
-
 async function* events(feed: Feed, request: SubscribeRequest, gone: AbortSignal): AsyncGenerator<ServerSentEvent> {
   for await (const entry of subscribed(feed, request, gone)) yield { id: entry.cursor, event: entry.kind, data: entry }
 }
@@ -57,6 +51,7 @@ export function feedbackRoutes(app: FastifyInstance, host: Host, redis: Redis | 
     const feed: Feed = {
       live,
       head: () => headOf(host, own),
+      isBehind,
       backlog: (wanted, signal) => stream(host, 'feedback', 'rondo.feedback.v1.Feedback/Subscribe', wanted, { authorization: own, signal }),
     }
     await sendEvents(host, request, reply, (gone) => events(feed, subscription, gone))

@@ -5,10 +5,11 @@ import { DomainError, type Instant, refuse, toInstant } from '@rondo/kernel'
 import { type Caller, checkRole, type Host, type Role } from '@rondo/runtime'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Adapted, Observed } from './adapters/adapter.ts'
-import { adaptAlertmanager } from './adapters/alertmanager.ts'
+import { adaptAlertmanager, voiceOf } from './adapters/alertmanager.ts'
 import { adaptCloudEvent, readCloudEvents } from './adapters/cloudevents.ts'
 import { adaptGithub } from './adapters/github.ts'
 import { readJunit } from './adapters/junit.ts'
+import { createHearing, type Hearing } from './hearing.ts'
 import { type Delivered, deliver, type Result, receiptOf, refusedItem, refusedResult } from './intake.ts'
 import { parseJson } from './json.ts'
 import { withPersons } from './persons.ts'
@@ -115,12 +116,13 @@ async function github(host: Host, request: FastifyRequest, reply: FastifyReply):
   return answer(reply, results, resolved.note)
 }
 
-async function alertmanager(host: Host, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function alertmanager(host: Host, hearing: Hearing, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const caller = await callerOf(host, request, senders)
   const body = bodyOf(request)
-  const at = now()
+  const json = parseJson(body)
   const delivery = hash(body).slice(0, 20)
-  const adapted = adaptAlertmanager(parseJson(body), delivery, at)
+  const at = hearing(voiceOf(json), delivery, now())
+  const adapted = adaptAlertmanager(json, { hash: delivery, heard_at: at })
   const { events: taken, refused } = adapted
   const source = taken[0]?.source ?? 'alertmanager'
   const results = await deliver(host, caller.actor, withRefused(adapted, source, delivery, at))
@@ -191,6 +193,7 @@ async function junit(host: Host, request: FastifyRequest, reply: FastifyReply): 
 
 /** Where outside events come in over HTTP. */
 export function intakeRoutes(app: FastifyInstance, host: Host): void {
+  const hearing = createHearing()
   app.post('/v1/events', (request, reply) => events(host, request, reply))
   // CloudEvents' web-hook handshake: who asks may send, if it has a token
   app.options('/v1/events', (request, reply) =>
@@ -204,7 +207,7 @@ export function intakeRoutes(app: FastifyInstance, host: Host): void {
       .send(),
   )
   app.post('/v1/webhooks/github', (request, reply) => github(host, request, reply))
-  app.post('/v1/webhooks/alertmanager', (request, reply) => alertmanager(host, request, reply))
+  app.post('/v1/webhooks/alertmanager', (request, reply) => alertmanager(host, hearing, request, reply))
   app.post('/v1/evidence/junit', (request, reply) => junit(host, request, reply))
   app.get<{ Params: { id: string } }>('/v1/receipts/:id', async (request, reply) => {
     await callerOf(host, request, [])

@@ -43,6 +43,8 @@ export interface Counts {
 export interface Happened {
   readonly event: string
   readonly at: Instant
+  /** What told of it; absent where errors were counted and no signal of theirs is known yet. */
+  readonly signal?: string | undefined
   readonly artifact?: string | undefined
 }
 
@@ -58,6 +60,8 @@ export interface Material {
   readonly buckets: readonly Bucket[]
   readonly events: readonly EventRow[]
   readonly alerts: readonly AlertEpisodes[]
+  /** The signal of the counted errors: service, environment and class make one. */
+  readonly errors?: string | undefined
   /** When a source of the alerts was known to live. */
   readonly alive: readonly Span[]
   /** Events that a person laid at another door. */
@@ -79,7 +83,9 @@ const earliestFirst = <T extends { readonly at: Instant }>(items: readonly T[]) 
 
 const episodeEvents = (alerts: readonly AlertEpisodes[], within: (at: Instant) => boolean) =>
   alerts.flatMap(({ signal, episodes }) =>
-    episodes.filter(({ started_at }) => within(started_at)).map(({ started_at }) => ({ event: `${signal}@${started_at}`, at: started_at })),
+    episodes
+      .filter(({ started_at }) => within(started_at))
+      .map(({ started_at }) => ({ event: `${signal}@${started_at}`, signal, at: started_at })),
   )
 
 const idsOf = ({ report, event_ids }: EventRow) => (event_ids.length > 0 ? event_ids : [report])
@@ -129,7 +135,9 @@ export function evidenceOf(material: Material): Evidence {
       ? started.map((one) => ({ ...one, artifact: soleArtifact(running, { from: one.at, to: one.at }) }))
       : []
   const counted: readonly Happened[] = material.events.flatMap((row) =>
-    attributed.has(row.report) ? [] : idsOf(row).map((event) => ({ event, at: row.to, artifact: where(row.artifact, row) })),
+    attributed.has(row.report)
+      ? []
+      : idsOf(row).map((event) => ({ event, signal: material.errors, at: row.to, artifact: where(row.artifact, row) })),
   )
   const isFixed = (artifact: string | undefined) => artifact !== undefined && fixed.has(artifact)
   const mine = ({ artifact, event }: Happened) => isFixed(artifact) && !attributed.has(event)

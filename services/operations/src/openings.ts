@@ -123,6 +123,7 @@ export async function materialOf(
     buckets,
     events,
     alerts: alertsOf(signals),
+    errors: signals.find(({ state }) => state.about?.kind === 'errors')?.id,
     alive: opened.before.unit === 'hours' ? await aliveOf(read, signals) : [],
     attributed: new Set(attributed.map(({ event }) => event)),
   }

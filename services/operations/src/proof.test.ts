@@ -15,6 +15,24 @@ const proofs = (world: World) => world.all(proof)
 const phases = (world: World) => proofs(world).map(({ state }) => proof.phase?.(state))
 const judged = (world: World) => world.said('rondo.operations.proof.judged')
 
+const webhookOf = (name: string, startsAt: string, endsAt = '0001-01-01T00:00:00Z') => ({
+  externalURL: 'http://am',
+  groupKey: name,
+  truncatedAlerts: 0,
+  status: 'firing' as const,
+  groupLabels: {},
+  alerts: [
+    {
+      status: endsAt.startsWith('0001') ? ('firing' as const) : ('resolved' as const),
+      labels: { alertname: name, service: 'shop' },
+      annotations: {},
+      startsAt,
+      endsAt,
+      fingerprint: name,
+    },
+  ],
+})
+
 /** Twenty errors in 10,000 requests of the old artifact, over two days. */
 const broken = (world: World) => {
   place(world, { since: day(0), artifact: old })
@@ -157,6 +175,13 @@ describe('a proof', () => {
     await report(world, { from: day(8), to: day(8, 1), artifact: later, events: 1, requests: 10 }).settle()
     expect(world.said('rondo.operations.proof.recurred')).toHaveLength(1)
 
+    const rung = await started()
+    await enter(rung, day(3)).settle()
+    await quiet(rung, day(3), day(4), 5000).settle()
+    // Of the same problem, and unknown when the proof was opened
+    await notify(rung, webhookOf('NullPointerException', day(6)), day(6)).settle()
+    expect(rung.said('rondo.operations.proof.recurred')).toMatchObject([{ signal: 'alert:NullPointerException', at: day(6) }])
+
     const other = await started()
     await enter(other, day(3)).settle()
     await quiet(other, day(3), day(4), 5000).settle()
@@ -202,28 +227,8 @@ describe('a proof', () => {
 })
 
 describe('alerts without request counts', () => {
-  const alarm = (world: World, at: string, starts: string, ends = '0001-01-01T00:00:00Z', name = 'QueueStuck') =>
-    notify(
-      world,
-      {
-        externalURL: 'http://am',
-        groupKey: name,
-        truncatedAlerts: 0,
-        status: 'firing',
-        groupLabels: {},
-        alerts: [
-          {
-            status: ends.startsWith('0001') ? 'firing' : 'resolved',
-            labels: { alertname: name, service: 'shop' },
-            annotations: {},
-            startsAt: starts,
-            endsAt: ends,
-            fingerprint: name,
-          },
-        ],
-      },
-      at,
-    )
+  const alarm = (world: World, at: string, starts: string, ends?: string, name = 'QueueStuck') =>
+    notify(world, webhookOf(name, starts, ends), at)
   /** Something that always fires is heard every four hours: the sender lives. */
   const beat = (world: World, from: number, to: number) => {
     for (let hour = from * 24; hour <= to * 24; hour += 4) alarm(world, day(0, hour), day(0), undefined, 'Watchdog')

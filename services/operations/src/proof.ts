@@ -115,13 +115,6 @@ function judgement(proof: string, known: Proof, opened: Opening, evidence: Evide
   ]
 }
 
-/** An alert's episode names its signal; a counted error is of the proof's error signal. */
-const signalOf = (event: string, signals: readonly string[]): string =>
-  signals.find((signal) => event.startsWith(`${signal}@`)) ??
-  signals.find((signal) => signal.startsWith('errors:')) ??
-  signals[0] ??
-  'unknown'
-
 /** Kind rate after "verified": only a rate that is worse again is a recurrence, not a single event. */
 function recurrence(known: Proof, evidence: Evidence): { at: Instant; signal: string; artifact?: string | undefined } | undefined {
   const end = known.judged?.after.to ?? ''
@@ -134,7 +127,7 @@ function recurrence(known: Proof, evidence: Evidence): { at: Instant; signal: st
     evidence.steps.filter(({ at }) => at > end),
   )
   if (known.opened?.terms.kind === 'rate' && question && answer({ ...question, deadline_at: '9' }).verdict !== 'regressed') return undefined
-  return { at: first.at, signal: signalOf(first.event, known.opened?.signals ?? []), artifact: first.artifact }
+  return { at: first.at, signal: first.signal ?? known.opened?.signals[0] ?? 'unknown', artifact: first.artifact }
 }
 
 export const proof = stream('proof', fact, { artifacts: [], attributed: [], fixes: [] } as Proof)({

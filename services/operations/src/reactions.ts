@@ -85,14 +85,15 @@ const alerts: readonly Reaction[] = [
     alert.observed,
     ({ data }, read) => homeOf(read, data),
     ({ data, recordedAt }, home) => {
-      const { annotations, labels, url: _url, ...word } = data
+      // Who does not say when it was heard: when it came to the bus
+      const { annotations, labels, url: _url, heard_at = recordedAt, ...word } = data
       const title = bounded(annotations.summary || labels.alertname || data.fingerprint)
-      return [aliveTell(data.source, recordedAt), ...wordTells({ ...word, labels, title, said_at: recordedAt }, home)]
+      return [aliveTell(data.source, heard_at), ...wordTells({ ...word, labels, title, said_at: heard_at }, home)]
     },
   ),
 
-  when(alert.cut, ({ data: { source: sender, group_labels: _labels, ...cut }, recordedAt }) => [
-    aliveTell(sender, recordedAt),
+  when(alert.cut, ({ data: { source: sender, group_labels: _labels, ...cut }, occurredAt }) => [
+    aliveTell(sender, occurredAt),
     tell(source, sender, 'cut', cut),
   ]),
 
@@ -155,7 +156,8 @@ const counts: readonly Reaction[] = [
   /** A sign of life of a sender of alerts is exposure. */
   when(
     own.source.seen,
-    async ({ occurredAt }, read) => measurements(read, await read.find(proof, 'lives_by', ['hours']), occurredAt),
+    async ({ data, occurredAt }, read) =>
+      measurements(read, await read.find(proof, 'lives_by', ['hours']), latestOf(occurredAt, data.heard_at ?? occurredAt)),
     (_, tells) => tells,
   ),
 ]

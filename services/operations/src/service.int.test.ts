@@ -193,11 +193,11 @@ describe('the catalog', () => {
       labels: { alertname: 'QueueStuck', job: 'mailer' },
       annotations: {},
     }
-    await run.intake('alert-1', ago(49), alert.observed({ ...word, status: 'firing' }))
-    await run.intake('alert-2', ago(40), alert.observed({ ...word, status: 'resolved', ends_at: ago(41) }))
+    await run.intake('alert-1', ago(50), alert.observed({ ...word, heard_at: ago(49), status: 'firing' }))
+    await run.intake('alert-2', ago(41), alert.observed({ ...word, heard_at: ago(40), status: 'resolved', ends_at: ago(41) }))
     const listed = () => run.call('ada', 'ListUnmapped', { kind: 'alert' })
     const [thing] = await eventually(
-      async () => ((found) => found.length === 1 && found[0].last_seen_at === ago(40) && found)((await listed()).unmapped as Any[]),
+      async () => ((found) => found.length === 1 && found[0].last_seen_at === ago(41) && found)((await listed()).unmapped as Any[]),
       within,
     )
     await expect(run.call('grace', 'MapUnmapped', { unmapped_id: thing.unmapped_id, service: 'nowhere' })).rejects.toMatchObject({
@@ -208,7 +208,7 @@ describe('the catalog', () => {
     expect(found).toMatchObject({
       problem: 'mail: QueueStuck',
       ended_at: ago(41),
-      episodes: [{ started_at: ago(50), words: [{ source: 'http://am', status: 'resolved', said_at: expect.any(String) }] }],
+      episodes: [{ started_at: ago(50), words: [{ source: 'http://am', status: 'resolved', said_at: ago(40) }] }],
     })
     expect((await listed()).unmapped).toEqual([])
     expect((await run.call('ada', 'ListSources', {})).sources).toMatchObject([

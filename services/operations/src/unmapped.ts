@@ -25,10 +25,19 @@ export interface Sighting {
   readonly alert?: AlertWord | undefined
 }
 
-const sameWord = (a: AlertWord, b: AlertWord) => JSON.stringify(a) === JSON.stringify(b)
+const sameVoice = (a: AlertWord, b: AlertWord) =>
+  a.source === b.source && a.fingerprint === b.fingerprint && a.starts_at === b.starts_at && a.status === b.status
+const rank = (word: AlertWord) => `${word.said_at} ${JSON.stringify(word)}`
+
+/** Of what a sender says again and again the latest is kept: that it took back a "resolved" shows in the times. */
+function withWord(words: readonly AlertWord[], word: AlertWord): readonly AlertWord[] {
+  const known = words.find((one) => sameVoice(one, word))
+  if (known && rank(known) >= rank(word)) return words
+  return [...words.filter((one) => one !== known), word].toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)).slice(-keptWords)
+}
 
 export const unmapped = stream('unmapped', fact, { words: [] } as Unmapped)({
-  fold: 1,
+  fold: 2,
 
   asks: {
     map(known, { service }: { service: string }, { actor }) {
@@ -39,7 +48,7 @@ export const unmapped = stream('unmapped', fact, { words: [] } as Unmapped)({
 
   tells: {
     seen: (known, { alert, ...sighting }: Sighting, { at }) =>
-      known.words.some((word) => alert && sameWord(word, alert)) || (!alert && known.last_at !== undefined && known.last_at >= at)
+      (alert && withWord(known.words, alert) === known.words) || (!alert && known.last_at !== undefined && known.last_at >= at)
         ? []
         : [fact.seen({ ...sighting, ...(alert ? { alert } : {}) })],
     /** The catalog says by itself, meanwhile, where it belongs. */
@@ -49,7 +58,6 @@ export const unmapped = stream('unmapped', fact, { words: [] } as Unmapped)({
 
   evolve: {
     seen(known, { kind, name, reason, alert }, { at }) {
-      const words = alert && !known.words.some((word) => sameWord(word, alert)) ? [...known.words, alert] : known.words
       const newest = known.last_at === undefined || at >= known.last_at
       return {
         ...known,
@@ -58,9 +66,7 @@ export const unmapped = stream('unmapped', fact, { words: [] } as Unmapped)({
         reason: newest ? reason : (known.reason ?? reason),
         first_at: known.first_at === undefined || at < known.first_at ? at : known.first_at,
         last_at: newest ? at : (known.last_at ?? at),
-        words: words
-          .toSorted((a, b) => (a.said_at < b.said_at ? -1 : a.said_at > b.said_at ? 1 : JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
-          .slice(-keptWords),
+        words: alert ? withWord(known.words, alert) : known.words,
       }
     },
     mapped: (known, { kind, name, service }, { at }) =>

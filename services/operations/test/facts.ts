@@ -58,10 +58,11 @@ export function notify(world: World, body: Webhook, at: Instant): World {
         labels,
         annotations,
         starts_at,
+        heard_at: at,
         group_key: body.groupKey,
         ...(ends_at ? { ends_at } : {}),
       },
-      at,
+      ends_at ?? starts_at,
     )
   }
   if (body.truncatedAlerts > 0) {

@@ -56,6 +56,22 @@ describe('a requirement', () => {
       .then(joined)
   })
 
+  it('is raised once: an earlier report that comes later dates it back', () => {
+    const earlier = { signal: 's-0', problem: 'shop/CheckoutErrors', service: 'shop', title: 'failed before' }
+    const { signal: id, title, ...about } = earlier
+    const back = fact.dated_back({ ...about, title, origin: { kind: 'signal', id } })
+    const history = [at(minute(5), fromSignal), at(minute(5), joined)]
+    given(requirement, ...history)
+      .tell('signalOpened', earlier, { at: minute(1) })
+      .then(back, fact.joined({ signal: id, ...about }))
+    given(requirement, ...history, at(minute(1), back))
+      .inAnyOrder()
+      .phase('draft')
+    given(requirement, ...history, at(minute(1), back))
+      .tell('signalOpened', { ...earlier, signal: 's-2' }, { at: minute(7) })
+      .then(fact.joined({ ...about, signal: 's-2' }))
+  })
+
   it('refuses "ready" with all that is missing', () => {
     const { details } = given(requirement, raised).ask('makeReady').refused('wrong_phase')
     expect(details).toMatchObject({

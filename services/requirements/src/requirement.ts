@@ -64,6 +64,12 @@ const withProof = (requirement: Requirement, id: string, proof: Requirement['pro
   proofs: newest({ ...requirement.proofs, [id]: proof }, most.proofs, ({ opened, verdict }) => opened ?? verdict?.at ?? ''),
 })
 
+/** The earliest report says what it is, whichever arrived first. */
+const earliest = (requirement: Requirement, draft: Omit<NonNullable<Requirement['raised']>, 'at'>, { at }: Occurrence): Requirement => ({
+  ...requirement,
+  raised: requirement.raised && requirement.raised.at <= at ? requirement.raised : { ...draft, at },
+})
+
 const reopeningKey = ({ at, proof, signal }: Reopening) => `${at} ${proof} ${signal}`
 function reopened(requirement: Requirement, next: Reopening): Requirement {
   const others = requirement.reopenings.filter((known) => reopeningKey(known) !== reopeningKey(next))
@@ -85,10 +91,8 @@ export const requirement = stream(
   tells,
 
   evolve: {
-    raised: (requirement, draft, { at }) => ({
-      ...requirement,
-      raised: requirement.raised && requirement.raised.at <= at ? requirement.raised : { ...draft, at },
-    }),
+    raised: earliest,
+    dated_back: earliest,
     joined: (requirement, { signal, problem, episode, moved_from }, occurrence) => ({
       ...requirement,
       signals: joined(requirement.signals, { id: signal, problem, at: episode, from: moved_from, repeats: true }, occurrence),

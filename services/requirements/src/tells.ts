@@ -42,7 +42,8 @@ function raisedUnless({ raised }: Requirement, draft: Draft, origin: Origin, { a
     raised &&
     raised.problem === draft.problem &&
     (draft.problem !== undefined || (raised.origin.kind === origin.kind && raised.origin.id === origin.id))
-  return !raised || (same && at < raised.at) ? [fact.raised({ ...draft, origin })] : []
+  if (!raised) return [fact.raised({ ...draft, origin })]
+  return same && at < raised.at ? [fact.dated_back({ ...draft, origin })] : []
 }
 
 function join(requirement: Requirement, { signal, problem, service, episode }: Signal, { at }: Context, from?: string) {

@@ -14,44 +14,8 @@ const tables = [
   'repository_service',
 ] as const
 
-const insertCommit = `
-with told as (
-  select $1::text as sha, $2::text[] as parents, $3::text[] as reaches, $4::boolean as shallow, $5::text as patch_id, $6::text as committed_at,
-         $7::text[] as implements, $8::text[] as reverts, $9::text[] as picked_from, $10::jsonb as contributors, $11::bigint as position
-), edges as (
-  insert into commit_edge (child, behind)
-  select sha, unnest(coalesce(parents, '{}') || reaches) from told on conflict do nothing
-), picks as (
-  insert into commit_pick (origin, sha) select unnest(picked_from), sha from told on conflict do nothing
-), seen as (
-  insert into commit_repository (repository_id, sha) select $12::text, sha from told on conflict do nothing
-), moved as (
-  delete from commit_wait w using told where w.sha = told.sha returning w.origin
-), onward as (
-  insert into commit_wait (sha, origin)
-  select behind, origin from moved, told, unnest(case when shallow then '{}' else coalesce(parents, '{}') end) as behind
-  where not exists (select from commit_row c where c.sha = behind and c.recorded)
-  on conflict do nothing returning origin
-), settled as (
-  insert into commit_settled (sha, origin)
-  select told.sha, origin from moved, told
-  where origin not in (select origin from onward) and not exists (select from commit_wait w where w.origin = moved.origin and w.sha <> told.sha)
-  on conflict do nothing
-)
-insert into commit_row as known (sha, recorded, parents, reaches, shallow, patch_id, committed_at, implements, reverts, picked_from, contributors, position)
-select sha, true, parents, reaches, shallow, patch_id, committed_at, implements, reverts, picked_from, contributors, position from told
-on conflict (sha) do update set
-  recorded = true,
-  parents = case when cardinality(excluded.parents) > coalesce(cardinality(known.parents), -1) then excluded.parents else known.parents end,
-  reaches = (select coalesce(array_agg(distinct one), '{}') from unnest(known.reaches || excluded.reaches) as one),
-  shallow = case when excluded.parents is null then known.shallow when known.parents is null then excluded.shallow else known.shallow and excluded.shallow end,
-  patch_id = least(known.patch_id, excluded.patch_id),
-  committed_at = case when known.recorded then least(known.committed_at, excluded.committed_at) else excluded.committed_at end,
-  implements = (select coalesce(array_agg(distinct one), '{}') from unnest(known.implements || excluded.implements) as one),
-  reverts = (select coalesce(array_agg(distinct one), '{}') from unnest(known.reverts || excluded.reverts) as one),
-  picked_from = (select coalesce(array_agg(distinct one), '{}') from unnest(known.picked_from || excluded.picked_from) as one),
-  contributors = known.contributors || excluded.contributors,
-  position = greatest(known.position, excluded.position)`
+/** A function of the database (migration 0003): planning it anew for each commit would cost more than doing it. */
+const insertCommits = 'select record_commits($1)'
 
 const insertRequest = `
 with seen as (
@@ -195,34 +159,22 @@ const queries = (sql: Sql) => ({
 })
 
 type Recorded = DataOf<typeof change.recorded>
-const recorded = async (sql: Sql, { data, position }: Envelope<Recorded>) => {
-  const {
-    sha,
-    parents,
-    reaches,
-    shallow,
-    patch_id,
-    committed_at,
-    implements: named,
-    reverts,
-    picked_from,
-    contributors,
-    repository_id,
-  } = data
-  await sql(insertCommit, [
-    sha,
-    parents ?? null,
-    reaches,
-    shallow,
-    patch_id ?? null,
-    committed_at,
-    named,
-    reverts,
-    picked_from,
-    JSON.stringify(contributors),
-    position,
-    repository_id,
-  ])
+const commitRow = ({ data, position }: Envelope<Recorded>) => ({
+  sha: data.sha,
+  parents: data.parents ?? null,
+  reaches: data.reaches,
+  shallow: data.shallow,
+  patch_id: data.patch_id ?? null,
+  committed_at: data.committed_at,
+  implements: data.implements,
+  reverts: data.reverts,
+  picked_from: data.picked_from,
+  contributors: data.contributors,
+  position,
+  repository_id: data.repository_id,
+})
+const recorded = async (sql: Sql, events: readonly Envelope<Recorded>[]) => {
+  await sql(insertCommits, [JSON.stringify(events.map(commitRow))])
 }
 const waiting = async (sql: Sql, { missing }: { readonly missing: readonly string[] }) => {
   if (missing.length > 0) await sql(insertWaits, [missing])
@@ -245,7 +197,7 @@ export const commitGraph: View<ReturnType<typeof queries>> = {
   name: 'commit_graph',
   tables,
   on: [
-    project(change.recorded, recorded),
+    project(change.recorded, (sql, event) => recorded(sql, [event]), recorded),
     project(change.merge_request, requested),
     project(artifact.contained, (sql, { data }) => waiting(sql, data)),
     project(placement.changed, (sql, { data }) => waiting(sql, data)),

@@ -18,6 +18,8 @@ const group = z.looseObject({
   alerts: z.array(z.unknown()),
 })
 type Group = z.output<typeof group>
+const sourceOf = ({ externalURL, receiver }: Group) => externalURL || `alertmanager:${receiver ?? 'unnamed'}`
+const keyOf = ({ groupKey, groupLabels }: Group) => groupKey ?? JSON.stringify(groupLabels)
 const member = z.looseObject({
   status: z.enum(['firing', 'resolved']),
   labels,
@@ -28,23 +30,27 @@ const member = z.looseObject({
   generatorURL: z.string().optional(),
 })
 
+/** What identifies a notification: Alertmanager numbers nothing. */
+export interface Delivery {
+  /** Of the bytes. */
+  readonly hash: string
+  /** When it was heard first: the same for each try of it. */
+  readonly heard_at: Instant
+}
+
+/** Who speaks, and of what: a replica tells of each of its groups one notification after the other. */
+export function voiceOf(body: unknown): string {
+  const notification = read(group, body)
+  return JSON.stringify([sourceOf(notification), keyOf(notification)])
+}
+
 /** Alertmanager's zero time means "not ended". */
 const ended = (at: Instant | null | undefined) => (at && millis(at) > 0 ? at : undefined)
 /** Same labels, same fingerprint: for senders that leave it out. */
 const fingerprintOf = (all: Readonly<Record<string, string>>) =>
   hashOf(JSON.stringify(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))))
 
-/** Milliseconds within which the same words are one delivery sent twice (a retry), and not Alertmanager's repetition hours later. */
-const retryMs = 10_000
-
-/**
- * Alertmanager numbers nothing. What it repeats is news of its own (it lives, it still fires, it takes back its "resolved"), so the moment
- * belongs to the id; a change of the words is another event of the same episode.
- */
-const idOf = (words: unknown, episode: string, now: Instant): string =>
-  `${episode}/${hashOf(JSON.stringify(words))}/${Math.floor(millis(now) / retryMs)}`
-
-function memberOf(body: Group, raw: unknown, index: number, now: Instant): Observed {
+function memberOf(body: Group, raw: unknown, index: number, heard_at: Instant): Observed {
   const path = `alerts[${index}]`
   // Without it a repetition cannot be told from a new episode
   if (!z.looseObject({ startsAt: z.unknown() }).safeParse(raw).data?.startsAt)
@@ -59,38 +65,39 @@ function memberOf(body: Group, raw: unknown, index: number, now: Instant): Obser
     throw new DomainError('invalid', `${path}.endsAt: a resolved alert says when it ended`, { path: `${path}.endsAt` })
   const all = { ...body.commonLabels, ...one.labels }
   if (!all.alertname) throw new DomainError('invalid', `${path}.labels: an alert has an "alertname"`, { path: `${path}.labels` })
-  const source = body.externalURL || `alertmanager:${body.receiver ?? 'unnamed'}`
+  const source = sourceOf(body)
   const fingerprint = one.fingerprint ?? fingerprintOf(one.labels)
-  const starts_at = notInFuture(one.startsAt, `${path}.startsAt`, now)
-  const at = over ? notInFuture(over, `${path}.endsAt`, now) : starts_at
+  const starts_at = notInFuture(one.startsAt, `${path}.startsAt`, heard_at)
+  const at = over ? notInFuture(over, `${path}.endsAt`, heard_at) : starts_at
   const fact = alert.observed({
     source,
     fingerprint,
     status: one.status,
     starts_at,
     ...(over ? { ends_at: over } : {}),
+    heard_at,
     labels: all,
     annotations: { ...body.commonAnnotations, ...one.annotations },
     ...(body.groupKey ? { group_key: body.groupKey } : {}),
     ...(one.generatorURL ? { url: one.generatorURL } : {}),
   })
-  return { source, id: idOf(fact.data, `${fingerprint}/${starts_at}/${one.status}`, now), subject: fingerprint, at, fact }
+  // What is said again later is another event of the same episode; the same delivery again has the same time, and is a duplicate
+  return { source, id: `${fingerprint}/${starts_at}/${one.status}/${hashOf(JSON.stringify(fact.data))}`, subject: fingerprint, at, fact }
 }
 
-function cutOf(body: Group, delivery: string, now: Instant): Observed {
-  const source = body.externalURL || `alertmanager:${body.receiver ?? 'unnamed'}`
+function cutOf(body: Group, { hash, heard_at }: Delivery): Observed {
+  const source = sourceOf(body)
   const listed = body.alerts.flatMap((one) => z.looseObject({ fingerprint: z.string() }).safeParse(one).data?.fingerprint ?? [])
-  const group_key = body.groupKey ?? JSON.stringify(body.groupLabels)
+  const group_key = keyOf(body)
   const fact = alert.cut({ source, group_key, group_labels: body.groupLabels, status: body.status, listed, left_out: body.truncatedAlerts })
-  return { source, id: `cut/${delivery}`, subject: group_key, at: now, untimed: true, fact }
+  return { source, id: `cut/${hash}/${heard_at}`, subject: group_key, at: heard_at, untimed: true, fact }
 }
 
 /**
  * One notification of a group. Each alert speaks for itself: the group's status is nobody's.
  * One that cannot be read is refused with its path and the rest goes on; a body that is no notification is refused whole.
- * `delivery` is a hash of the bytes: Alertmanager numbers nothing.
  */
-export function adaptAlertmanager(body: unknown, delivery: string, now: Instant): Adapted {
+export function adaptAlertmanager(body: unknown, delivery: Delivery): Adapted {
   const notification = read(group, body)
   if (notification.version !== undefined && notification.version !== '4')
     throw new DomainError(
@@ -104,7 +111,7 @@ export function adaptAlertmanager(body: unknown, delivery: string, now: Instant)
   const refused: Refused[] = []
   for (const [index, one] of notification.alerts.entries()) {
     try {
-      events.push(memberOf(notification, one, index, now))
+      events.push(memberOf(notification, one, index, delivery.heard_at))
     } catch (error) {
       if (!(error instanceof DomainError)) throw error
       refused.push({
@@ -115,5 +122,5 @@ export function adaptAlertmanager(body: unknown, delivery: string, now: Instant)
       })
     }
   }
-  return { events: notification.truncatedAlerts > 0 ? [...events, cutOf(notification, delivery, now)] : events, refused }
+  return { events: notification.truncatedAlerts > 0 ? [...events, cutOf(notification, delivery)] : events, refused }
 }
