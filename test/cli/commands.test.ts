@@ -146,6 +146,11 @@ describe('how commands end', () => {
     expect(exit).toBe(9)
     expect(err).toContain(`waited 1 s for the gate of sha256:${'7'.repeat(64)}`)
   })
+  test('5 where no such key is parked', async () => {
+    const { exit, err } = await run('parked retry releases release/REL-1 --why mended')
+    expect(exit).toBe(5)
+    expect(err).toBe('rondo: releases has no parked key "release/REL-1": nothing is parked there\n')
+  })
   test('0 for what stdin asks', async () =>
     expect(json((await run('call Requirements/GetRequirement - --json', { input: '{"requirement_id":"REQ-1"}' })).out)).toMatchObject({
       summary: { title: 'Pay once' },

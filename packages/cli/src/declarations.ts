@@ -123,6 +123,29 @@ const partitionOf = (text: string): number => {
   throw new CliError('usage', `--partition: "${text}" is no partition: a number from 0`)
 }
 
+/** What `rondo status` names where a key is parked. */
+function parkedKeys(declared: Declared): void {
+  const group = declared.group('parked', 'records that could not be applied, and what waits behind them')
+  declared
+    .command('retry', 'tries them again, after what kept them was mended', group)
+    .argument('<service>', 'who could not apply them, such as releases')
+    .argument('<key>', 'the key, as "rondo status" shows it')
+    .requiredOption('--why <text>', 'kept with the decision')
+    .action(async (service: string, key: string, options: { why: string }) => {
+      const { retryParked } = await import('./commands/parked.ts')
+      await retryParked(declared.session(), service, key, options)
+    })
+  declared
+    .command('skip', 'leaves the oldest one out, for good', group)
+    .argument('<service>', 'who could not apply it, such as releases')
+    .argument('<key>', 'the key, as "rondo status" shows it')
+    .requiredOption('--why <text>', 'why it may be left out; kept with the decision')
+    .action(async (service: string, key: string, options: { why: string }) => {
+      const { skipParked } = await import('./commands/parked.ts')
+      await skipParked(declared.session(), service, key, options)
+    })
+}
+
 /** What `rondo status` names where a partition stands still. */
 function repairs(declared: Declared): void {
   declared
@@ -214,6 +237,7 @@ export function declareCommands(program: Command, setting: Setting): void {
   waitCommand(declared)
   sendingCommands(declared)
   repairs(declared)
+  parkedKeys(declared)
   administration(declared)
   helpCommand(program, declared)
 }

@@ -18,7 +18,7 @@ function serviceLines(terminal: Terminal, { service, position, relay_delay_ms, p
     `  ${service.padEnd(14)}${position.padStart(10)} events   ${lag}`,
     ...parked_keys.map(
       ({ key, source, partition, reason, waiting }) =>
-        `    ${terminal.colour('red', 'parked')} ${source}/${partition} ${key} (${waiting} wait): ${reason}`,
+        `    ${terminal.colour('red', 'parked')} ${source}/${partition} ${key} (${waiting} wait): ${reason}. "rondo parked retry ${service} ${key} --why …" tries again, "skip" leaves it out`,
     ),
     ...paused_partitions.map(({ topic, partition, reason }) => `    ${terminal.colour('red', 'paused')} ${topic}/${partition}: ${reason}`),
   ]

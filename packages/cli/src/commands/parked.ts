@@ -1,0 +1,50 @@
+import type { Ledger, ParkedKey } from '@rondo/proto/ledger'
+import type { Api } from '../api.ts'
+import { CliError } from '../exit.ts'
+import type { Session } from '../session.ts'
+
+/** Where the key is parked: `rondo status` shows it. */
+async function placeOf(api: Api, service: string, key: string): Promise<ParkedKey> {
+  const { services } = await api.rpc<Ledger['Status']['response']>('rondo.ledger.v1.Ledger/Status', { service })
+  const parked = services.flatMap(({ parked_keys }) => parked_keys)
+  const found = parked.find((one) => one.key === key)
+  if (found) return found
+  const known = parked.map((one) => one.key).join(', ')
+  throw new CliError('notFound', `${service} has no parked key "${key}"${known ? `; there are ${known}` : ': nothing is parked there'}`)
+}
+
+/** Tries the records of a parked key again, after what kept them from being applied was mended. */
+export async function retryParked(
+  { api, terminal }: Session,
+  service: string,
+  key: string,
+  { why }: { readonly why: string },
+): Promise<void> {
+  const { source, partition } = await placeOf(api, service, key)
+  const request: Ledger['RetryParked']['request'] = { service, source, partition, key, why }
+  const answer = await api.rpc<Ledger['RetryParked']['response']>('rondo.ledger.v1.Ledger/RetryParked', request)
+  const { applied, waiting, reason } = answer
+  terminal.data(
+    { service, key, ...answer },
+    waiting === '0'
+      ? `${applied} records of ${key} were applied: it is parked no more.`
+      : `${applied} records of ${key} were applied, ${waiting} wait: ${reason}`,
+  )
+  if (waiting !== '0') throw new CliError('failed', `${key} is still parked: ${reason}`, { waiting })
+}
+
+/** Leaves the oldest record of a parked key out, for good; those behind it wait for a retry. */
+export async function skipParked(
+  { api, terminal }: Session,
+  service: string,
+  key: string,
+  { why }: { readonly why: string },
+): Promise<void> {
+  const { source, partition } = await placeOf(api, service, key)
+  const request: Ledger['SkipParked']['request'] = { service, source, partition, key, why }
+  const answer = await api.rpc<Ledger['SkipParked']['response']>('rondo.ledger.v1.Ledger/SkipParked', request)
+  terminal.data(
+    { service, key, ...answer },
+    `${answer.event_id} was left out by ${service}. ${answer.waiting} records of ${key} still wait${answer.waiting === '0' ? '' : ': "rondo parked retry" applies them'}.`,
+  )
+}
