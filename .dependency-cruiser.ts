@@ -36,6 +36,13 @@ const forbidden: IForbiddenRuleType[] = [
     to: { pathNot: ['^packages/kernel/', 'node_modules/zod/'] },
   },
   {
+    name: 'reactions-know-the-kernel-only',
+    comment: 'Reads, views and reactions are shapes: the ledger fills them, services write them.',
+    severity: 'error',
+    from: { path: '^packages/reaction/src/', pathNot: tests },
+    to: { pathNot: ['^packages/reaction/', '^packages/kernel/'] },
+  },
+  {
     name: 'contracts-do-no-io',
     comment: 'The published language is schemas: whoever reads it gets no driver with it.',
     severity: 'error',

@@ -24,6 +24,10 @@ function tree(files: Record<string, string>): string {
 
 const brokenBy = {
   'kernel-does-no-io': { 'packages/kernel/src/stream.ts': `import 'node:fs'` },
+  'reactions-know-the-kernel-only': {
+    'packages/reaction/src/index.ts': `import '../../ledger/src/index.ts'`,
+    'packages/ledger/src/index.ts': `export const ledger = 1`,
+  },
   'contracts-do-no-io': { 'packages/contracts/src/builds.ts': `import 'node:fs'` },
   'domain-does-no-io': { 'services/builds/src/reactions.ts': `import 'node:net'` },
   'adapters-do-no-io': { 'services/gateway/src/adapters/github.ts': `import 'node:http'` },

@@ -16,6 +16,13 @@ test('every file keeps the rules', () => {
   expect(judged.flatMap((file) => broken(file, readFileSync(file, 'utf8')))).toEqual([])
 })
 
+test('the kernel stays small enough to be read in one sitting: under 300 lines of code', () => {
+  const kernel = judged.filter((file) => /^packages\/kernel\/src\/.*(?<!\.test)\.ts$/.test(file))
+  const code = kernel.flatMap((file) => readFileSync(file, 'utf8').split('\n')).filter((line) => !/^\s*(\/\/|\/\*|\*|$)/.test(line))
+  expect(code.length).toBeGreaterThan(100)
+  expect(code.length).toBeLessThan(300)
+})
+
 test('no binary file is tracked', () => {
   const binary = judged.filter((file) => readFileSync(file).subarray(0, 8000).includes(0))
   expect(binary).toEqual([])

@@ -10,11 +10,7 @@ export const errorCodes = {
   forbidden: { grpc: 'PERMISSION_DENIED', http: 403, means: 'the token has none of the roles that this call needs' },
   four_eyes: { grpc: 'PERMISSION_DENIED', http: 403, means: 'a contributor cannot approve or waive the own change' },
   not_found: { grpc: 'NOT_FOUND', http: 404, means: 'there is nothing with this id' },
-  wrong_phase: {
-    grpc: 'FAILED_PRECONDITION',
-    http: 409,
-    means: 'not possible in the present phase; the message lists all that is missing',
-  },
+  wrong_phase: { grpc: 'FAILED_PRECONDITION', http: 409, means: 'not possible in the present phase; `missing` lists all it needs' },
   gate_denied: { grpc: 'FAILED_PRECONDITION', http: 409, means: 'the quality gate or a release rule does not allow it' },
   unknown_identity: { grpc: 'FAILED_PRECONDITION', http: 409, means: 'a contributor is not mapped to a person yet' },
   id_reused: { grpc: 'ALREADY_EXISTS', http: 409, means: 'this id was used before with another content; the first stands' },

@@ -4,6 +4,7 @@ import { type Instant, plus } from './instant.ts'
 import { type AnyStream, type Context, decide, evolve, type InputOf, type StateOf } from './stream.ts'
 
 const start: Instant = '2026-01-01T00:00:00.000000Z'
+const actor = 'person:somebody'
 
 /** Text by which two values are equal: object keys sorted, `undefined` left out; with `sets`, arrays too. */
 function canonical(value: unknown, sets = false): string {
@@ -12,11 +13,10 @@ function canonical(value: unknown, sets = false): string {
     return `[${(sets ? items.sort() : items).join()}]`
   }
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
-  return `{${entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, item]) => `${JSON.stringify(name)}:${canonical(item, sets)}`)
-    .join()}}`
+  const fields = Object.entries(value).flatMap(([name, item]) =>
+    item === undefined ? [] : `${JSON.stringify(name)}:${canonical(item, sets)}`,
+  )
+  return `{${fields.sort().join()}}`
 }
 
 function same(what: string, actual: unknown, expected: unknown, sets = false) {
@@ -36,32 +36,21 @@ function orders<T>(items: readonly T[]): readonly (readonly T[])[] {
 /** A fact that happened at a given time; without it, given facts are a minute apart in the order written. */
 export const at = <F extends Fact>(time: Instant, fact: F): F & { readonly occurredAt: Instant } => ({ ...fact, occurredAt: time })
 
-type Rules<S, Kind extends 'asks' | 'tells'> = S extends { readonly [K in Kind]: infer Table } ? Table : never
-type Try<Table, Outcome> = <Name extends keyof Table & string>(
-  rule: Name,
-  input?: InputOf<Table[Name]>,
-  context?: Partial<Context>,
-) => Outcome
+type Try<Table, Done> = <Name extends keyof Table & string>(rule: Name, input?: InputOf<Table[Name]>, context?: Partial<Context>) => Done
 
 /** `given(stream, …facts).ask('name', input).then(…facts)`; `.refused(code)`; `.inAnyOrder().phase('…')`. */
 export function given<S extends AnyStream>(stream: S, ...history: readonly FactOf<S['facts']>[]) {
   const facts = history as readonly (Fact & { occurredAt?: Instant })[]
   const timed = facts.map((fact, index) => ({
     fact,
-    occurrence: { id: `fact-${index + 1}`, at: fact.occurredAt ?? plus(start, index * 60_000), actor: 'person:somebody' },
+    occurrence: { id: `fact-${index + 1}`, at: fact.occurredAt ?? plus(start, index * 60_000), actor },
   }))
   const replay = (order = timed): StateOf<S> =>
     order.reduce((state, { fact, occurrence }) => evolve(stream, state, fact.verb, fact.data, occurrence), stream.initial as StateOf<S>)
   const run =
     (kind: 'ask' | 'tell') =>
     (rule: string, input?: unknown, context: Partial<Context> = {}) => {
-      const after = {
-        at: plus(start, facts.length * 60_000),
-        actor: 'person:somebody',
-        messageId: 'message-1',
-        streamId: 'stream-1',
-        ...context,
-      }
+      const after = { at: plus(start, facts.length * 60_000), actor, messageId: 'message-1', streamId: 'stream-1', ...context }
       const { facts: made, refused } = decide({ kind, stream, id: after.streamId, rule, input }, replay(), after)
       return {
         then(...expected: readonly Fact[]) {
@@ -82,11 +71,10 @@ export function given<S extends AnyStream>(stream: S, ...history: readonly FactO
     phase: (expected: string) => states().forEach((state) => same(`phase of ${canonical(state)}`, stream.phase?.(state), expected)),
     state: (expected: StateOf<S>) => states().forEach((state) => same('state', state, expected, true)),
   })
-  const [ask, tell] = [run('ask'), run('tell')]
-  type Outcome = ReturnType<typeof ask>
+  type Outcome = ReturnType<ReturnType<typeof run>>
   return {
-    ask: ask as Try<Rules<S, 'asks'>, Outcome>,
-    tell: tell as Try<Rules<S, 'tells'>, Outcome>,
+    ask: run('ask') as Try<S['asks'], Outcome>,
+    tell: run('tell') as Try<S['tells'], Outcome>,
     ...inEvery(() => [replay()]),
     inAnyOrder: () =>
       inEvery(() => {

@@ -15,12 +15,9 @@ export interface Context {
 // biome-ignore lint/suspicious/noExplicitAny: each rule declares its own input; callers are checked through InputOf
 export type Rule<State, Made> = (state: State, input: any, context: Context) => readonly Made[]
 type RuleSet<State, Made> = Readonly<Record<string, Rule<State, Made>>>
+type Declared<Input> = unknown extends Input ? undefined : Input
 // biome-ignore lint/suspicious/noExplicitAny: infers the input of any rule
-export type InputOf<R> = R extends (state: any, input: infer Input, context: Context) => unknown
-  ? unknown extends Input
-    ? undefined
-    : Input
-  : never
+export type InputOf<R> = R extends (state: any, input: infer Input, context: Context) => unknown ? Declared<Input> : never
 
 /** Which fact it is and when it happened (never when it arrived). */
 export interface Occurrence {
@@ -90,14 +87,8 @@ export function decide(message: Message, state: unknown, context: Context): Deci
 }
 
 /** The state after one more fact (data of the newest version). */
-export function evolve<State>(
-  stream: { readonly evolve: object; readonly name: string },
-  state: State,
-  verb: string,
-  data: unknown,
-  occurrence: Occurrence,
-): State {
-  const step = (stream.evolve as Record<string, (state: State, data: unknown, occurrence: Occurrence) => State>)[verb]
+export function evolve<State>(stream: AnyStream, state: State, verb: string, data: unknown, occurrence: Occurrence): State {
+  const step = stream.evolve[verb]
   if (!step) throw new TypeError(`${stream.name} knows no fact "${verb}"`)
   return step(state, data, occurrence)
 }

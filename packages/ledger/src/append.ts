@@ -1,4 +1,5 @@
-import type { Envelope, Instant, Projection, Sql } from '@rondo/kernel'
+import type { Envelope, Instant } from '@rondo/kernel'
+import type { Projection, Sql } from '@rondo/reaction'
 import type pg from 'pg'
 import type { Batch, Outcome, Work } from './batch.ts'
 import { type Database, sqlOf, transaction } from './database.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '@rondo/kernel'
+import type { Sql } from '@rondo/reaction'
 import pg from 'pg'
 import { isDown, reaching } from './failure.ts'
 

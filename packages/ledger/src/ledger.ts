@@ -1,4 +1,5 @@
-import type { AnyStream, Instant, View } from '@rondo/kernel'
+import type { AnyStream, Instant } from '@rondo/kernel'
+import type { View } from '@rondo/reaction'
 import type pg from 'pg'
 import { Commits } from './commits.ts'
 import { checkedName, type Database, type Log, servicePool, silent, sqlOf } from './database.ts'

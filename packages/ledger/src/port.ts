@@ -1,4 +1,5 @@
-import type { Envelope, Instant, Message, Projection, Read, Sql } from '@rondo/kernel'
+import type { Envelope, Instant, Message } from '@rondo/kernel'
+import type { Projection, Read, Sql } from '@rondo/reaction'
 
 /** Who, when and why: what every event of a unit carries. */
 export interface Cause {

@@ -1,4 +1,5 @@
-import { type AnyStream, DomainError, type Found, type ListOptions, type Read, type StateOf, type View } from '@rondo/kernel'
+import { type AnyStream, DomainError, type StateOf } from '@rondo/kernel'
+import type { Found, ListOptions, Read, View } from '@rondo/reaction'
 import { type Database, sqlOf } from './database.ts'
 import { reaching } from './failure.ts'
 import { pageToken, readPageToken } from './page-token.ts'

@@ -1,4 +1,5 @@
-import type { AnyStream, Projection, View } from '@rondo/kernel'
+import type { AnyStream } from '@rondo/kernel'
+import type { Projection, View } from '@rondo/reaction'
 
 /** What the ledger was opened with. */
 export interface LedgerRules {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { ask, type Projection, plus, tell, toInstant, type View } from '@rondo/kernel'
+import { ask, plus, tell, toInstant } from '@rondo/kernel'
+import type { Projection, View } from '@rondo/reaction'
 import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'

@@ -1,4 +1,5 @@
-import type { FactType, View } from '@rondo/kernel'
+import type { FactType } from '@rondo/kernel'
+import type { View } from '@rondo/reaction'
 import type pg from 'pg'
 import { checkedName, type Database, sqlOf, transaction } from './database.ts'
 import { unavailable } from './failure.ts'

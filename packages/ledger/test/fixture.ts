@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { AnyStream, Message, View } from '@rondo/kernel'
+import type { AnyStream, Message } from '@rondo/kernel'
+import type { View } from '@rondo/reaction'
 import { freshDatabase } from '@rondo/testkit'
 import { type LedgerOptions, migrate, type OpenLedger, openLedger, type Unit } from '../src/index.ts'
 import { order, sums } from './order-stream.ts'

@@ -1,4 +1,5 @@
-import { facts, project, refuse, stream, type View } from '@rondo/kernel'
+import { facts, refuse, stream } from '@rondo/kernel'
+import { project, type View } from '@rondo/reaction'
 import { z } from 'zod'
 
 /** A stream that uses all that a stream can have; the tests' own. */

@@ -1,5 +1,6 @@
 import { intakeTopic, topicOfFact } from '@rondo/contracts/cloudevents'
-import type { Envelope, FactType, Projection, Reaction, Read, Tell } from '@rondo/kernel'
+import type { Envelope, FactType, Tell } from '@rondo/kernel'
+import type { Projection, Reaction, Read } from '@rondo/reaction'
 import type { Service } from './service.ts'
 
 /** All that a service does with one type of fact. */

@@ -15,6 +15,7 @@ import { ledgerService, ledgerTable } from './ledger-rpc.ts'
 import { createLog, type Logger } from './log.ts'
 import { checkListening } from './loopback.ts'
 import { createMetrics } from './metrics.ts'
+import { checkPorts } from './ports.ts'
 import { type Check, type Readiness, readiness } from './readiness.ts'
 import { type RunningService, startService } from './running-service.ts'
 import type { Service } from './service.ts'
@@ -174,6 +175,7 @@ async function started(
   const stopping = new AbortController()
   const tokens = openTokens(config.tokensFile ?? join(config.dataDir, 'tokens.json'))
   await checkListening(config, tokens)
+  await checkPorts(config)
   const bus = await openBus(services, config, log)
   shutdown.add('bus', () => bus.close())
   const running: RunningService[] = []

@@ -1,4 +1,5 @@
-import type { AnyStream, Ask, Envelope, ErrorCode, FactType, Reaction, Read, Tell, View } from '@rondo/kernel'
+import type { AnyStream, Ask, Envelope, ErrorCode, FactType, Tell } from '@rondo/kernel'
+import type { Reaction, Read, View } from '@rondo/reaction'
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
 import type { Host } from './host.ts'

@@ -1,5 +1,6 @@
 import { type Span, trace } from '@opentelemetry/api'
-import type { AnyStream, Read } from '@rondo/kernel'
+import type { AnyStream } from '@rondo/kernel'
+import type { Read } from '@rondo/reaction'
 
 /** A stream of turns that was read. */
 export interface StreamRead {

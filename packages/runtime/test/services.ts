@@ -1,6 +1,7 @@
 // Two small services: things are noted in one, and counted by the reaction of the other.
-import { facts, refuse, stream, tell, when } from '@rondo/kernel'
+import { facts, refuse, stream, tell } from '@rondo/kernel'
 import { loadProtos } from '@rondo/proto'
+import { when } from '@rondo/reaction'
 import protobuf from 'protobufjs'
 import { z } from 'zod'
 import { rpcs } from '../src/index.ts'

@@ -1,4 +1,5 @@
-import type { Found, Instant } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
+import type { Found } from '@rondo/reaction'
 import { type AttemptView, attemptsOf, type Build } from './build.ts'
 
 /** What is red on a branch: the first build that failed after the last that succeeded, by when they finished. */

@@ -1,6 +1,7 @@
 import type { Contents } from '@rondo/contracts/builds'
 import type { Contributor } from '@rondo/contracts/values'
-import type { Found, Instant } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
+import type { Found } from '@rondo/reaction'
 import { type Asker, carrier, newIn, requirementsIn } from './containment.ts'
 import { type Changed, type Period, type Placement, periodsOf } from './placement.ts'
 

@@ -1,4 +1,4 @@
-import type { Found } from '@rondo/kernel'
+import type { Found } from '@rondo/reaction'
 import type { Artifact } from './artifact.ts'
 import { artifactKey, type Catalog, repositoryKey } from './catalog.ts'
 import { presentName, type Repository } from './repository.ts'

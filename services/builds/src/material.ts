@@ -1,6 +1,7 @@
 import type { Contents } from '@rondo/contracts/builds'
 import type { Contributor } from '@rondo/contracts/values'
-import type { Found, Instant, Read } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
+import type { Found, Read } from '@rondo/reaction'
 import { type Artifact, artifact } from './artifact.ts'
 import { build } from './build.ts'
 import { artifactKey, type Catalog, catalog } from './catalog.ts'

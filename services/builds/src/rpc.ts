@@ -1,5 +1,6 @@
-import { ask, type Found, type Read, refuse, toInstant } from '@rondo/kernel'
+import { ask, refuse, toInstant } from '@rondo/kernel'
 import type { Builds } from '@rondo/proto/builds'
+import type { Found, Read } from '@rondo/reaction'
 import { type Role, rpcs } from '@rondo/runtime'
 import { z } from 'zod'
 import {

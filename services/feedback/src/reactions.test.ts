@@ -14,10 +14,9 @@ import {
   type Instant,
   type Message,
   plus,
-  type Read,
   type StateOf,
-  type View,
 } from '@rondo/kernel'
+import type { Read, View } from '@rondo/reaction'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { entry } from './entry.ts'
 import { item } from './item.ts'

@@ -1,4 +1,4 @@
-import type { Read } from '@rondo/kernel'
+import type { Read } from '@rondo/reaction'
 import type { Who } from './adapters/adapter.ts'
 import { actorOf, hashOf, type Identity, keysOf } from './identity.ts'
 import { person } from './person.ts'

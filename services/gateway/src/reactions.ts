@@ -1,5 +1,6 @@
 import * as intake from '@rondo/contracts/intake'
-import { type Envelope, type FactType, tell, when } from '@rondo/kernel'
+import { type Envelope, type FactType, tell } from '@rondo/kernel'
+import { when } from '@rondo/reaction'
 import { refusal } from './refusal.ts'
 
 const kept = when(intake.item.refused, ({ id, data }) => [tell(refusal, id, 'recorded', data)])

@@ -1,5 +1,6 @@
 import type { AlertWord } from '@rondo/contracts/operations'
-import { type Instant, type Read, type Tell, tell } from '@rondo/kernel'
+import { type Instant, type Tell, tell } from '@rondo/kernel'
+import type { Read } from '@rondo/reaction'
 import { alertSignalId, bounded, problemOf, runningId, unmappedId } from './names.ts'
 import { type Running, running, soleArtifact } from './running.ts'
 import { type Entry, labelKey, service, serviceOf } from './service-entry.ts'

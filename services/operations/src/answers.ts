@@ -1,5 +1,6 @@
-import type { Found, Instant } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
 import type * as proto from '@rondo/proto/operations'
+import type { Found } from '@rondo/reaction'
 import { type Episode, endOf, endWithdrawn, withdrawn } from './episodes.ts'
 import { type Counts, evidenceOf, type Material } from './evidence.ts'
 import { type Incident, phaseOf as incidentPhase } from './incident.ts'

@@ -1,5 +1,6 @@
-import type { Found, Instant, Read, Tell } from '@rondo/kernel'
+import type { Instant, Tell } from '@rondo/kernel'
 import { tell } from '@rondo/kernel'
+import type { Found, Read } from '@rondo/reaction'
 import { beforeCounts, beforeWindow, type Counts, evidenceOf, type Material } from './evidence.ts'
 import { latestOf } from './moments.ts'
 import { type Place, placeKey, proofId, runningId } from './names.ts'

@@ -1,4 +1,5 @@
-import { decide, type Envelope, evolve, type Fact, type FactType, type Found, type Instant, type Read, type Tell } from '@rondo/kernel'
+import { decide, type Envelope, evolve, type Fact, type FactType, type Instant, type Tell } from '@rondo/kernel'
+import type { Found, Read } from '@rondo/reaction'
 import type { Bucket, EventRow } from '../src/evidence.ts'
 import { hashOf, placeKey } from '../src/names.ts'
 import { reactions } from '../src/reactions.ts'

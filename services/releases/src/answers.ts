@@ -1,6 +1,7 @@
 import type { Contributor } from '@rondo/contracts/values'
-import type { Found, Instant } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
 import type { Releases } from '@rondo/proto/releases'
+import type { Found } from '@rondo/reaction'
 import { artifactOf, type Deployment, environmentName, productionOf, revisionOf } from './deployment.ts'
 import { attemptsOf, deploymentPhase, firstFailure, firstSuccess, rolledBackAt } from './deployment-history.ts'
 import { type CountedDeployment, changeFailureRate, deploymentFrequency, type History, type Period, recoveryTime } from './dora.ts'

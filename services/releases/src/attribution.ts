@@ -1,6 +1,7 @@
 import type { incidentNote as fact } from '@rondo/contracts/releases'
-import type { DataOf, Found, Read, Tell } from '@rondo/kernel'
+import type { DataOf, Tell } from '@rondo/kernel'
 import { tell } from '@rondo/kernel'
+import type { Found, Read } from '@rondo/reaction'
 import { artifactOf, type Deployment, deployment, environmentName, type IncidentLink } from './deployment.ts'
 import { firstSuccess } from './deployment-history.ts'
 import { causeOf, type IncidentNote, incidentNote } from './incident-note.ts'

@@ -10,7 +10,8 @@ import {
   release as released,
   serviceNote as serviceSaid,
 } from '@rondo/contracts/releases'
-import { type Envelope, type Found, type Reaction, type Read, type Tell, tell, when } from '@rondo/kernel'
+import { type Envelope, type Tell, tell } from '@rondo/kernel'
+import { type Found, type Reaction, type Read, when } from '@rondo/reaction'
 import { type ArtifactNote, artifactNote, serviceOf, verdictsOf } from './artifact-note.ts'
 import { deploymentsFor, incidentsFor, linksOf } from './attribution.ts'
 import { changeNote } from './change-note.ts'

@@ -1,4 +1,5 @@
-import { type Found, type Read, type Tell, tell } from '@rondo/kernel'
+import { type Tell, tell } from '@rondo/kernel'
+import type { Found, Read } from '@rondo/reaction'
 import { type ArtifactNote, artifactNote, noteRevision, serviceOf } from './artifact-note.ts'
 import { artifactOf, type Deployment, deployment, environmentName } from './deployment.ts'
 import { type Environment, environment, environmentOf } from './environment.ts'

@@ -1,6 +1,7 @@
 import { digest as digestSchema } from '@rondo/contracts/values'
-import { ask, type Found, parseInstant, type Read, refuse, toInstant } from '@rondo/kernel'
+import { ask, parseInstant, refuse, toInstant } from '@rondo/kernel'
 import type { Releases } from '@rondo/proto/releases'
+import type { Found, Read } from '@rondo/reaction'
 import { type Role, rpcs } from '@rondo/runtime'
 import { z } from 'zod'
 import { contributorsAnswer, deploymentAnswer, handoverAnswer, historyOf, metricsAnswer, releaseAnswer, unknownAnswer } from './answers.ts'

@@ -1,4 +1,5 @@
-import type { Found, Instant } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
+import type { Found } from '@rondo/reaction'
 import type { Deployment } from './deployment.ts'
 import { inactiveSince, type Move, movesOf } from './deployment-history.ts'
 

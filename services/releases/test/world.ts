@@ -4,15 +4,13 @@ import {
   type Envelope,
   evolve,
   type Fact,
-  type Found,
   type Instant,
-  type ListOptions,
   type Message,
   parseInstant,
-  type Read,
   refuse,
   type StateOf,
 } from '@rondo/kernel'
+import type { Found, ListOptions, Read } from '@rondo/reaction'
 import { reactions } from '../src/reactions.ts'
 
 interface Stored {

@@ -1,4 +1,5 @@
-import { type Found, type ListOptions, type Read, refuse } from '@rondo/kernel'
+import { refuse } from '@rondo/kernel'
+import type { Found, ListOptions, Read } from '@rondo/reaction'
 import { backlogKey } from './impact.ts'
 import type { Requirement } from './phase.ts'
 import { requirement } from './requirement.ts'

@@ -10,13 +10,12 @@ import {
   type Envelope,
   evolve,
   type FactType,
-  type Found,
   type Instant,
   type Message,
   plus,
-  type Read,
   type StateOf,
 } from '@rondo/kernel'
+import type { Found, Read } from '@rondo/reaction'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { idsOf } from './evidence.ts'
 import { impactOf } from './impact.ts'

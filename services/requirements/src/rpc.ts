@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { ask, type Read, refuse } from '@rondo/kernel'
+import { ask, refuse } from '@rondo/kernel'
 import type { Requirements } from '@rondo/proto/requirements'
+import type { Read } from '@rondo/reaction'
 import { type Role, rpcs } from '@rondo/runtime'
 import { z } from 'zod'
 import { detailsOf, summaryOf } from './answers.ts'

@@ -1,6 +1,7 @@
 import { artifact, change, placement, repositoryFacts } from '@rondo/contracts/builds'
 import type { Contributor } from '@rondo/contracts/values'
-import { type DataOf, type Envelope, project, type Sql, type View } from '@rondo/kernel'
+import type { DataOf, Envelope } from '@rondo/kernel'
+import { project, type Sql, type View } from '@rondo/reaction'
 import type { Commit } from '../containment.ts'
 
 const tables = [

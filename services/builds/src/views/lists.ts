@@ -1,6 +1,6 @@
 import { build, evidence } from '@rondo/contracts/builds'
 import type { TestCase } from '@rondo/contracts/values'
-import { project, type Sql, type View } from '@rondo/kernel'
+import { project, type Sql, type View } from '@rondo/reaction'
 import { buildId } from '../build.ts'
 import { evidenceId } from '../evidence.ts'
 

@@ -1,5 +1,5 @@
 import { requester } from '@rondo/contracts/feedback'
-import { project, type Sql, type View } from '@rondo/kernel'
+import { project, type Sql, type View } from '@rondo/reaction'
 
 export interface Contact {
   readonly name: string

@@ -1,7 +1,7 @@
 import { artifact } from '@rondo/contracts/builds'
 import { service } from '@rondo/contracts/operations'
 import { release } from '@rondo/contracts/releases'
-import { project, type Sql, type View } from '@rondo/kernel'
+import { project, type Sql, type View } from '@rondo/reaction'
 
 const mapRepository = `
   insert into repository_service (repository, service, said_at) values ($1, $2, $3)

@@ -1,5 +1,6 @@
 import { traffic as fact } from '@rondo/contracts/operations'
-import { type Instant, project, type Sql, type View } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
+import { project, type Sql, type View } from '@rondo/reaction'
 import type { Bucket, EventRow } from '../evidence.ts'
 import { hashOf, placeKey } from '../names.ts'
 

@@ -1,7 +1,4 @@
-import type { Envelope } from './envelope.ts'
-import type { FactType } from './fact.ts'
-import type { Tell } from './message.ts'
-import type { AnyStream, StateOf } from './stream.ts'
+import type { AnyStream, Envelope, FactType, StateOf, Tell } from '@rondo/kernel'
 
 /** Runs SQL in the service's own schema. Rows as the driver gives them. */
 export type Sql = <Row>(text: string, values?: readonly unknown[]) => Promise<readonly Row[]>
