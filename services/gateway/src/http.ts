@@ -37,7 +37,7 @@ export async function routes(app: FastifyInstance, host: Host): Promise<void> {
       rpcRoutes(edge, host)
       feedbackRoutes(edge, host, redis)
       tailRoutes(edge, host)
-      pageRoutes(edge, host, loopback)
+      pageRoutes(edge, host, { loopback, redis })
     },
     { prefix: '' },
   )

@@ -3,7 +3,12 @@ import { join } from 'node:path'
 import type { RequirementSummary } from '@rondo/proto/requirements'
 import type { Host, Readiness } from '@rondo/runtime'
 import type { FastifyInstance } from 'fastify'
+import type { Redis } from 'ioredis'
+import { cached } from './cache.ts'
 import { call } from './calls.ts'
+
+/** A page that everybody reloads asks the services once in this time. */
+const turnsKeptMs = 1000
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 const html = (text: string): string => text.replace(/[&<>"']/g, (char) => entities[char] ?? char)
@@ -19,17 +24,16 @@ const component = ({ name, ready, cause, fix }: Readiness['components'][number])
 const turn = ({ requirement_id, title, service, phase, waits_for }: RequirementSummary) =>
   `<tr id="${html(requirement_id)}"><td><code>${html(requirement_id)}</code></td><td>${html(title)}</td><td>${html(service)}</td><td>${html(phase)}</td><td>${html([waits_for?.whom, waits_for?.what].filter(Boolean).join(': '))}</td></tr>`
 
-function turnsTable(turns: readonly RequirementSummary[] | string): string {
-  if (typeof turns === 'string') return `<p>${turns}</p>`
+function turnsTable(turns: readonly RequirementSummary[]): string {
   if (turns.length === 0) return '<p>None yet. <code>npx --no-install rondo demo</code> plays one whole turn.</p>'
   return `<table><thead><tr><th>turn</th><th>what</th><th>service</th><th>phase</th><th>waits for</th></tr></thead><tbody>${turns.map(turn).join('')}</tbody></table>`
 }
 
 /** Whoever opens the address in a browser: what runs, the latest turns, what to try next. */
-export function page({ components }: Readiness, turns: readonly RequirementSummary[] | string, url: string): string {
+export function page({ components }: Readiness, turns: string, url: string): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Rondo</title><style>${style}</style></head><body>
 <h1>Rondo</h1><p>The DevOps loop as a running system: what production says becomes a requirement, and the requirement is proven on the same signal.</p>
-<h2>Latest turns of the loop</h2>${turnsTable(turns)}
+<h2>Latest turns of the loop</h2>${turns}
 <h2>What runs</h2><table><tbody>${components.map(component).join('')}</tbody></table>
 <h2>What to try next</h2><pre>npx --no-install rondo demo            # one whole turn, narrated
 npx --no-install rondo loop REQ-…      # a turn as a timeline
@@ -50,27 +54,31 @@ async function ownToken({ config }: Host): Promise<string | undefined> {
   }
 }
 
-async function latestTurns(host: Host): Promise<readonly RequirementSummary[] | string> {
+async function listedTurns(host: Host, token: string): Promise<string> {
+  const request = { service: '', phase: '', order: 'occurred_at desc', page_size: 20, page_token: '' }
+  const { requirements } = await call(host, 'requirements', 'rondo.requirements.v1.Requirements/ListRequirements', request, {
+    authorization: `Bearer ${token}`,
+    timeoutMs: 5000,
+  })
+  return turnsTable(requirements)
+}
+
+async function latestTurns(host: Host, redis: Redis | undefined): Promise<string> {
   const token = await ownToken(host)
-  if (!token) return 'To see them here, start the gateway with <code>RONDO_TOKEN</code> set to a token of an auditor.'
+  if (!token) return '<p>To see them here, start the gateway with <code>RONDO_TOKEN</code> set to a token of an auditor.</p>'
   try {
-    const request = { service: '', phase: '', order: 'occurred_at desc', page_size: 20, page_token: '' }
-    const { requirements } = await call(host, 'requirements', 'rondo.requirements.v1.Requirements/ListRequirements', request, {
-      authorization: `Bearer ${token}`,
-      timeoutMs: 5000,
-    })
-    return requirements
+    return await cached(redis, 'rondo:page:turns', turnsKeptMs, () => listedTurns(host, token))
   } catch (error) {
     host.log.warn({ err: error }, 'the page could not list the turns')
-    return `They cannot be listed now: ${html(error instanceof Error ? error.message : String(error))}`
+    return `<p>They cannot be listed now: ${html(error instanceof Error ? error.message : String(error))}</p>`
   }
 }
 
 /** `GET /`. Turns are shown on the loopback only: elsewhere a page without sign-in would show them to anybody. */
-export function pageRoutes(app: FastifyInstance, host: Host, loopback: boolean): void {
+export function pageRoutes(app: FastifyInstance, host: Host, { loopback, redis }: { loopback: boolean; redis: Redis | undefined }): void {
   app.get('/', async ({ protocol, headers }, reply) => {
     const url = host.config.publicUrl ?? `${protocol}://${headers.host}`
-    const turns = loopback ? await latestTurns(host) : 'Use <code>rondo loop</code> or the API with a token.'
+    const turns = loopback ? await latestTurns(host, redis) : '<p>Use <code>rondo loop</code> or the API with a token.</p>'
     return reply
       .headers({ 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'", 'cache-control': 'no-store' })
       .type('text/html; charset=utf-8')
