@@ -1,6 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import { freePorts } from '@rondo/testkit/port'
+import { settled } from '../rig/client.ts'
 import type { Figure } from './measure.ts'
 import { type Process, startProcess } from './process.ts'
+
+export const loadAlerts = 2000
 
 const single = (figure: string, unit: string, value: number, note?: string): Figure => ({
   figure,
@@ -10,65 +15,101 @@ const single = (figure: string, unit: string, value: number, note?: string): Fig
   ...(note ? { note } : {}),
 })
 
-/** Share of a core over a quiet span. */
-async function idleCpu(one: Process, seconds: number): Promise<number> {
-  const before = one.cpu()
+/** Share of a core of each over the same quiet span, in percent. */
+async function idleCpu(all: readonly Process[], seconds: number): Promise<readonly number[]> {
+  const before = all.map((one) => one.cpu())
   await pause(seconds * 1000)
-  return ((one.cpu() - before) / seconds) * 100
+  return all.map((one, index) => ((one.cpu() - (before[index] ?? 0)) / seconds) * 100)
 }
 
-async function load(rondo: Process, token: string, requests: number): Promise<void> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  for (let done = 0; done < requests; done += 50)
-    await Promise.all(
-      Array.from({ length: 50 }, async (_, index) => {
-        const mark = `load${done + index}`
-        const body = {
-          version: '4',
-          status: 'firing',
-          externalURL: 'http://bench',
-          alerts: [
-            { status: 'firing', labels: { alertname: mark, service: 'bench' }, startsAt: '2026-11-01T00:00:00Z', fingerprint: mark },
-          ],
-        }
-        await (await fetch(`${rondo.http}/v1/webhooks/alertmanager`, { method: 'POST', headers, body: JSON.stringify(body) })).arrayBuffer()
-      }),
-    )
+const post = (edge: string, path: string, token: string, body: object) =>
+  fetch(`${edge}/${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+
+/** Alerts, each a problem of its own, 50 at a time; resolves when all that follows from them is done. */
+async function load(edge: string, token: string): Promise<void> {
+  const run = randomUUID().slice(0, 8)
+  const service = { service: 'bench', owner: 'team-bench', alert_labels: { service: 'bench' } }
+  const put = await post(edge, 'rondo.operations.v1.Operations/PutService', token, service)
+  if (!put.ok) throw new Error(`the service was not taken: ${await put.text()}`)
+  const alert = async (index: number) => {
+    const mark = `load${run}x${index}`
+    const labels = { alertname: mark, service: 'bench' }
+    const alerts = [{ status: 'firing', labels, startsAt: '2026-11-01T00:00:00Z', fingerprint: mark }]
+    const body = { version: '4', status: 'firing', externalURL: 'http://bench', alerts }
+    const response = await post(edge, 'v1/webhooks/alertmanager', token, body)
+    if (response.status !== 202) throw new Error(`the edge answered ${response.status}: ${await response.text()}`)
+    await response.arrayBuffer()
+  }
+  for (let done = 0; done < loadAlerts; done += 50) await Promise.all(Array.from({ length: 50 }, (_, index) => alert(done + index)))
+  const rpc = async (method: string, request: object = {}) => {
+    const response = await post(edge, method, token, request)
+    return { status: response.status, body: await response.json(), headers: response.headers }
+  }
+  await settled({ rpc })
 }
+
+const loaded = loadAlerts.toLocaleString('en')
 
 /** Memory, processor time when idle, and start-up of all in one process. */
 export async function allInOneFigures(rondo: Process, token: string, idleSeconds: number): Promise<readonly Figure[]> {
   const idle = rondo.memory()
-  const cpu = await idleCpu(rondo, idleSeconds)
-  await load(rondo, token, 2000)
-  await pause(3000)
+  const [cpu = Number.NaN] = await idleCpu([rondo], idleSeconds)
+  await load(rondo.http, token)
   return [
     single('start-up, all in one, existing database', 'ms', rondo.startedMs, 'spawn until /readyz is 200'),
     single('memory, all in one, idle', 'MB', idle, 'resident'),
-    single('memory, all in one, after 2,000 alerts', 'MB', rondo.memory(), 'resident'),
+    single(`memory, all in one, after ${loaded} alerts`, 'MB', rondo.memory(), 'resident'),
     single('processor, all in one, idle', '% of a core', cpu, `over ${idleSeconds} s`),
   ]
 }
 
-/** Each service as a process of its own. */
+/** Each service as a process of its own, all of them at once; the last one is the gateway, which leads to the others. */
+async function startServices(services: readonly string[], env: Readonly<Record<string, string>>): Promise<readonly Process[]> {
+  const ports = await freePorts(2 * services.length)
+  const places = services.map((service, index) => ({ service, http: ports[2 * index] ?? 0, grpc: ports[2 * index + 1] ?? 0 }))
+  const addresses = Object.fromEntries(places.map(({ service, grpc }) => [`RONDO_${service.toUpperCase()}_ADDRESS`, `127.0.0.1:${grpc}`]))
+  const started: Process[] = []
+  try {
+    // One after the other: each one's start-up is its own
+    for (const { service, http, grpc } of places)
+      started.push(await startProcess(`services/${service}/src/main.ts`, { ...env, ...addresses }, { ports: [http, grpc] }))
+    return started
+  } catch (error) {
+    await stopAll(started)
+    throw error
+  }
+}
+
+const stopAll = (all: readonly Process[]) => Promise.all(all.map((one) => one.stop()))
+
+/** Memory and processor time of each service as a process of its own: idle, and after a load through the gateway. */
 export async function serviceFigures(
   services: readonly string[],
   env: Readonly<Record<string, string>>,
+  token: string,
   idleSeconds: number,
 ): Promise<readonly Figure[]> {
-  const figures: Figure[] = []
-  for (const service of services) {
-    const one = await startProcess(`services/${service}/src/main.ts`, env)
-    const cpu = await idleCpu(one, idleSeconds)
-    figures.push(
-      single(
-        `memory, ${service}, idle`,
-        'MB',
-        one.memory(),
-        `started in ${Math.round(one.startedMs)} ms, ${cpu.toFixed(1)} % of a core idle`,
-      ),
-    )
-    await one.stop()
+  const all = await startServices(services, env)
+  try {
+    const idle = all.map((one) => one.memory())
+    const cpu = await idleCpu(all, idleSeconds)
+    const before = all.map((one) => one.cpu())
+    await load(all.at(-1)?.http ?? '', token)
+    return services.flatMap((service, index) => {
+      const one = all[index]
+      if (!one) return []
+      const start = `started in ${Math.round(one.startedMs)} ms, ${cpu[index]?.toFixed(1)} % of a core over ${idleSeconds} s idle`
+      const spent = `${(one.cpu() - (before[index] ?? 0)).toFixed(1)} s of processor time for them`
+      return [
+        single(`memory, ${service}, idle`, 'MB', idle[index] ?? Number.NaN, start),
+        single(`memory, ${service}, after ${loaded} alerts`, 'MB', one.memory(), spent),
+      ]
+    })
+  } finally {
+    await stopAll(all)
   }
-  return figures
 }

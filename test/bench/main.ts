@@ -44,15 +44,14 @@ async function measured(folder: string, rounds: number): Promise<readonly Figure
     const env = { RONDO_DATABASE_URL: postgres.url, RONDO_KAFKA_BROKERS: engines.kafka.address, RONDO_DATA_DIR: folder }
     const first = await startProcess('services/all-in-one/src/main.ts', env)
     await first.stop()
-    // Before there is anything to catch up with
-    say('services …')
-    const services = await serviceFigures(serviceNames, env, 10)
     say('edge …')
     const rondo = await startProcess('services/all-in-one/src/main.ts', env)
     const edge = await edgeFigures(rondo, engines.kafka.address, token, 200)
     say('footprint …')
     const footprint = await allInOneFigures(rondo, token, 20)
     await rondo.stop()
+    say('services …')
+    const services = await serviceFigures(serviceNames, env, token, 10)
     return [...ledger, ...edge, ...footprint, ...services]
   } finally {
     await end()

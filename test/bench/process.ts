@@ -26,9 +26,13 @@ function statOf(child: ChildProcess) {
   return { memory: Number(kB) / 1024, cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond }
 }
 
-/** A service by its main file, ready when it resolves. */
-export async function startProcess(main: string, env: Readonly<Record<string, string>>, { ready = true } = {}): Promise<Process> {
-  const [http = 0, grpc = 0] = await freePorts(2)
+/** A service by its main file, ready when it resolves. `ports`: HTTP and gRPC; any free ones unless told. */
+export async function startProcess(
+  main: string,
+  env: Readonly<Record<string, string>>,
+  { ready = true, ports }: { readonly ready?: boolean; readonly ports?: readonly [number, number] } = {},
+): Promise<Process> {
+  const [http = 0, grpc = 0] = ports ?? (await freePorts(2))
   const begin = performance.now()
   const child = spawn(process.execPath, ['--conditions=development', join(repositoryRoot(), main)], {
     env: {

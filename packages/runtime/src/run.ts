@@ -4,7 +4,7 @@ import { loadProtos } from '@rondo/proto'
 import type protobuf from 'protobufjs'
 import { z } from 'zod'
 import { type Channels, createChannels } from './channels.ts'
-import type { Config } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import { openBus } from './engines.ts'
 import { forwardOthers } from './grpc-forward.ts'
 import { createGrpcHost, type GrpcHost } from './grpc-host.ts'
@@ -210,9 +210,9 @@ async function started(
 }
 
 /** The whole of a service's `main.ts`: runs, or says in one sentence why not and ends with 1. */
-export async function start(services: readonly Service[], readConfig: () => Config, parts?: Parts): Promise<Running | undefined> {
+export async function start(services: readonly Service[], parts?: Parts): Promise<Running | undefined> {
   try {
-    return await run(services, readConfig(), parts)
+    return await run(services, readConfig(process.env), parts)
   } catch (error) {
     const known = error instanceof Error && ['StartError', 'ConfigError', 'MigrationError'].includes(error.name)
     process.stderr.write(`${known ? error.message : error instanceof Error ? error.stack : String(error)}\n`)

@@ -1,4 +1,4 @@
-import { readConfig, run } from '@rondo/runtime'
+import { start } from '@rondo/runtime'
 import { builds } from './service.ts'
 
-await run([builds], readConfig(process.env))
+await start([builds])

@@ -1,4 +1,4 @@
-import { readConfig, run } from '@rondo/runtime'
+import { start } from '@rondo/runtime'
 import { feedback } from './service.ts'
 
-await run([feedback], readConfig(process.env))
+await start([feedback])

@@ -1,4 +1,4 @@
-import { readConfig, start } from '@rondo/runtime'
+import { start } from '@rondo/runtime'
 import { gateway } from './service.ts'
 
-await start([gateway], () => readConfig(process.env))
+await start([gateway])

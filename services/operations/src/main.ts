@@ -1,4 +1,4 @@
-import { readConfig, run } from '@rondo/runtime'
+import { start } from '@rondo/runtime'
 import { operations } from './service.ts'
 
-await run([operations], readConfig(process.env))
+await start([operations])

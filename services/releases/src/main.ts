@@ -1,4 +1,4 @@
-import { readConfig, start } from '@rondo/runtime'
+import { start } from '@rondo/runtime'
 import { releases } from './service.ts'
 
-await start([releases], () => readConfig(process.env))
+await start([releases])

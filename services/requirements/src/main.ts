@@ -1,4 +1,4 @@
-import { readConfig, run } from '@rondo/runtime'
+import { start } from '@rondo/runtime'
 import { requirements } from './service.ts'
 
-await run([requirements], readConfig(process.env))
+await start([requirements])
