@@ -57,37 +57,31 @@ async function rondo(url: string, callers: number): Promise<{ contender: Contend
   return { contender: { name: 'rondo', run: () => rate(callers, submit) }, close: () => ledger.close() }
 }
 
-const controlTables = `
-  drop schema if exists control cascade;
-  create schema control;
-  create table control.head (position bigint not null);
-  insert into control.head values (0);
-  create table control.streams (stream text, id text, version bigint not null, fold int not null, state jsonb not null, phase text, first_at text, last_at text, primary key (stream, id));
-  create table control.messages (id text primary key, hash text not null, at timestamptz not null default now(), outcome jsonb);
-  create table control.events (position bigint primary key, id uuid not null unique, stream text not null, stream_id text not null, version bigint not null, partition int not null,
-    type text not null, schema_version int not null, data jsonb not null, occurred_at text not null, recorded_at timestamptz not null default now(), actor text not null,
-    correlation_id text not null, causation_id text not null, traceparent text, loop_ids text[] not null default '{}', unique (stream, stream_id, version));
-  create table control.bare (id uuid not null, data jsonb not null);`
-
-/** The same row writes by hand: load the heads, then one statement for heads, ids, position and events. */
-const load = "select id, version, state from control.streams where stream = 'note' and id = any($1)"
+/** The same row writes by hand, into the same tables with the same indexes: load the heads, then one statement for heads, ids, events and position. */
+const load = 'select id, version, state from stream where key = any($1)'
 const write = `
   with given as (select * from unnest($1::uuid[], $2::text[]) with ordinality as g(id, text, n)),
-    heads as (insert into control.streams select 'note', id::text, 1, 1, jsonb_build_object('count', 1, 'last', text), null, $3, $3 from given
-      on conflict (stream, id) do update set version = excluded.version, state = excluded.state returning id),
-    ids as (insert into control.messages select id::text, id::text from given returning id),
-    place as (update control.head set position = position + (select count(*) from heads) + 0 * (select count(*) from ids) returning position)
-  insert into control.events select place.position - (select count(*) from given) + g.n, g.id, 'note', g.id::text, 1, 0, 'rondo.bench.note.added', 1,
-    jsonb_build_object('text', g.text), $3, now(), 'service:bench', g.id::text, g.id::text from given g, place`
-const bare = "insert into control.bare select id, jsonb_build_object('text', text) from unnest($1::uuid[], $2::text[]) as g(id, text)"
+    before as (select position from head for update),
+    heads as (insert into stream (stream, id, version, base, fold, state, phase, first_at, last_at)
+      select 'note', id::text, 1, 0, 1, jsonb_build_object('count', 1, 'last', text), null, $3, $3 from given
+      on conflict (key) do update set (version, base, state) = (excluded.version, excluded.base, excluded.state) where stream.version = excluded.base),
+    ids as (insert into message (id, hash, at, keep_until, outcome)
+      select id::text, id::text, $3, $4, jsonb_build_object('results', jsonb_build_array(jsonb_build_object('streamId', id, 'version', 1))) from given),
+    events as (insert into event (position, id, stream, stream_id, version, partition, previous, type, schema_version, data, occurred_at, recorded_at,
+        actor, correlation_id, causation_id, loop_ids)
+      select before.position + n, id, 'note', id::text, 1, 0, before.position + n - 1, 'rondo.bench.note.added', 1, jsonb_build_object('text', text), $3, $3,
+        'service:bench', id::text, id::text, '{}' from given, before)
+  update head set position = before.position + (select count(*) from given) from before`
+const bare = "insert into bare select id, jsonb_build_object('text', text) from unnest($1::uuid[], $2::text[]) as g(id, text)"
 
 const batch = (size: number) => ({ ids: Array.from({ length: size }, () => randomUUID()), texts: Array.from({ length: size }, () => text) })
 
 function byHand(client: pg.Client, size: number): () => Promise<number> {
   return async () => {
     const { ids, texts } = batch(size)
-    await client.query(load, [ids])
-    await client.query(write, [ids, texts, new Date().toISOString()])
+    const now = new Date()
+    await client.query(load, [ids.map((id) => `note/${id}`)])
+    await client.query(write, [ids, texts, now.toISOString(), new Date(now.getTime() + 7 * 86_400_000).toISOString()])
     return size
   }
 }
@@ -110,7 +104,9 @@ async function bestSize(client: pg.Client): Promise<number> {
 export async function ledgerFigures(url: string, rounds: number): Promise<readonly Figure[]> {
   const client = new pg.Client(url)
   await client.connect()
-  await client.query(controlTables)
+  await migrate(url, { service: 'control', role: 'rondo_control', password: 'control', log: silent })
+  await client.query('set search_path = control')
+  await client.query('create table bare (id uuid not null, data jsonb not null)')
   const figures: Figure[] = []
   for (const callers of [256, 1]) {
     const size = callers === 1 ? 1 : await bestSize(client)

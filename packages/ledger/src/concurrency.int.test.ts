@@ -36,6 +36,18 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
     expect(events.map(({ version }) => version)).toEqual(Array.from({ length: 400 }, (_, n) => n + 1))
   })
 
+  test('thousands at once: each stream has its units in the order in which they came', async () => {
+    const streams = 50
+    const numbers = Array.from({ length: 4_000 }, (_, n) => n + 100)
+    await Promise.all(numbers.map((n) => one.submit(unit([tell(order, `lane-${n % streams}`, 'count', n)], { remember: n % 2 === 0 }))))
+    const events = (await one.events(0, 10_000)).filter(({ streamId }) => streamId.startsWith('lane-'))
+    expect(events).toHaveLength(numbers.length)
+    for (let stream = 0; stream < streams; stream++) {
+      const counted = events.flatMap(({ streamId, data }) => (streamId === `lane-${stream}` ? [data] : []))
+      expect(counted).toEqual(numbers.filter((n) => n % streams === stream).map((by) => ({ by })))
+    }
+  })
+
   test('units that lock the same streams in opposite orders do not deadlock', async () => {
     const ids = Array.from({ length: 300 }, (_, n) => `crossing-${n}`)
     const writers = [

@@ -8,7 +8,7 @@ export async function forgetOld({ pool }: Database): Promise<number> {
   let forgotten = 0
   for (;;) {
     const { rowCount } = await pool.query(
-      'delete from message where id in (select id from message where keep_until < instant(clock_timestamp()) order by keep_until limit $1)',
+      'delete from message where id in (select id from message where keep_until < instant(now()) order by keep_until limit $1)',
       [chunk],
     )
     forgotten += rowCount ?? 0

@@ -58,7 +58,7 @@ export class Timers {
     const resting = [...this.#failed].filter(([, { until }]) => until > now).map(([id]) => id)
     const { rows } = await this.#database.pool.query<TimerRow>(
       `select stream, stream_id, tell, due from timer
-       where fired_at is null and due <= instant(clock_timestamp()) and stream = any($1)
+       where fired_at is null and due <= instant(now()) and stream = any($1)
          and stream || '/' || stream_id || '/' || tell || '/' || due <> all($2)
        order by due limit $3`,
       [[...this.#rules.streams.keys()], resting, chunk],

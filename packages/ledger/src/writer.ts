@@ -9,6 +9,7 @@ import { type Loaded, load } from './load.ts'
 import { losersOf, renewed } from './losers.ts'
 import type { Applied, Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
+import { WaitingUnits } from './waiting.ts'
 
 interface Waiting extends Work {
   /** How often it was lost to somebody else. */
@@ -28,14 +29,24 @@ const asFailure = (error: unknown, what: string): Error =>
     ? error
     : new Defect(`${what}: ${error instanceof Error ? error.message : error}`, { cause: error })
 
+/** Below this many that wait, one batch at a time is faster: each commit is a flush of the disk, and they queue for the head row. */
+const worthALane = 64
+const maxLanes = 2
+
 /**
  * The one writer of a service in a process: gathers what waits, decides it in memory, writes it in one statement.
- * While one batch is on its way the next one gathers; a message that comes alone goes at once.
+ * While one batch is on its way the next one gathers; a message that comes alone goes at once. Where many wait, two batches that have
+ * no stream in common are on their way: one is decided while the database writes the other.
  */
 export class Writer {
-  #queue: Waiting[] = []
-  #running: Promise<void> | undefined
+  readonly #waiting = new WaitingUnits<Waiting>()
+  #lanes = 0
+  /** Batches on their way. */
+  #busy = 0
+  /** Units that came since a lane was last started: whether another look is worth it. */
+  #came = 0
   #closed = false
+  #drained: PromiseWithResolvers<void> | undefined
   readonly #database: Database
   readonly #rules: LedgerRules
   readonly #committed: (position: number) => void
@@ -48,31 +59,54 @@ export class Writer {
 
   submit(unit: Unit, timer?: TimerRow): Promise<Applied> {
     if (this.#closed) return Promise.reject(unavailable('the ledger is closed'))
-    if (this.#queue.length >= maxWaiting) return Promise.reject(unavailable(`${maxWaiting} messages wait already`))
+    if (this.#waiting.length >= maxWaiting) return Promise.reject(unavailable(`${maxWaiting} messages wait already`))
     return new Promise((resolve, reject) => {
-      this.#queue.push({ unit, ...(timer ? { timer } : {}), tries: 0, resolve, reject })
-      this.#running ??= this.#run()
+      this.#waiting.push({ unit, ...(timer ? { timer } : {}), tries: 0, resolve, reject })
+      this.#came++
+      if (this.#lanes === 0 || (this.#lanes < maxLanes && this.#came >= worthALane)) this.#start()
     })
   }
 
   /** Takes nothing more and resolves when all that waited is answered. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#running
+    if (this.#lanes === 0) return
+    this.#drained ??= Promise.withResolvers()
+    await this.#drained.promise
+  }
+
+  #start(): void {
+    this.#came = 0
+    this.#lanes++
+    void this.#run()
   }
 
   async #run(): Promise<void> {
     // Whoever was answered just now may bring the next message within this turn of the event loop
-    for (await immediate(); this.#queue.length > 0; await immediate()) {
-      const works = this.#queue.splice(0, maxBatch)
+    for (await immediate(); ; await immediate()) {
+      const works = this.#waiting.take(this.#share())
+      if (works.length === 0) break
+      this.#busy++
       try {
         await this.#process(works)
       } catch (error) {
         const failed = isDown(error) ? unavailable('the database does not answer', error) : asFailure(error, 'the batch failed')
         for (const work of works) work.reject(failed)
       }
+      this.#busy--
+      this.#waiting.release(works)
     }
-    this.#running = undefined
+    // At once: whoever comes next has to see that nobody looks any more
+    this.#lanes--
+    if (this.#lanes === 0) this.#drained?.resolve()
+  }
+
+  /** All that waits; where a second batch is worth it and none is on its way, half of it. */
+  #share(): number {
+    const { length } = this.#waiting
+    if (length < 2 * worthALane || this.#busy > 0) return maxBatch
+    if (this.#lanes < maxLanes) this.#start()
+    return Math.min(maxBatch, Math.ceil(length / 2))
   }
 
   async #process(works: readonly Waiting[]): Promise<void> {
@@ -140,7 +174,7 @@ export class Writer {
       work.reject(asFailure(result?.reason, `unit ${work.unit.id} cannot be run again`))
       return []
     })
-    this.#queue.unshift(...again)
+    this.#waiting.putBack(again)
   }
 }
 
