@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { eventually, needs } from '@rondo/testkit'
+import { eventually, freshDatabase, needs } from '@rondo/testkit'
+import pg from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Rondo, startRondo } from '../rig/rondo.ts'
@@ -9,8 +10,10 @@ import { command, type Options, start } from './command.ts'
 
 const engine = needs('postgres18')
 let rondo: Rondo
+let database: string
 engine.beforeAll(async () => {
-  rondo = await startRondo()
+  database = await freshDatabase()
+  rondo = await startRondo({ database })
   await rondo.rpc('rondo.requirements.v1.Requirements/Raise', { requirement_id: 'REQ-1', title: 'Pay once', service: 'shop' })
 })
 afterAll(() => rondo?.stop())
@@ -189,6 +192,24 @@ test('a gate that refuses names every criterion that is not met', async () => {
   )
   expect(exit).toBe(3)
   expect(err).toMatch(/the verdict is fail\n {2}- failed-tests: fail, 1 \(==0\).*\n {2}- test-count: fail, 1 \(>=5\)/)
+})
+
+test('rebuild names what does not follow from the events, and puts it right', async () => {
+  const client = new pg.Client(database)
+  await client.connect()
+  await client.query(`update requirements.stream set state = state || '{"title": "Pay never"}' where id = 'REQ-1'`)
+  await client.end()
+  const checked = await run('rebuild requirements --check')
+  expect(checked).toMatchObject({ exit: 1, err: expect.stringContaining('stream requirement REQ-1 differs: state') })
+  const { exit, out } = await run('rebuild requirements --json')
+  expect(exit).toBe(0)
+  expect(json(out)).toMatchObject({
+    service: 'requirements',
+    repaired: 1,
+    differing: [{ part: 'stream requirement', id: 'REQ-1', what: 'state' }],
+  })
+  expect(await run('rebuild requirements --check')).toMatchObject({ exit: 0, out: expect.stringContaining('all equal to what is stored') })
+  expect((await run('rebuild requirements --resume nonsense')).err).toContain('page_token: expected the next_page_token')
 })
 
 describe('tail', () => {

@@ -44,6 +44,15 @@ test('again beside the first, narrated, and without the secret: it says what it 
   expect(out).toMatch(/What to try next:\n\n {2}rondo loop REQ-/)
 })
 
+test.each(['requirements', 'builds', 'releases', 'operations', 'feedback', 'gateway'])(
+  'what %s stored of all this is what a rebuild from its events makes',
+  async (service) => {
+    const { exit, out, err } = await command(rondo, ['rebuild', service, '--check', '--json'])
+    expect({ exit, err }).toEqual({ exit: 0, err: expect.not.stringContaining('differs') })
+    expect(JSON.parse(out)).toMatchObject({ service, differing: [], looked: expect.any(Number) })
+  },
+)
+
 test('a Rondo that does not know the tokens is said to be one', async () => {
   const { exit, err } = await command({ url: rondo.url, dataDir: `${rondo.dataDir}/elsewhere` }, ['demo'], {
     env: { RONDO_TOKEN: await rondo.token('admin', 'admin') },

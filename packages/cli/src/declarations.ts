@@ -146,6 +146,19 @@ function parkedKeys(declared: Declared): void {
     })
 }
 
+/** Proves that what is stored follows from the events. */
+function rebuildCommand(declared: Declared): void {
+  declared
+    .command('rebuild', 'makes a service’s states and views again from its events, compares, and puts right what differs')
+    .argument('<service>', 'such as builds')
+    .option('--check', 'changes nothing; ends with 1 where something differs', false)
+    .option('--resume <token>', 'goes on where an interrupted one stood')
+    .action(async (service: string, options: { check: boolean; resume?: string }) => {
+      const { rebuild } = await import('./commands/rebuild.ts')
+      await rebuild(declared.session(), service, options)
+    })
+}
+
 /** What `rondo status` names where a partition stands still. */
 function repairs(declared: Declared): void {
   declared
@@ -238,6 +251,7 @@ export function declareCommands(program: Command, setting: Setting): void {
   sendingCommands(declared)
   repairs(declared)
   parkedKeys(declared)
+  rebuildCommand(declared)
   administration(declared)
   helpCommand(program, declared)
 }

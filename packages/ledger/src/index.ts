@@ -1,4 +1,5 @@
 export type { Database, Log } from './database.ts'
+export type { RebuildPlace, RebuiltPage } from './equality.ts'
 export { CheckpointGap, Defect } from './failure.ts'
 export { type LedgerOptions, type OpenLedger, openLedger } from './ledger.ts'
 export { type LockHolder, type MigrateOptions, migrate } from './migration.ts'

@@ -3,6 +3,7 @@ import type { View } from '@rondo/reaction'
 import type pg from 'pg'
 import { Commits } from './commits.ts'
 import { checkedName, type Database, type Log, servicePool, silent, sqlOf } from './database.ts'
+import { type RebuildPlace, type RebuiltPage, rebuildPage } from './equality.ts'
 import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
 import { eventsAfter, loopHistory, tracesBefore } from './history.ts'
@@ -47,6 +48,11 @@ export interface OpenLedger extends Ledger {
     record: ParkedRecord,
     by: { readonly decision: 'applied' | 'skipped'; readonly actor: string; readonly why: string },
   ): Promise<void>
+  /**
+   * Makes states and views again from the events, a page at a time beside all that goes on, and compares them with what is stored;
+   * with `repair` what differs is put right. Begins anew without `from`, else goes on where a page said.
+   */
+  rebuildPage(options: { readonly from: RebuildPlace | undefined; readonly repair: boolean }): Promise<RebuiltPage>
   /** Goes on behind records of a topic that are lost for ever; who and why is kept. */
   acceptGap(gap: AcceptedGap): Promise<void>
 }
@@ -93,6 +99,7 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
     parkedRecords: (key) => parkedRecords(database, key),
     unpark: (record, by) => unpark(database, record, by),
     acceptGap: (gap) => acceptGap(database, gap),
+    rebuildPage: (options) => rebuildPage(database, rules, views, options),
     startTimers() {
       timers.start()
       stopHousekeeping ??= startHousekeeping(database)

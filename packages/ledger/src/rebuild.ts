@@ -4,7 +4,7 @@ import { type Database, transaction } from './database.ts'
 import { derive } from './derived.ts'
 import { unavailable } from './failure.ts'
 import type { LedgerRules } from './rules.ts'
-import { keyOf, refolded } from './storage.ts'
+import { keyOf, refoldedAll } from './storage.ts'
 
 /** Streams refolded in one transaction. */
 const chunk = 100
@@ -67,9 +67,10 @@ function closed(pool: pg.Pool, stream: AnyStream): Promise<boolean> {
 }
 
 async function refoldStreams({ pool, service }: Database, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
-  const heads = await Promise.all(stale.map(async ({ id, version }) => ({ id, version, state: await refolded(pool, stream, id, version) })))
+  const states = await refoldedAll(pool, stream, stale)
+  const heads = stale.map((head) => ({ ...head, state: states.get(head.id) }))
   try {
-    return await transaction(pool, (client) => replace(client, stream, heads))
+    return await transaction(pool, (client) => replace(client, stream, heads, 'lower fold'))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === '23505' && 'detail' in error) {
       throw new Error(`fold ${stream.fold} of ${stream.name} (${service}) gives a unique key to two streams: ${error.detail}`, {
@@ -80,16 +81,20 @@ async function refoldStreams({ pool, service }: Database, stream: AnyStream, sta
   }
 }
 
-/** Same order of locks as an append: the streams, the head row, everything else. */
-async function replace(
+/**
+ * Puts these states, and what follows from them, in the place of what is stored at the same version; how many. Same order of locks as an
+ * append: the streams, the head row, everything else.
+ */
+export async function replace(
   client: pg.PoolClient,
   stream: AnyStream,
-  heads: readonly { id: string; version: number; state: unknown }[],
+  heads: readonly { readonly id: string; readonly version: number; readonly state: unknown }[],
+  which: 'lower fold' | 'any fold',
 ): Promise<number> {
   const locked = await client.query<{ id: string }>(
     `select s.id from stream s join unnest($1::text[], $2::int[]) as read(key, version) using (key, version)
-     where s.fold < $3 order by s.key for update of s`,
-    [heads.map(({ id }) => keyOf(stream.name, id)), heads.map(({ version }) => version), stream.fold],
+     where s.fold < $3 or $4 order by s.key for update of s`,
+    [heads.map(({ id }) => keyOf(stream.name, id)), heads.map(({ version }) => version), stream.fold, which === 'any fold'],
   )
   await client.query('select from head for update')
   const ids = new Set(locked.rows.map(({ id }) => id))

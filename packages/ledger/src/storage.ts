@@ -49,27 +49,37 @@ export async function selectEvents(queryable: Queryable, rest: string, values: r
   return rows.map(toEnvelope)
 }
 
-const pageSize = 1_000
+const pageSize = 2_000
 
-/** The state of a stream at a version, folded from its events by the present rules. */
-export async function refolded(queryable: Queryable, stream: AnyStream, id: string, version: number): Promise<unknown> {
-  let state: unknown = stream.initial
-  for (let after = 0; after < version; after += pageSize) {
+/** By stream id: the states of streams at their versions, folded from their events by the present rules. */
+export async function refoldedAll(
+  queryable: Queryable,
+  stream: AnyStream,
+  heads: readonly { readonly id: string; readonly version: number }[],
+): Promise<ReadonlyMap<string, unknown>> {
+  const states = new Map<string, unknown>(heads.map(({ id }) => [id, stream.initial]))
+  const versions = new Map(heads.map(({ id, version }) => [id, version]))
+  for (let [id, version] = ['', 0]; ; ) {
     const events = await selectEvents(
       queryable,
-      'where stream = $1 and stream_id = $2 and version > $3 and version <= $4 order by version',
-      [stream.name, id, after, Math.min(version, after + pageSize)],
+      'where stream = $1 and stream_id = any($2) and (stream_id, version) > ($3, $4) order by stream_id, version limit $5',
+      [stream.name, [...states.keys()], id, version, pageSize],
     )
-    state = events.reduce((folded, event) => fold(stream, folded, event), state)
+    for (const event of events) {
+      if (event.version <= (versions.get(event.streamId) ?? 0)) states.set(event.streamId, fold(stream, states.get(event.streamId), event))
+    }
+    const last = events.at(-1)
+    if (!last || events.length < pageSize) return states
+    id = last.streamId
+    version = last.version
   }
-  return state
 }
 
 /** The state by the present rules: refuses a higher fold, folds a lower one again. */
 export async function current<H extends HeadRow>(queryable: Queryable, stream: AnyStream, row: H): Promise<H> {
   if (row.fold === stream.fold) return row
   if (row.fold > stream.fold) throw tooNew(stream, row)
-  return { ...row, fold: stream.fold, state: await refolded(queryable, stream, row.id, row.version) }
+  return { ...row, fold: stream.fold, state: (await refoldedAll(queryable, stream, [row])).get(row.id) }
 }
 
 export const tooNew = (stream: AnyStream, { id, fold }: { readonly id: string; readonly fold: number }) =>

@@ -8,30 +8,43 @@ import { selectEvents } from './storage.ts'
 
 const pageSize = 1_000
 
+/** The types of facts that this ledger holds, without version. */
+export const ownFacts = ({ streams }: LedgerRules): ReadonlySet<string> =>
+  new Set([...streams.values()].flatMap((stream): readonly FactType[] => Object.values(stream.facts)).map(({ base }) => base))
+
 /**
  * Projects the ledger's own facts into views that are new, or of a higher version than what is stored. Nobody appends meanwhile:
  * the head row is locked. Rejects where a view cannot be rebuilt from this ledger.
  */
-export async function rebuildViews({ pool, service, log }: Database, rules: LedgerRules, views: readonly View[]): Promise<void> {
-  const facts = [...rules.streams.values()].flatMap((stream): readonly FactType[] => Object.values(stream.facts))
-  const own: ReadonlySet<string> = new Set(facts.map(({ base }) => base))
+export async function rebuildViews(database: Database, rules: LedgerRules, views: readonly View[]): Promise<void> {
   for (const view of views) {
-    const version = view.version ?? 1
-    if ((await storedVersion(pool, view)) === version) continue
-    const projected = await transaction(pool, async (client) => {
-      await client.query('select from head for update')
-      const stored = await storedVersion(client, view)
-      if (stored === version) return 0
-      if (stored !== undefined) await empty(client, view, stored, own)
-      const count = await project(client, view, own)
-      await client.query(
-        'insert into view_version (view, version) values ($1, $2) on conflict (view) do update set version = excluded.version',
-        [view.name, version],
-      )
-      return count
-    })
-    if (projected > 0) log.info({ service, view: view.name, version, projected }, 'view rebuilt')
+    if ((await storedVersion(database.pool, view)) !== (view.version ?? 1))
+      await renewView(database, rules, view, 'where it is another version')
   }
+}
+
+/** Empties the view and projects all facts into it, once nobody appends. */
+export async function renewView(
+  { pool, service, log }: Database,
+  rules: LedgerRules,
+  view: View,
+  when: 'where it is another version' | 'in any case' = 'in any case',
+): Promise<void> {
+  const own = ownFacts(rules)
+  const version = view.version ?? 1
+  const projected = await transaction(pool, async (client) => {
+    await client.query('select from head for update')
+    const stored = await storedVersion(client, view)
+    if (stored === version && when === 'where it is another version') return 0
+    if (stored !== undefined) await empty(client, view, stored, own)
+    const count = await project(client, view, own)
+    await client.query(
+      'insert into view_version (view, version) values ($1, $2) on conflict (view) do update set version = excluded.version',
+      [view.name, version],
+    )
+    return count
+  })
+  if (projected > 0) log.info({ service, view: view.name, version, projected }, 'view rebuilt')
 }
 
 type Queryable = Pick<pg.Pool, 'query'>
@@ -54,7 +67,8 @@ async function empty(client: Queryable, view: View, stored: number, own: Readonl
   for (const table of tables) await client.query(`delete from ${checkedName(table, 'table')}`)
 }
 
-async function project(client: Queryable, view: View, own: ReadonlySet<string>): Promise<number> {
+/** How many facts were projected. */
+export async function project(client: Queryable, view: View, own: ReadonlySet<string>): Promise<number> {
   const projections = view.on.filter(({ fact }) => own.has(fact.base))
   const types = projections.map(({ fact }) => fact.base)
   const sql = sqlOf(client)

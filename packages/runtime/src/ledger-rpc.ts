@@ -1,25 +1,16 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
-import { raiseEpoch } from '@rondo/ledger'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
-import { acceptGap, replay, retryParked, skipParked } from './operator.ts'
 import type { Readiness } from './readiness.ts'
+import { type Repairs, repairs } from './repair-rpc.ts'
 import { between, followed } from './row.ts'
 import type { RunningService } from './running-service.ts'
-import { type Role, rpcs } from './service.ts'
+import { type Role, type RpcTable, rpcs } from './service.ts'
 
 export const ledgerService = 'rondo.ledger.v1.Ledger'
 
 /** Whoever works with Rondo may see what was recorded; a mere reporter may not. */
 const readers: readonly Role[] = ['developer', 'approver', 'operator', 'product_owner', 'auditor']
-const operators: readonly Role[] = ['operator']
-const parkedKey = {
-  service: z.string(),
-  source: z.string().min(1),
-  partition: z.number().int().min(0),
-  key: z.string().min(1),
-  why: z.string().min(1),
-}
 const mostEvents = 5000
 const defaultEvents = 1000
 
@@ -107,9 +98,9 @@ async function status({ service, ledger, consumer, relay }: RunningService) {
 }
 
 /** The generic RPCs over the ledgers of this process. `own`: whether its parts can work. */
-export function ledgerTable(services: readonly RunningService[], own: () => Promise<Readiness>) {
+export function ledgerTable(services: readonly RunningService[], own: () => Promise<Readiness>): RpcTable {
   const find = finder(services)
-  return rpcs<LedgerV1>()({
+  const reads = rpcs<Omit<LedgerV1, Repairs>>()({
     History: {
       roles: readers,
       request: z.strictObject({ service: z.string(), loop_id: z.string().min(1), page_size: z.number().int().min(0).max(mostEvents) }),
@@ -128,47 +119,6 @@ export function ledgerTable(services: readonly RunningService[], own: () => Prom
       request: z.strictObject({ service: z.string() }),
       call: async ({ service }) => ({ services: await Promise.all((service ? [find(service)] : services).map(status)) }),
     },
-    Replay: {
-      roles: operators,
-      request: z.strictObject({
-        service: z.string(),
-        from_position: z.string().regex(/^[1-9]\d{0,15}$/, 'a position, from 1'),
-        partition: z.number().int().min(0).optional(),
-      }),
-      call: async ({ service, from_position, partition }) => {
-        const { sent, last } = await replay(find(service), { from: Number(from_position), partition })
-        return { sent: String(sent), last_position: String(last) }
-      },
-    },
-    RetryParked: {
-      roles: operators,
-      request: z.strictObject(parkedKey),
-      call: async ({ service, why, ...key }, _host, { actor }) => {
-        const { applied, waiting, reason } = await retryParked(find(service), key, { actor, why })
-        return { applied: String(applied), waiting: String(waiting), reason }
-      },
-    },
-    SkipParked: {
-      roles: operators,
-      request: z.strictObject(parkedKey),
-      call: async ({ service, why, ...key }, _host, { actor }) => {
-        const { eventId, waiting } = await skipParked(find(service), key, { actor, why })
-        return { event_id: eventId, waiting: String(waiting) }
-      },
-    },
-    AcceptGap: {
-      roles: operators,
-      request: z.strictObject({
-        service: z.string(),
-        topic: z.string().min(1),
-        partition: z.number().int().min(0),
-        why: z.string().trim().min(1, 'why? It is kept with the decision').max(2000),
-      }),
-      call: async ({ service, why, ...where }, _host, { actor }) => {
-        const { wanted, next } = await acceptGap(find(service), where, { actor, why })
-        return { wanted_offset: String(wanted), next_offset: String(next) }
-      },
-    },
     Readiness: {
       roles: [],
       open: true,
@@ -179,10 +129,6 @@ export function ledgerTable(services: readonly RunningService[], own: () => Prom
         return { ready, components: wanted.map(({ cause = '', fix = '', ...one }) => ({ ...one, cause, fix })) }
       },
     },
-    RaiseEpoch: {
-      roles: ['admin'],
-      request: z.strictObject({ service: z.string() }),
-      call: async ({ service }) => ({ epoch: String(await raiseEpoch(find(service).ledger.database)) }),
-    },
   })
+  return { ...reads, ...repairs(find) }
 }
