@@ -51,13 +51,20 @@ export async function standing({ pool }: Database): Promise<Standing> {
   return { position: Number(row.position), epoch: row.epoch, tails: row.tails.map(Number) }
 }
 
-/** In position order, each with what stands before it in its partition. */
-export async function chainedAfter({ pool }: Database, position: number, limit: number): Promise<readonly Chained[]> {
-  const { rows } = await pool.query<EnvelopeRow & { previous: string }>(
-    `select ${envelopeColumns}, previous from event where position > $1 order by position limit $2`,
+/** In position order, each with what stands before it in its partition; none where the epoch is another one. */
+export async function chainedAfter(
+  { pool }: Database,
+  position: number,
+  limit: number,
+  epoch: number,
+): Promise<{ readonly batch: readonly Chained[]; readonly epoch: number }> {
+  const { rows } = await pool.query<EnvelopeRow & { previous: string; now: number }>(
+    `select ${envelopeColumns}, previous, (select epoch from head) as now from event where position > $1 order by position limit $2`,
     [position, limit],
   )
-  return rows.map(({ previous, ...row }) => ({ event: toEnvelope(row), previous: Number(previous) }))
+  const now = rows[0]?.now ?? epoch
+  const batch = now === epoch ? rows.map(({ previous, now: _, ...row }) => ({ event: toEnvelope(row), previous: Number(previous) })) : []
+  return { batch, epoch: now }
 }
 
 /** After a restore of an older backup: what is appended from now on belongs to a new epoch. Resolves with it. */

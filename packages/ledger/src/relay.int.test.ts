@@ -158,6 +158,21 @@ describe('a relay', () => {
     await eventually(async () => (await records(bus)).flat().some(({ headers }) => headers.ce_epoch === '2'), soon)
   })
 
+  test('that runs sends nothing under an old epoch, and stands by once its lease is lost', async () => {
+    const { bus, one } = await setUp()
+    const running = relay(one, bus)
+    await fill(one, 1)
+    await tailsReach(bus, one, 1)
+    expect(await raiseEpoch(one.database)).toBe(2)
+    await fill(one, 3)
+    await tailsReach(bus, one, 4)
+    const epochs = (await records(bus)).flat().map(({ headers }) => [Number(headers.ce_position), headers.ce_epoch])
+    expect(Object.fromEntries(epochs)).toEqual({ 1: '1', 2: '2', 3: '2', 4: '2' })
+    await one.database.pool.query("update relay set holder = 'another', held_until = clock_timestamp() + interval '1 minute'")
+    await fill(one, 1)
+    await eventually(() => running.state.state === 'standby', soon)
+  })
+
   test('keeps a mark outside of the data folder, and believes it', async () => {
     const { bus, one } = await setUp()
     const folder = await mkdtemp(join(tmpdir(), 'rondo-mark-'))

@@ -63,6 +63,8 @@ class RelayLoop implements Relay {
   #epoch = 0
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
+  /** When the lease was taken or kept last. */
+  #heldAt = Number.NEGATIVE_INFINITY
   #retries = 0
   #stopped = false
   #awake = false
@@ -109,6 +111,9 @@ class RelayLoop implements Relay {
   /** True when more is waiting. */
   async #step(): Promise<boolean> {
     const { database, topic } = this.#options
+    const asked = performance.now()
+    // Far from its end the lease is not asked for again: two more round trips, and a commit, before each event
+    if (this.#position !== undefined && asked - this.#heldAt < pollMs) return this.#send()
     const position = await holdLease(database, topic, this.#holder)
     if (position === undefined) {
       this.#position = undefined
@@ -121,14 +126,15 @@ class RelayLoop implements Relay {
     // A raised epoch is looked at anew, and so is a lease that was another's
     if (this.#position === undefined || now.epoch !== this.#epoch) await this.#compare(now.epoch)
     this.#position = position
-    const more = await this.#send()
-    return more
+    this.#heldAt = asked
+    return this.#send()
   }
 
   async #send(): Promise<boolean> {
     const { database, topic } = this.#options
     for (;;) {
-      const batch = await chainedAfter(database, this.#position ?? 0, batchSize)
+      const { batch, epoch } = await chainedAfter(database, this.#position ?? 0, batchSize, this.#epoch)
+      if (epoch !== this.#epoch) return this.#lookAnew()
       const last = batch.at(-1)?.event
       if (!last) {
         this.#say({ state: 'running', position: this.#position ?? 0 })
@@ -140,13 +146,21 @@ class RelayLoop implements Relay {
       )
       this.#retries = 0
       await this.#mark(last.position)
+      const asked = performance.now()
       const kept = await sent(database, topic, this.#holder, last.position)
       this.#options.onSent?.({ count: batch.length, last })
       this.#say({ state: 'running', position: last.position })
-      if (!kept || this.#stopped) return !this.#stopped
+      if (!kept || this.#stopped) return this.#lookAnew()
       this.#position = last.position
+      this.#heldAt = asked
       if (batch.length < batchSize) return this.#awake
     }
+  }
+
+  /** The lease was lost, or the epoch was raised. */
+  #lookAnew(): boolean {
+    this.#position = undefined
+    return !this.#stopped
   }
 
   #encoded({ event, previous }: Chained): BusRecord {

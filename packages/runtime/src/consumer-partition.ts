@@ -2,11 +2,12 @@ import type { Bounds, Bus, PartitionControl, StoredRecord } from '@rondo/bus'
 import { contentHashOf, fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
+import { isTemporary, reasonOf } from './consumer-failure.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
-import { type Ahead, Behind, InFlight } from './in-flight.ts'
+import { type Ahead, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { type Interest, isIntake, NewerFact, type ReactionTable, raised } from './reaction-table.ts'
+import { type Interest, isIntake, type ReactionTable, raised } from './reaction-table.ts'
 import type { Service } from './service.ts'
 import { processSpan, type Spanning } from './spans.ts'
 
@@ -23,10 +24,20 @@ export interface Consuming {
 /** What is known of a partition's work beside its parts. */
 interface Working extends Consuming {
   readonly reading: Turn['reading']
+  /** Asks for a `store` soon. */
+  readonly later: () => void
 }
 
 /** Facts of a partition that are on their way at the same time. */
 const window = 64
+
+/**
+ * Milliseconds that what was read and is of no interest may wait to be stored: most of what a service reads is, and a commit for each would
+ * hold up what others wait for. Whoever is killed meanwhile reads it once more.
+ */
+export const storedWithinMs = 250
+/** Intake of no interest that waits, at most: it is stored by its id. */
+const mostWaiting = 256
 
 /** Where the chain of a partition stands. */
 interface Watermark {
@@ -39,26 +50,17 @@ interface Watermark {
   stored: number
 }
 
-interface Place {
+interface Read {
   readonly record: StoredRecord
   readonly event: Envelope
   readonly position: number
+}
+interface Place extends Read {
   readonly checkpoint: Checkpoint
 }
 
-/** What says "later": nothing is wrong with the record. */
-const temporary: readonly string[] = ['unavailable', 'conflict', 'timed_out', 'rate_limited']
-
-const isTemporary = (error: unknown) =>
-  error instanceof NewerFact ||
-  error instanceof CheckpointGap ||
-  error instanceof Behind ||
-  (error instanceof DomainError && temporary.includes(error.code))
-
 /** Part of the reason of a partition whose records are missing. */
 export const missing = 'closes the gap'
-
-const reasonOf = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 2000)
 
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
 export class ConsumerPartition {
@@ -74,6 +76,15 @@ export class ConsumerPartition {
   /** The offset after what was read and is not stored yet. */
   #nextOffset = 0n
   readonly #inFlight = new InFlight(window)
+  /** Intake of no interest that was read and is not stored yet. */
+  #waiting: Read[] = []
+  /** Since when something is not stored that was of no interest. */
+  #waitingSince: number | undefined
+  #handling = false
+  #storing: Promise<void> | undefined
+  /** What is known of the database is no longer true: `start` begins anew. */
+  #broken: unknown
+  #revoked: AbortSignal | undefined
 
   constructor(parts: Working, topic: string, partition: number) {
     this.#parts = parts
@@ -134,12 +145,39 @@ export class ConsumerPartition {
 
   /** In order; a rejection leaves everything up to the last committed record done. */
   async handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
+    await this.#storing
+    if (this.#broken !== undefined) throw this.#broken
+    this.#handling = true
+    this.#revoked = control.signal
     try {
-      await this.#handle(batch, control)
+      await this.#drained(() => this.#handle(batch, control))
+    } catch (error) {
+      this.#broken = error
+      throw error
     } finally {
-      // Whatever happened: nothing is on its way any more when reading goes on, or begins anew
+      this.#handling = false
+    }
+  }
+
+  /** Whatever happens: nothing is on its way any more when reading goes on, or begins anew. */
+  async #drained(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } finally {
       await this.#inFlight.drain()
     }
+  }
+
+  /** Stores what was of no interest, unless a batch is being handled, which does so itself. Never rejects. */
+  async store(): Promise<void> {
+    if (this.#waitingSince === undefined || this.#handling || this.#broken !== undefined || this.#revoked?.aborted) return
+    this.#storing ??= this.#drained(() => this.#flush()).catch((error: unknown) => {
+      // The next batch fails by it and begins anew, from what is stored
+      this.#broken = error
+      this.#parts.log.debug({ err: error, topic: this.#topic, partition: this.#partition }, 'what was of no interest could not be stored')
+    })
+    await this.#storing
+    this.#storing = undefined
   }
 
   async #handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
@@ -148,9 +186,17 @@ export class ConsumerPartition {
       if (!(await this.#read(record, control))) return
       if (this.#ahead === undefined) this.#nextOffset = record.offset + 1n
     }
-    await this.#flush()
+    if (this.#ahead !== undefined || this.#isDue()) await this.#flush()
     const last = batch.at(-1)
     if (last && this.#ahead !== undefined && last.offset + 1n >= ((await this.#bounds())?.next ?? 0n)) this.#halt(control, this.#ahead)
+  }
+
+  /** What was of no interest has waited long enough; if not, it is asked for later. */
+  #isDue(): boolean {
+    if (this.#waitingSince === undefined) return false
+    if (this.#waiting.length >= mostWaiting || performance.now() - this.#waitingSince >= storedWithinMs) return true
+    this.#parts.later()
+    return false
   }
 
   /** False: the rest of the batch is not for now. */
@@ -239,16 +285,29 @@ export class ConsumerPartition {
    */
   async #take(record: StoredRecord, event: Envelope, position: number): Promise<void> {
     const interest = this.#parts.table.interests.get(event.type)
-    if (!interest && !isIntake(this.#topic)) {
+    if (!interest) {
       this.#mark.seen = position
-      this.#count('of no interest')
+      this.#waitingSince ??= performance.now()
+      if (isIntake(this.#topic)) this.#waiting.push({ record, event, position })
+      else this.#count('of no interest')
       return
     }
+    await this.#begin()
+    await this.#add({ record, event, position }, interest)
+  }
+
+  /** Intake of no interest is known by its id, too; in its order, ahead of what comes after it. */
+  async #begin(): Promise<void> {
+    for (const read of this.#waiting.splice(0)) await this.#add(read, undefined)
+  }
+
+  async #add({ record, event, position }: Read, interest: Interest | undefined): Promise<void> {
     await this.#inFlight.add(record.key, (ahead, handOver) => {
       // Where the position jumps over what was of no interest, the checkpoint jumps with it
       const place = { record, event, position, checkpoint: this.#checkpoint(record, position) }
-      this.#mark.seen = position
+      this.#mark.seen = Math.max(this.#mark.seen, position)
       this.#mark.stored = position
+      if (this.#mark.stored === this.#mark.seen) this.#waitingSince = undefined
       return processSpan(this.#parts.spanning, record, event, () => this.#process(place, interest, ahead, handOver))
     })
   }
@@ -316,9 +375,11 @@ export class ConsumerPartition {
     return { source, partition: this.#partition, previous: stored, position, nextOffset: record.offset + 1n }
   }
 
-  /** Keeps what was read and was of no interest: one write for a whole batch. */
+  /** Keeps what was read and was of no interest. */
   async #flush(): Promise<void> {
+    await this.#begin()
     await this.#inFlight.drain()
+    this.#waitingSince = undefined
     const { seen, stored, source } = this.#mark
     if (seen === stored) return
     const checkpoint = { source, partition: this.#partition, previous: stored, position: seen, nextOffset: this.#nextOffset }

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readConfig } from './config.ts'
 import { type RunningConsumer, startConsumer } from './consumer.ts'
+import { storedWithinMs } from './consumer-partition.ts'
 import { openBus, openServiceLedger } from './engines.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -17,6 +18,7 @@ import { tracerOf } from './telemetry.ts'
 
 const v1 = z.object({ to: z.array(z.string()), text: z.string() })
 const outside = facts('rondo.intake.alert', { observed: v1 })
+const unwanted = facts('rondo.intake.issue', { seen: v1 })
 const foreign = facts('rondo.builds.change', { recorded: v1, ignored: z.object({}) })
 const newer = facts('rondo.builds.change', { recorded: versions(v1, [v1.extend({ more: z.string() }), (old) => ({ ...old, more: '' })]) })
 
@@ -46,10 +48,22 @@ let bus: Bus
 let ledger: OpenLedger
 let consumer: RunningConsumer | undefined
 
-const consume = async (changed: Partial<Service> = {}) => {
+const consume = async (changed: Partial<Service> = {}, into = ledger, onRead: (count: number) => void = () => undefined) => {
+  const told: Bus = {
+    ...bus,
+    consume: (options) => bus.consume({ ...options, handle: (...of) => options.handle(...of).then(() => onRead(of[0].length)) }),
+  }
   const one = { ...service, ...changed }
   const spanning = { tracer: tracerOf('tally'), service: 'tally', group: 'rondo.tally', system: 'postgresql', publicUrl: '' }
-  consumer = await startConsumer({ service: one, table: reactionTable(one), ledger, bus, log, metrics: createMetrics(), spanning })
+  consumer = await startConsumer({
+    service: one,
+    table: reactionTable(one),
+    ledger: into,
+    bus: told,
+    log,
+    metrics: createMetrics(),
+    spanning,
+  })
 }
 beforeEach(async () => {
   if (!met) return
@@ -107,6 +121,24 @@ describe('facts of another ledger', () => {
     await seen(['51'])
     await send(record(event(52, {}, { type: foreign.ignored.base })))
     await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 52, { within: 10_000 })
+  })
+
+  test('of no interest are stored together, while they come one by one', async () => {
+    let [commits, read] = [0, 0]
+    const submit: OpenLedger['submit'] = (unit) => {
+      commits += 1
+      return ledger.submit(unit)
+    }
+    const begin = performance.now()
+    await consume({}, { ...ledger, submit }, (count) => {
+      read += count
+    })
+    for (let n = 1; n <= 30; n += 1) {
+      await send(record(event(n, {}, { type: foreign.ignored.base })))
+      await eventually(() => read === n, { within: 10_000, every: 1 })
+    }
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 30, { within: 10_000 })
+    expect(commits).toBeLessThanOrEqual((performance.now() - begin) / storedWithinMs + 1)
   })
 
   test('that are missing stop the partition with the command that brings them back; then it goes on', async () => {
@@ -230,7 +262,7 @@ describe('facts that are on their way together', () => {
 })
 
 describe('intake', () => {
-  const observed = (id: string, text: string) => {
+  const observed = (id: string, text: string, type = outside.observed.base) => {
     const {
       stream: _1,
       streamId: _2,
@@ -239,11 +271,11 @@ describe('intake', () => {
       partition: _5,
       recordedAt: _6,
       ...rest
-    } = event(1, { to: ['a'], text }, { type: outside.observed.base, id })
+    } = event(1, { to: ['a'], text }, { type, id })
     return toIntakeRecord({ ...rest, key: id })
   }
   const sendIntake = (...records: readonly CloudEventRecord[]) => bus.send('rondo.intake.v1', records)
-  const [one, two] = ['00000000-0000-5000-8000-00000000000a', '00000000-0000-5000-8000-00000000000b']
+  const [one, two, three] = ['a', 'b', 'c'].map((last) => `00000000-0000-5000-8000-00000000000${last}`) as [string, string, string]
 
   test('is taken once by its id; another content is a conflict, and the first stands', async () => {
     await sendIntake(observed(one, 'first'), observed(one, 'first'), observed(one, 'other'), observed(two, 'second'))
@@ -256,5 +288,14 @@ describe('intake', () => {
     await consume()
     await eventually(async () => (await ledger.known(one))?.duplicates === 2, { within: 10_000 })
     expect(await texts('conflicts')).toEqual([one])
+  })
+
+  test('of no interest is known by its id too, ahead of what comes behind it', async () => {
+    await sendIntake(observed(one, 'unwanted', unwanted.seen.base), observed(one, 'wanted'), observed(two, 'second'))
+    await consume()
+    await seen(['second'])
+    await seen([one], 'conflicts')
+    await sendIntake(observed(three, 'unwanted', unwanted.seen.base))
+    await eventually(() => ledger.known(three), { within: 10_000 })
   })
 })

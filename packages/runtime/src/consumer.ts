@@ -1,5 +1,5 @@
 import { type Bus, type Consumer, type Lag, OffsetOutOfRange, type Paused } from '@rondo/bus'
-import { ConsumerPartition, type Consuming, missing } from './consumer-partition.ts'
+import { ConsumerPartition, type Consuming, missing, storedWithinMs } from './consumer-partition.ts'
 import { limiter } from './in-flight.ts'
 import { isIntake } from './reaction-table.ts'
 
@@ -34,12 +34,37 @@ function told(service: string, paused: Paused, lost: OffsetOutOfRange | undefine
 
 export const groupOf = (service: string): string => `rondo.${service}`
 
+/** Together, so that the writer has one batch of them. */
+function storingOf(partitions: ReadonlyMap<string, ConsumerPartition>) {
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  const all = async () => {
+    await Promise.all([...partitions.values()].map((one) => one.store()))
+  }
+  return {
+    later() {
+      if (stopped) return
+      timer ??= setTimeout(() => {
+        timer = undefined
+        void all()
+      }, storedWithinMs)
+    },
+    /** What is read from now on is not stored before the next start; it is read once more then. */
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await all()
+    },
+  }
+}
+
 /** Reads the topics of the facts that the service's reactions and views want. */
 export async function startConsumer(parts: Consuming): Promise<RunningConsumer> {
   const { service, table, bus, log, metrics } = parts
   if (table.topics.length === 0) return nobody
   const partitions = new Map<string, ConsumerPartition>()
   const reading = limiter(mostReading)
+  const storing = storingOf(partitions)
   const at = (topic: string, partition: number) => `${topic}/${partition}`
   const onLag = (lags: readonly Lag[]) => {
     for (const { topic, partition, lag } of lags) metrics.lag.record(Number(lag), { service: service.name, topic, partition })
@@ -51,7 +76,7 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     group: groupOf(service.name),
     topics: table.topics,
     async start(topic, partition) {
-      const work = new ConsumerPartition({ ...parts, reading }, topic, partition)
+      const work = new ConsumerPartition({ ...parts, reading, later: storing.later }, topic, partition)
       partitions.set(at(topic, partition), work)
       return work.start()
     },
@@ -85,6 +110,7 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     resume: (topic, partition) => running.resume(topic, partition),
     async stop() {
       clearInterval(looking)
+      await storing.stop()
       await running.stop()
     },
   }
