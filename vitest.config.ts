@@ -26,6 +26,8 @@ export default defineConfig({
           exclude: [...never, '**/*.int.test.ts'],
           // Pure files share a worker: starting one costs more than most of them take.
           isolate: false,
+          // By default vitest leaves one core idle: of two that is half.
+          maxWorkers: '100%',
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },

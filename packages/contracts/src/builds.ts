@@ -1,4 +1,4 @@
-import { facts } from '@rondo/kernel'
+import { facts, versions } from '@rondo/kernel'
 import { z } from 'zod'
 import {
   actor,
@@ -191,16 +191,31 @@ export const gate = facts('rondo.builds.gate', {
   waived: z.object({ artifact: digest, criterion: name, by: actor, reason: name, until: instant }),
 })
 
+const deployedV1 = z.object({
+  service: name,
+  environment: name,
+  production: z.boolean(),
+  deployment: name,
+  artifact: digest,
+  revision: sha.optional(),
+  share: z.number(),
+  outcome: z.enum(['succeeded', 'rolled_back', 'removed']),
+  /** When it happened; the envelope's time may be that of a mapping that came later. */
+  at: instant,
+})
+
 export const placement = facts('rondo.builds.placement', {
   /** What runs, and which changes and requirements thereby entered or left. */
   changed: z.object({
     service: name,
     environment: name,
     production: z.boolean(),
+    /** That runs; with `share` 0 nothing does, and this is what ran until then. */
     artifact: digest,
     revision: sha.optional(),
+    /** That made it so. */
     deployment: name,
-    /** 0 to 1 of the traffic. */
+    /** 0 to 1 of the traffic; 0: nothing runs any more. */
     share: z.number(),
     /** When the deployment that made it so finished: what orders these facts, whenever they are told. */
     since: instant,
@@ -216,16 +231,6 @@ export const placement = facts('rondo.builds.placement', {
     missing: z.array(z.string()),
     basis: basis.optional(),
   }),
-  deployed: z.object({
-    service: name,
-    environment: name,
-    production: z.boolean(),
-    deployment: name,
-    artifact: digest,
-    revision: sha.optional(),
-    share: z.number(),
-    outcome: z.enum(['succeeded', 'rolled_back', 'removed']),
-    /** When it happened; the envelope's time may be that of a mapping that came later. */
-    at: instant,
-  }),
+  /** Version 1 always named an artifact; "removed" without one: whatever ran of the service there. */
+  deployed: versions(deployedV1, [deployedV1.partial({ artifact: true }), (one) => one]),
 })

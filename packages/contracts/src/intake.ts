@@ -140,6 +140,8 @@ export const deployment = facts('rondo.intake.deployment', {
     state: z.enum(['queued', 'started', 'succeeded', 'failed', 'rolled_back', 'inactive', 'removed']),
     /** Where the sender counts its tries; absent: told apart by time. */
     attempt: z.number().int().positive().optional(),
+    /** With "removed": not one deployment but the service left the environment, whatever ran of it there. */
+    whole_service: z.boolean().optional(),
     /** Of the traffic, 0 to 1; absent: all. */
     share: z.number().min(0).max(1).optional(),
     url: z.string().optional(),

@@ -1,4 +1,4 @@
-import { facts } from '@rondo/kernel'
+import { facts, versions } from '@rondo/kernel'
 import { z } from 'zod'
 import { contents } from './builds.ts'
 import { actor, contributor, count, digest, instant, name, sha, verdict } from './values.ts'
@@ -83,6 +83,8 @@ export const deployment = facts('rondo.releases.deployment', {
     revision: sha.optional(),
     state: z.enum(['queued', 'started', 'succeeded', 'failed', 'rolled_back', 'inactive', 'removed']),
     attempt: z.number().int().positive().optional(),
+    /** With "removed": not this deployment but the service left the environment. */
+    whole_service: z.boolean().optional(),
     /** Of the traffic, 0 to 1. */
     share: z.number().min(0).max(1),
     url: z.string().optional(),
@@ -103,8 +105,11 @@ export const deployment = facts('rondo.releases.deployment', {
   succeeded: deployed.extend({ share: z.number() }),
   /** Does not run any more: rolled back. */
   rolled_back: deployed,
-  /** Does not run any more: removed, with nothing in its place. */
-  removed: deployed,
+  /**
+   * Does not run any more: removed, with nothing in its place. Without an artifact: the service left the environment, whatever ran
+   * of it there; version 1 could not say that.
+   */
+  removed: versions(deployed, [deployed.partial({ artifact: true }), (one) => one]),
   failed: z.object({
     deployment: name,
     service: name.optional(),

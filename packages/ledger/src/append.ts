@@ -113,12 +113,13 @@ async function call(queryable: Pick<pg.Pool, 'query'>, values: (string | null)[]
   return rows[0].written
 }
 
-/** One statement is the whole transaction, unless views are to be projected in it. */
+/** One statement is the whole transaction, unless views are to be projected, or rows written beside the events, in it. */
 export async function append({ pool }: Database, works: readonly Work[], batch: Batch, rules: LedgerRules): Promise<Written> {
   const values = parameters(batch)
   const hasOwn = rules.projections.size > 0 && batch.events.some(({ type }) => rules.projections.has(type))
   const hasForeign = works.some(({ unit }, index) => unit.projections?.length && applies(batch.outcomes[index]))
-  if (!hasOwn && !hasForeign) return call(pool, values)
+  const beside = works.flatMap(({ unit }, index) => (unit.beside && applies(batch.outcomes[index]) ? [unit.beside] : []))
+  if (!hasOwn && !hasForeign && beside.length === 0) return call(pool, values)
   const project = projecting(works, batch, rules)
   return transaction(pool, async (client) => {
     const written = await call(client, values)
@@ -127,6 +128,7 @@ export async function append({ pool }: Database, works: readonly Work[], batch: 
       if (projection.applyAll && events.length > 1) await projection.applyAll(sql, events)
       else for (const event of events) await projection.apply(sql, event)
     }
+    for (const write of beside) await write(sql)
     return written
   })
 }

@@ -34,6 +34,8 @@ export interface Unit {
   readonly checkpoint?: Checkpoint
   /** Foreign facts for views. */
   readonly projections?: readonly { readonly projection: Projection; readonly event: Envelope }[]
+  /** Rows of the service's own tables that are no events; not run for a refusal or a repetition. */
+  readonly beside?: (sql: Sql) => Promise<void>
   /** Runs the reaction (or ask) again from its read: after a lost unique key or conflict. */
   readonly again?: () => Promise<readonly Message[]>
 }

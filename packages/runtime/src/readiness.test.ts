@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { readiness } from './readiness.ts'
 
 test('is ready when every part can work, and names cause and fix of each that cannot', async () => {
@@ -20,6 +20,10 @@ test('is ready when every part can work, and names cause and fix of each that ca
 })
 
 test('a part that does not answer is not ready', async () => {
-  const { ready, components } = await readiness([{ name: 'stuck', look: () => new Promise(() => undefined) }])
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const answer = readiness([{ name: 'stuck', look: () => new Promise(() => undefined) }])
+  await vi.advanceTimersByTimeAsync(3000)
+  const { ready, components } = await answer
   expect({ ready, cause: components[0]?.cause }).toEqual({ ready: false, cause: 'no answer within 3000 ms' })
 })

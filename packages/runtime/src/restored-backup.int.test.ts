@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { administer, eventually, freshDatabase, needs } from '@rondo/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { as, runServices, type TestRun } from '../test/running.ts'
+import { runServices, type TestRun } from '../test/running.ts'
 import { countsService, thingsService } from '../test/services.ts'
+import { as } from './rig.ts'
 
 const { met } = needs('postgres18')
 

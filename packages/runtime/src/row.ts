@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Envelope } from '@rondo/kernel'
 import type { Ledger } from '@rondo/ledger'
+import type { Sql } from '@rondo/reaction'
 import { hashOf } from './request.ts'
 import type { AskRow, Caller, StreamRow } from './service.ts'
 import { activeTraceparent } from './trace.ts'
@@ -34,10 +35,11 @@ export async function runAsk(
     remember: true,
     messages: [first],
     cause: { actor: caller.actor, correlationId: id, causationId: id, traceparent: activeTraceparent() },
+    ...(row.beside && { beside: async (sql: Sql) => row.beside?.(sql, request, caller) }),
     again: async () => [await message()],
   })
   const [result] = applied.results
-  return row.answer(request, result?.streamId ?? first.id, result?.version ?? 0, read)
+  return row.answer(request, result?.streamId ?? first.id, result?.version ?? 0, read, caller)
 }
 
 const page = 200

@@ -1,7 +1,8 @@
 import { type Controlled, eventually, freshDatabase, needs, ownEngine } from '@rondo/testkit'
 import { afterAll, expect, test } from 'vitest'
-import { as, runServices, type TestRun } from '../test/running.ts'
+import { runServices, type TestRun } from '../test/running.ts'
 import { countsService, thingsService } from '../test/services.ts'
+import { as } from './rig.ts'
 
 const { beforeAll } = needs('postgres18', 'kafka')
 

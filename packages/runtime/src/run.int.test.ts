@@ -1,9 +1,10 @@
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { eventually, freshDatabase, needs } from '@rondo/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { as, runServices, type TestRun } from '../test/running.ts'
+import { runServices, type TestRun } from '../test/running.ts'
 import { countsService, emitted, testProtos, thingsService } from '../test/services.ts'
 import { findMethod } from './channels.ts'
+import { as } from './rig.ts'
 import type { Service } from './service.ts'
 import { fromStatus } from './status.ts'
 

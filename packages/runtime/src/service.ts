@@ -1,5 +1,5 @@
 import type { AnyStream, Ask, Envelope, ErrorCode, FactType, Tell } from '@rondo/kernel'
-import type { Reaction, Read, View } from '@rondo/reaction'
+import type { Reaction, Read, Sql, View } from '@rondo/reaction'
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
 import type { Host } from './host.ts'
@@ -28,7 +28,15 @@ interface Row<Input> {
 /** Changes one stream. */
 export interface AskRow<Method, Input = RequestOf<Method>> extends Row<Input> {
   readonly ask: (request: Input, caller: Caller, read: Read) => Ask | Promise<Ask>
-  readonly answer: (request: Input, streamId: string, version: number, read: Read) => ResponseOf<Method> | Promise<ResponseOf<Method>>
+  /** What must not be an event because it has to be erasable: written in the ask's transaction, so never without it and once. */
+  readonly beside?: (sql: Sql, request: Input, caller: Caller) => Promise<void>
+  readonly answer: (
+    request: Input,
+    streamId: string,
+    version: number,
+    read: Read,
+    caller: Caller,
+  ) => ResponseOf<Method> | Promise<ResponseOf<Method>>
 }
 export interface QueryRow<Method, Input = RequestOf<Method>> extends Row<Input> {
   readonly query: (request: Input, read: Read, caller: Caller) => Promise<ResponseOf<Method>>

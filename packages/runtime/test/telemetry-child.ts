@@ -3,7 +3,7 @@ import { trace } from '@opentelemetry/api'
 import { eventually } from '@rondo/testkit'
 import { Redis } from 'ioredis'
 import { exporter } from './register-in-memory.ts'
-import { as, runServices } from './running.ts'
+import { runServices } from './running.ts'
 import { countsService, thingsService } from './services.ts'
 
 const { REDIS, ...env } = process.env as Record<string, string>
@@ -12,8 +12,8 @@ const process_ = await runServices(
   Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('RONDO_'))),
 )
 const { channels, log } = process_
-await channels.call('things', 'rondo.things.v1.Things/Note', { thing_id: 'a', text: 'one' }, as('developer'))
-const counted = () => channels.call('counts', 'rondo.counts.v1.Counts/Get', { thing_id: 'a' }, as('auditor'))
+await channels.call('things', 'rondo.things.v1.Things/Note', { thing_id: 'a', text: 'one' }, { authorization: 'Bearer developer' })
+const counted = () => channels.call('counts', 'rondo.counts.v1.Counts/Get', { thing_id: 'a' }, { authorization: 'Bearer auditor' })
 try {
   await eventually(async () => (await counted()).notes === '1', { within: 30_000 })
 } catch (error) {
@@ -29,7 +29,7 @@ if (REDIS) {
   })
 }
 const broken = await channels
-  .call('things', 'rondo.things.v1.Things/Break', { thing_id: 'a' }, as('auditor'))
+  .call('things', 'rondo.things.v1.Things/Break', { thing_id: 'a' }, { authorization: 'Bearer auditor' })
   .catch((error: Error) => error.message)
 if (typeof broken !== 'string') throw new Error('a row that is broken on purpose gave an answer')
 // What has had its effect need not have been sent on yet

@@ -5,7 +5,7 @@ import { freePorts } from './port.ts'
 
 test('an address of the environment that does not answer is named, not passed over', async () => {
   const [port] = await freePorts(1)
-  const found = await fromEnvironment('redis', { RONDO_REDIS_URL: `redis://127.0.0.1:${port}` })
+  const found = await fromEnvironment('redis', { RONDO_REDIS_URL: `redis://127.0.0.1:${port}` }, 300)
   expect(found).toMatchObject({ missing: expect.stringMatching(/^RONDO_REDIS_URL is set, but .* \(.*ECONNREFUSED/) })
 }, 10_000)
 

@@ -29,14 +29,14 @@ const lanes: Readonly<Record<EngineName, Lane>> = {
   redis: { variables: ['RONDO_TEST_REDIS_URL', 'RONDO_REDIS_URL'], version: redisVersion, suits: () => true },
 }
 
-/** The address that the environment names, if it names one that suits. One that does not answer is not passed over in silence. */
-export async function fromEnvironment(name: EngineName, env: NodeJS.ProcessEnv): Promise<Engine | undefined> {
+/** The address that the environment names, if it names one that suits. One that does not answer within so many ms is not passed over in silence. */
+export async function fromEnvironment(name: EngineName, env: NodeJS.ProcessEnv, within = 5000): Promise<Engine | undefined> {
   const { variables, version, suits } = lanes[name]
   const variable = variables.find((key) => (env[key] ?? '') !== '')
   const address = variable === undefined ? undefined : env[variable]
   if (variable === undefined || address === undefined) return undefined
   try {
-    const found = await eventually(() => version(address), { within: 5000, every: 250 })
+    const found = await eventually(() => version(address), { within, every: 250 })
     return suits(found) ? { address, version: found, from: variable } : undefined
   } catch (error) {
     return {

@@ -3,7 +3,7 @@ import type { Contributor } from '@rondo/contracts/values'
 import type { Instant } from '@rondo/kernel'
 import type { Found } from '@rondo/reaction'
 import { type Asker, carrier, newIn, requirementsIn } from './containment.ts'
-import { type Changed, type Period, type Placement, periodsOf } from './placement.ts'
+import { type Changed, type Period, type Placement, periodsOf, type Running } from './placement.ts'
 
 const most = 1000
 /** More than a reader can look after; the first ones lead to the rest. */
@@ -95,32 +95,56 @@ const without = (one: ReadonlySet<string>, other: ReadonlySet<string>) => [...on
 /** How many periods are looked at again when something becomes known. */
 const recent = 10
 
+/** A moment at which what ran changed, or was thought to have changed until more was known. */
+interface Moment {
+  readonly period: Period
+  readonly before: Period | undefined
+}
+function momentsOf(placement: Placement): readonly Moment[] {
+  const periods = periodsOf(placement)
+  const looked = periods.slice(-recent)
+  const real = looked.map((period) => ({ period, before: periods[periods.indexOf(period) - 1] }))
+  // a late notice made it no change at all: whoever was told of one is told what ran then
+  const stale = Object.keys(placement.told).flatMap((since) => {
+    const there = looked.findLast((period) => period.since <= since)
+    return there && there.since !== since ? [{ period: { ...there, since }, before: there }] : []
+  })
+  return [...real, ...stale].sort((a, b) => (a.period.since < b.period.since ? -1 : 1))
+}
+
+/** What ran until nothing did. */
+const endedOf = ({ events }: Placement, { period, before }: Moment): string | undefined =>
+  before?.running[0]?.artifact ??
+  period.by.artifact ??
+  events.findLast(({ at, artifact }) => at <= period.since && artifact !== undefined)?.artifact
+
 /**
  * What each recent period contains, and what thereby entered or left against the period before it: by when deployments happened,
  * so a late notice or a late commit ends in the same as an early one.
  */
 export function changesOf(ask: Asker, placement: Placement, revisions: ReadonlyMap<string, string>, basis: number): readonly Changed[] {
-  const periods = periodsOf(placement)
   const newestFirst = (shas: readonly string[]) => {
     const at = (sha: string) => `${ask.graph.commits.get(sha)?.committed_at ?? ''} ${sha}`
     return [...shas].sort((a, b) => (at(a) < at(b) ? 1 : -1)).slice(0, most)
   }
-  const sides = new Map<Period | undefined, Side>()
+  const sides = new Map<readonly Running[] | undefined, Side>()
   const side = (period: Period | undefined): Side => {
-    const known = sides.get(period) ?? sideOf(ask, period, revisions)
-    sides.set(period, known)
+    const known = sides.get(period?.running) ?? sideOf(ask, period, revisions)
+    sides.set(period?.running, known)
     return known
   }
-  return periods.slice(-recent).map((period) => {
-    const before = side(periods[periods.indexOf(period) - 1])
-    const now = side(period)
+  return momentsOf(placement).flatMap((moment) => {
+    const { period } = moment
+    const [before, now] = [side(moment.before), side(period)]
     const first = period.running[0]
+    const artifact = first?.artifact ?? endedOf(placement, moment)
     const revision = first ? (first.revision ?? revisions.get(first.artifact)) : undefined
+    if (!artifact) return []
     return {
       service: placement.service ?? '',
       environment: placement.environment ?? '',
       production: placement.production,
-      artifact: first?.artifact ?? period.by.artifact,
+      artifact,
       ...(revision ? { revision } : {}),
       deployment: first?.deployment ?? period.by.deployment,
       share: first?.share ?? 0,

@@ -113,7 +113,7 @@ const deployed = fc.record({
   environment: fc.constant('production'),
   production: fc.constant(true),
   deployment: fc.constantFrom('d1', 'd2', 'd3'),
-  artifact: artifacts,
+  artifact: maybe(artifacts),
   revision: maybe(shas),
   share: fc.constantFrom(0.1, 0.5, 1),
   outcome: fc.constantFrom('succeeded', 'rolled_back', 'removed'),

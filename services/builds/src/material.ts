@@ -100,9 +100,9 @@ export async function readContents(read: Read, one: Found<Artifact>, service: st
 export async function readPlacement(read: Read, id: string): Promise<readonly Changed[]> {
   const [one] = await read.loadAll(placement, [id])
   if (!one) return []
-  const artifacts = await read.loadAll(artifact, [...new Set(one.state.events.map((event) => event.artifact))])
+  const artifacts = await read.loadAll(artifact, [...new Set(one.state.events.flatMap((event) => event.artifact ?? []))])
   const revisions = new Map(artifacts.flatMap((found) => (found.state.revision ? [[found.id, found.state.revision.value] as const] : [])))
-  const all = one.state.events.map((event) => event.revision ?? revisions.get(event.artifact)).filter((sha) => sha !== undefined)
+  const all = one.state.events.flatMap((event) => event.revision ?? revisions.get(event.artifact ?? '') ?? [])
   const { ask, position } = await readGraph(read, [...new Set(all)])
   // its own facts only count deployments: what was told of periods must not outdo what was seen of commits
   return changesOf(ask, one.state, revisions, one.state.events.length * 1e9 + position + versions(artifacts))

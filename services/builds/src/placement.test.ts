@@ -51,6 +51,41 @@ test('a roll-back brings back what ran before; without any, nothing runs', () =>
   ])
 })
 
+const removedAt = (hour: number) => {
+  const { input, ...when } = deployed(hour, `removal-${hour}`, 'a', 'removed', 0)
+  const { artifact: _, revision: __, ...whole } = input
+  return { ...when, input: whole } as ReturnType<typeof deployed>
+}
+
+test('unlike a roll-back, a removal brings back nothing; of a part of the traffic it leaves the rest', () => {
+  const [a, b, canary] = [deployed(1, 'd1', 'a'), deployed(2, 'd2', 'b'), deployed(2, 'd2', 'b', 'succeeded', 0.1)]
+  const gone = deployed(3, 'd2', 'b', 'removed')
+  for (const order of [
+    [a, b, gone],
+    [gone, b, a],
+  ])
+    expect(running(...order).at(-1)).toEqual(['03', []])
+  expect(running(a, canary, gone).at(-1)).toEqual(['03', ['a 1']])
+  // the older one is cleared away after its successor has come
+  expect(running(a, b, deployed(3, 'd1', 'a', 'removed')).at(-1)).toEqual(['02', ['b 1']])
+})
+
+test('a service that leaves the environment leaves nothing, whichever of its deployments are known when', () => {
+  const [a, canary, gone, back] = [deployed(1, 'd1', 'a'), deployed(2, 'd2', 'b', 'succeeded', 0.1), removedAt(3), deployed(5, 'd3', 'c')]
+  for (const order of [
+    [a, canary, gone, back],
+    [gone, back, canary, a],
+  ])
+    expect(running(...order).slice(2)).toEqual([
+      ['03', []],
+      ['05', ['c 1']],
+    ])
+})
+
+test('what serves no traffic does not run', () => {
+  expect(running(deployed(1, 'd1', 'a'), deployed(2, 'd2', 'b', 'succeeded', 0)).at(-1)).toEqual(['01', ['a 1']])
+})
+
 test('while traffic is shared both run', () => {
   expect(running(deployed(1, 'd1', 'a'), deployed(2, 'd2', 'b', 'succeeded', 0.1), deployed(3, 'd2', 'b'))).toEqual([
     ['01', ['a 1']],
@@ -90,6 +125,34 @@ test('what entered and left is told for each period against the one before it', 
   ])
   // a revert lets it leave although its commit is still an ancestor
   expect(moves(deployed(2, 'd2', 'b'), deployed(3, 'd3', 'c')).at(-1)).toEqual(['03', [], ['REQ-2'], ['REQ-1']])
+})
+
+test('that nothing runs is told with what ran until then and all that left with it', () => {
+  for (const gone of [removedAt(4), deployed(4, 'd2', 'b', 'removed')]) {
+    const [, , changed] = changesOf(history, place(deployed(1, 'd1', 'a'), gone, deployed(2, 'd2', 'b')), new Map(), 1)
+    expect(changed).toMatchObject({
+      artifact: digest('b'),
+      deployment: gone.input.deployment,
+      share: 0,
+      since: at(4),
+      left: ['REQ-1', 'REQ-2'],
+      contains: [],
+      changes_left: [sha('b'), sha('a')],
+    })
+  }
+})
+
+test('a change that turns out to have been none is taken back with what ran then', () => {
+  const before = place(deployed(1, 'd1', 'a'), deployed(4, 'd1', 'a', 'removed'))
+  const tellings = changesOf(history, before, new Map(), 1).map((input) => ({ rule: 'changed', input, at: at(4) }))
+  expect(tellings.map(({ input }) => [input.since, input.left])).toEqual([
+    [at(1), []],
+    [at(4), ['REQ-1']],
+  ])
+  // it had been replaced before it was removed
+  const known = told(placement, [deployed(1, 'd1', 'a'), deployed(4, 'd1', 'a', 'removed'), ...tellings, deployed(2, 'd2', 'b')])
+  const [, , corrected] = changesOf(history, known, new Map(), 2)
+  expect(corrected).toMatchObject({ since: at(4), artifact: digest('b'), share: 1, entered: [], left: [], contains: ['REQ-1', 'REQ-2'] })
 })
 
 test('an artifact whose commit is not known contains we know not what', () => {

@@ -9,7 +9,8 @@ interface Event {
   readonly at: Instant
   readonly deployment: string
   readonly outcome: Deployed['outcome']
-  readonly artifact: string
+  /** Absent with "removed": whatever ran of the service. */
+  readonly artifact?: string | undefined
   readonly revision?: string | undefined
   readonly share: number
 }
@@ -50,16 +51,21 @@ export interface Period {
 const byTime = (a: Event, b: Event) => (a.at === b.at ? (canonical(a) < canonical(b) ? -1 : 1) : a.at < b.at ? -1 : 1)
 
 function stacked(stack: readonly Running[], { deployment, outcome, artifact, revision, share }: Event): readonly Running[] {
+  const index = stack.findIndex((one) => one.deployment === deployment)
   const others = stack.filter((one) => one.deployment !== deployment)
-  const known = stack.find((one) => one.deployment === deployment)
-  if (outcome !== 'succeeded') return others
+  if (outcome === 'removed') {
+    if (!artifact) return []
+    // unlike a roll-back it does not bring back what it has replaced
+    return (stack[index]?.share ?? 0) >= 1 ? stack.slice(0, index) : others
+  }
+  if (outcome !== 'succeeded' || !artifact) return others
   const running = { artifact, ...(revision ? { revision } : {}), deployment, share }
-  return known ? stack.map((one) => (one === known ? running : one)) : [running, ...others]
+  return index < 0 ? [running, ...stack] : stack.with(index, running)
 }
 /** The latest deployment runs, and those before it as long as some traffic is left for them. */
 function serving(stack: readonly Running[]): readonly Running[] {
   const whole = stack.findIndex(({ share }) => share >= 1)
-  return whole < 0 ? stack : stack.slice(0, whole + 1)
+  return (whole < 0 ? stack : stack.slice(0, whole + 1)).filter(({ share }) => share > 0)
 }
 
 /** What ran when, by when deployments happened, whichever notice came first. */
@@ -87,7 +93,7 @@ export const currentOf = ({ told }: Placement): Told | undefined =>
 
 function deployed(placement: Placement, data: Deployed): Placement {
   const { service, environment, production, deployment, outcome, artifact, revision, share, at } = data
-  const event: Event = { at, deployment, outcome, artifact, ...(revision ? { revision } : {}), share }
+  const event: Event = { at, deployment, outcome, ...(artifact ? { artifact } : {}), ...(revision ? { revision } : {}), share }
   const known = placement.events.some((one) => same(one, event))
   return {
     ...placement,
@@ -134,7 +140,7 @@ export const placement = stream('placement', fact, { production: false, events: 
     production: ({ service, production }) => (service && production ? [service] : []),
     missing: ({ told }) => [...new Set(Object.values(told).flatMap(({ data }) => data.missing))],
     /** An artifact's notice may still tell the revision of what runs. */
-    artifact: ({ events }) => [...new Set(events.map(({ artifact }) => artifact))],
+    artifact: ({ events }) => [...new Set(events.flatMap(({ artifact }) => artifact ?? []))],
   },
   loops: (placement) => currentOf(placement)?.data.contains.slice(0, 200) ?? [],
 })

@@ -3,14 +3,14 @@ import { entry as entryFact } from '@rondo/contracts/feedback'
 import { ask, type Envelope, refuse } from '@rondo/kernel'
 import type { Feedback } from '@rondo/proto/feedback'
 import type { Found } from '@rondo/reaction'
-import { cursorOf, positionOf, type Role, rpcs } from '@rondo/runtime'
+import { type Caller, cursorOf, positionOf, type Role, rpcs } from '@rondo/runtime'
 import { z } from 'zod'
 import { entryKinds, type Line } from './entry.ts'
 import { type Item, item, itemPhase, itemPhases, requirementsOf, serviceOf } from './item.ts'
 import { type Notice, notice } from './notice.ts'
 import { requester } from './requester.ts'
 import type { Outcome } from './turn.ts'
-import { contacts } from './views/contacts.ts'
+import { type Contact, contacts, eraseContact, putContact } from './views/contacts.ts'
 
 const text = z.string().trim().min(1, 'must not be empty').max(500)
 const long = z.string().trim().min(1, 'must not be empty').max(5000)
@@ -24,6 +24,15 @@ const newItemId = z.union([
 
 const everybody: readonly Role[] = ['reporter', 'developer', 'approver', 'operator', 'product_owner', 'auditor']
 const triage: readonly Role[] = ['product_owner', 'operator']
+
+type Given = NonNullable<Feedback['Submit']['request']['contact']>
+const isGiven = (contact: Given | null): contact is Given => contact !== null && (contact.name !== '' || contact.address !== '')
+/** Whoever may submit brings the first contact of a requester; another one is for the requester or these to bring. */
+const replacers: readonly Role[] = ['product_owner', 'admin']
+const mayReplace = (requester: string, { actor, roles }: Caller) => actor === requester || roles.some((role) => replacers.includes(role))
+/** Of an own contact only: whoever may not replace another's must not learn by guessing what it is. */
+const outcomeOf = ({ name, address }: Given, known: Contact, actor: string) =>
+  known.given_by === actor && known.name === name && known.address === address ? 'stored' : 'kept'
 
 type ItemMessage = NonNullable<Feedback['GetItem']['response']['item']>
 function shown({ id, version, state }: Found<Item>): ItemMessage {
@@ -83,18 +92,22 @@ export const rpc = rpcs<Feedback>()({
       channel: z.enum(['', 'api', 'form']),
       version: optional,
     }),
-    ask: async ({ item_id, service, text, requester_id, contact, channel, version }, { actor }, read) => {
-      const requester = requester_id || actor
-      if (contact) await read.view(contacts).put(requester, contact)
-      return ask(item, item_id || `FB-${randomUUID().slice(-8).toUpperCase()}`, 'submit', {
+    ask: ({ item_id, service, text, requester_id, channel, version }, { actor }) =>
+      ask(item, item_id || `FB-${randomUUID().slice(-8).toUpperCase()}`, 'submit', {
         service,
         text,
-        requester,
+        requester: requester_id || actor,
         channel: channel || 'api',
         ...(version && { version }),
-      })
+      }),
+    beside: async (sql, { requester_id, contact }, caller) => {
+      const requester = requester_id || caller.actor
+      if (isGiven(contact)) await putContact(sql, requester, { ...contact, given_by: caller.actor }, mayReplace(requester, caller))
     },
-    answer: (_, item_id, version) => ({ item_id, version: String(version) }),
+    answer: async ({ requester_id, contact }, item_id, version, read, { actor }) => {
+      const known = isGiven(contact) && (await read.view(contacts).of(requester_id || actor))
+      return { item_id, version: String(version), contact: contact && known ? outcomeOf(contact, known, actor) : '' }
+    },
   },
   Link: {
     roles: triage,
@@ -150,6 +163,8 @@ export const rpc = rpcs<Feedback>()({
     roles: triage,
     request: z.strictObject({ requester_id: text }),
     ask: ({ requester_id }) => ask(requester, requester_id, 'erase'),
+    // also what was given since the last erasure, by a report whose requester is not known again yet
+    beside: (sql, { requester_id }) => eraseContact(sql, requester_id),
     answer: ({ requester_id }, _, version) => ({ requester_id, version: String(version) }),
   },
   Subscribe: {

@@ -1,18 +1,18 @@
 import { requirement } from '@rondo/contracts/requirements'
 import type { Fact } from '@rondo/kernel'
+import { as, runServices, type ServicesRun, speaker } from '@rondo/runtime/rig'
 import { eventually, freshDatabase, needs } from '@rondo/testkit'
 import pg from 'pg'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import { requirementsStandIn } from '../test/requirements.ts'
-import { as, running, type TestRun } from '../test/running.ts'
 import { feedback } from './service.ts'
 
 const needed = needs('postgres18')
-let process: TestRun
+const requirements = speaker('requirements', { requirement })
+let process: ServicesRun
 let database: pg.Client
 needed.beforeAll(async () => {
   const url = await freshDatabase()
-  process = await running([requirementsStandIn, feedback], url)
+  process = await runServices([requirements.service, feedback], { env: { RONDO_DATABASE_URL: url } })
   database = new pg.Client({ connectionString: url })
   await database.connect()
 })
@@ -27,13 +27,7 @@ afterAll(async () => {
 type Answer = Record<string, unknown>
 const call = (method: string, request: Answer, role: Parameters<typeof as>[0] = 'product_owner') =>
   process.channels.call('feedback', `rondo.feedback.v1.Feedback/${method}`, request, as(role)) as Promise<Answer>
-const tell = (requirement_id: string, fact: Fact) =>
-  process.channels.call(
-    'requirements',
-    'rondo.standin.v1.StandIn/Tell',
-    { requirement_id, verb: fact.verb, data_json: JSON.stringify(fact.data) },
-    as('product_owner'),
-  )
+const tell = (requirement_id: string, fact: Fact) => requirements.say('requirement', requirement_id, new Date().toISOString(), fact)
 const raised = (title: string) => requirement.raised({ title, service: 'shop', origin: { kind: 'person', id: 'person:ada' } })
 const production = {
   service: 'shop',
@@ -64,7 +58,7 @@ async function entries(request: Answer, count: number): Promise<Answer[]> {
 
 describe('feedback', () => {
   test('is submitted, voted for, linked; and its requesters are told when it is verified', async () => {
-    expect(await submit('A-1')).toEqual({ item_id: 'A-1', version: '1' })
+    expect(await submit('A-1')).toEqual({ item_id: 'A-1', version: '1', contact: '' })
     await call('Vote', { item_id: 'A-1', requester_id: 'r-2' }, 'reporter')
     await tell('REQ-A', raised('checkout fails'))
     await call('Link', { item_id: 'A-1', requirement_id: 'REQ-A' })
@@ -105,6 +99,62 @@ describe('feedback', () => {
     await tell('REQ-B', requirement.declined({ reason: 'no', by: 'person:ada' }))
     await entries({ from: 'start', requirement_id: 'REQ-B', kinds: ['requirement'] }, 2)
     expect(await notices('REQ-B')).toEqual([])
+  })
+
+  describe('the contact of a requester', () => {
+    const contactOf = async (requester: string) =>
+      (await database.query('select name from feedback.contact where requester = $1', [requester])).rows.map(({ name }) => name)
+    const bring = async (item_id: string, requester_id: string, name: string, { role = 'reporter', messageId }: Bringing = {}) => {
+      const request = { item_id, service: 'shop', text: 'too slow', requester_id, contact: { name, address: `${name}@example.org` } }
+      const options = { ...as(role), messageId }
+      return (await process.channels.call('feedback', 'rondo.feedback.v1.Feedback/Submit', request, options)).contact
+    }
+    interface Bringing {
+      role?: Parameters<typeof as>[0]
+      messageId?: string
+    }
+
+    test('is stored with the report or not at all', async () => {
+      expect(await bring('G-1', 'g', 'Ada')).toBe('stored')
+      await expect(bring('G-1', 'g-2', 'Mallory')).rejects.toMatchObject({ code: 'already_exists' })
+      expect(await contactOf('g-2')).toEqual([])
+    })
+
+    test('comes once: the same message again, after it was erased, brings nothing back', async () => {
+      const messageId = 'message-of-h'
+      expect(await bring('H-1', 'h', 'Ada', { messageId })).toBe('stored')
+      expect(await bring('H-1', 'h', 'Ada', { messageId })).toBe('stored')
+      await eventually(() => call('EraseRequester', { requester_id: 'h' }), { within: 20_000 })
+      await bring('H-1', 'h', 'Ada', { messageId })
+      expect(await contactOf('h')).toEqual([])
+      await bring('H-2', 'h', 'Ada')
+      await call('EraseRequester', { requester_id: 'h' })
+      expect(await contactOf('h')).toEqual([])
+    })
+
+    test('is replaced by the requester and by those who answer for feedback; from others the report is taken and it stays', async () => {
+      expect(await bring('I-1', 'person:auditor', 'Ada')).toBe('stored')
+      expect(await bring('I-2', 'person:auditor', 'Mallory')).toBe('kept')
+      expect(await bring('I-3', 'person:auditor', 'Mallory', { role: 'operator' })).toBe('kept')
+      expect(await contactOf('person:auditor')).toEqual(['Ada'])
+      expect(await call('GetItem', { item_id: 'I-2' })).toMatchObject({ item: { requester_id: 'person:auditor' } })
+      expect(await bring('I-4', 'person:auditor', 'Ada L.', { role: 'auditor' })).toBe('stored')
+      // nobody learns by guessing what another one gave
+      expect(await bring('I-5', 'person:auditor', 'Ada L.')).toBe('kept')
+      expect(await bring('I-6', 'person:auditor', 'Ada K.', { role: 'product_owner' })).toBe('stored')
+      expect(await contactOf('person:auditor')).toEqual(['Ada K.'])
+    })
+
+    test('of two that come first at once one is stored', async () => {
+      const names = ['Ada', 'Grace', 'Alan', 'Edsger']
+      const outcomes = await Promise.all(
+        names.map((name, index) => bring(`J-${index}`, 'j', name, { role: index % 2 ? 'operator' : 'reporter' })),
+      )
+      const [stored] = await contactOf('j')
+      expect(outcomes[names.indexOf(stored)]).toBe('stored')
+      const events = await database.query("select count(*)::int as n from feedback.event where data::text ~ '(Ada|Grace|Alan|Edsger)@'")
+      expect(events.rows).toEqual([{ n: 0 }])
+    })
   })
 
   test('refuses with the place of what is wrong', async () => {

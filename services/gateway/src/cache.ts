@@ -10,6 +10,7 @@ export async function cached(redis: Redis | undefined, key: string, ttlMs: numbe
   const kept = await redis.get(key).catch(() => null)
   if (kept !== null) return kept
   const made = await make()
+  // Not kept: the next one makes it again
   await redis.set(key, made, 'PX', ttlMs).catch(() => null)
   return made
 }

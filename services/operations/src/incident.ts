@@ -55,7 +55,8 @@ export function suspectsOf(running: Running, began_at: Instant): readonly Suspec
     .map((placement) => {
       const share = serving.get(placement)
       const ran = share === undefined ? 'no longer ran then' : `served ${Math.round(share * 100)} % of the traffic then`
-      const reason = `began to serve ${since(placement.since, began_at)} before it began, ${ran}`
+      const what = placement.share === 0 ? 'was taken away, with nothing in its place,' : 'began to serve'
+      const reason = `${what} ${since(placement.since, began_at)} before it began, ${ran}`
       return {
         deployment: placement.deployment,
         artifact: placement.artifact,

@@ -234,8 +234,8 @@ describe('alerts without request counts', () => {
     for (let hour = from * 24; hour <= to * 24; hour += 4) alarm(world, day(0, hour), day(0), undefined, 'Watchdog')
     return world
   }
-  async function ringing() {
-    const world = await putShop(new World())
+  async function ringing(empty = new World()) {
+    const world = await putShop(empty)
     place(world, { since: day(0), artifact: old })
     for (let n = 1; n < 11; n++) alarm(alarm(world, day(n), day(n)), day(n, 1), day(n), day(n, 1))
     await beat(world, 0, 12).settle()
@@ -253,6 +253,22 @@ describe('alerts without request counts', () => {
     expect(phases(world)).toEqual(['open'])
     await beat(world, 16, 25).settle()
     expect(judged(world)).toMatchObject([{ verdict: 'verified', after: { events: 0, unit: 'hours' } }])
+  })
+
+  test('are no proof while nothing runs, whatever ran there before and whichever was told first', async () => {
+    const removed = (world: World) => place(world, { since: day(13), artifact: later, share: 0, left: ['REQ-1'], deployment: 'removed' }, 4)
+    // what ran before the removed artifact has the fix too: it does not come back
+    const begun = async (world: World) => enter(await ringing(world), day(12, 12), later, 3)
+    const [first, last] = [await begun(new World()), new World()]
+    await removed(await first.settle()).settle()
+    await (await begun(removed(last))).settle()
+    for (const world of [first, last]) {
+      expect(phases(world)).toEqual(['suspended'])
+      await beat(world, 12, 25).settle()
+      expect(judged(world)).toEqual([])
+      await world.pass(day(27))
+      expect(judged(world)).toMatchObject([{ verdict: 'inconclusive', after: { events: 0, exposure: 24 } }])
+    }
   })
 
   test('are no proof while nobody hears the source: inconclusive at the deadline', async () => {

@@ -11,7 +11,7 @@ import { latestOf } from './moments.ts'
 import { bounded, errorsFingerprint, errorsSignalId, hashOf, placeKey, problemOf, runningId, unmappedId, whereKey } from './names.ts'
 import { measurements, movable, openings } from './openings.ts'
 import { isRunning, proof } from './proof.ts'
-import { running, runningAt, soleArtifact } from './running.ts'
+import { leftSince, running, runningAt, soleArtifact } from './running.ts'
 import { service, serviceOf } from './service-entry.ts'
 import { signal } from './signal.ts'
 import { endedUnnamed, groupKey, source } from './source.ts'
@@ -212,6 +212,15 @@ const proofs: readonly Reaction[] = [
   ),
 
   lookAgain(own.proof.opened),
+  /** Opened when the fix was gone already. */
+  when(
+    own.proof.opened,
+    ({ data }, read) => read.load(running, runningId(data)),
+    ({ data }, there) => {
+      const at = leftSince(there, data.requirement)
+      return at ? [tell(proof, data.proof, 'left', { at })] : []
+    },
+  ),
   lookAgain(own.proof.entered),
   lookAgain(own.proof.attributed),
   lookAgain(own.proof.extended),

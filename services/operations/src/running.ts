@@ -5,7 +5,7 @@ import { whereKey } from './names.ts'
 import type { Span } from './source.ts'
 
 export type Changed = z.infer<typeof fact.changed.schema>
-/** One step of a deployment: from `since` on it serves `share` of the traffic. */
+/** From `since` on the artifact serves `share` of the traffic; 0: nothing runs any more. One for each moment: what is told later of it stands. */
 export type Placement = Omit<Changed, 'service' | 'environment'>
 export interface Running {
   readonly service?: string
@@ -20,8 +20,6 @@ export interface Served {
 }
 
 const kept = 100
-const identity = ({ since, deployment, artifact }: Pick<Placement, 'since' | 'deployment' | 'artifact'>) =>
-  `${since} ${deployment} ${artifact}`
 
 /** What served at a moment, newest first: the latest step, and beside a partial one what it has not replaced yet. */
 export function runningAt({ placements }: Running, at: Instant): readonly Served[] {
@@ -29,11 +27,13 @@ export function runningAt({ placements }: Running, at: Instant): readonly Served
   const seen = new Set<string>()
   let rest = 1
   for (const placement of placements.filter(({ since }) => since <= at).reverse()) {
+    // all that ran until then was taken away
+    if (placement.share === 0) break
     // an earlier step of the same artifact's roll-out
     if (seen.has(placement.artifact)) continue
     seen.add(placement.artifact)
     const share = Math.min(rest, placement.share)
-    if (share > 0) served.push({ placement, share })
+    served.push({ placement, share })
     rest -= share
     if (rest <= 1e-9) break
   }
@@ -65,6 +65,12 @@ export function servedHours(running: Running, artifacts: ReadonlySet<string>, { 
 export const placementsWith = ({ placements }: Running, requirement: string): readonly Placement[] =>
   placements.filter(({ contains }) => contains.includes(requirement))
 
+/** Since when nothing with the change runs there any more; undefined while something does, or never did. */
+export function leftSince({ placements }: Running, requirement: string): Instant | undefined {
+  const last = placements.findLastIndex(({ contains }) => contains.includes(requirement))
+  return last < 0 ? undefined : placements[last + 1]?.since
+}
+
 /** Digests of the artifacts with the change that served here first at or after a moment: those before it belong to an earlier attempt. */
 export function fixedSince(running: Running, requirement: string, clock: Instant): ReadonlySet<string> {
   const before = new Set(running.placements.filter(({ since }) => since < clock).map(({ artifact }) => artifact))
@@ -76,22 +82,22 @@ export function fixedSince(running: Running, requirement: string, clock: Instant
 }
 
 export const running = stream('running', fact, { placements: [] } as Running)({
-  fold: 1,
+  fold: 2,
   asks: {},
 
   tells: {
     placed({ placements }, placed: Changed) {
-      const known = placements.find((one) => identity(one) === identity(placed))
+      const known = placements.find(({ since }) => since === placed.since)
       return known && known.told >= placed.told ? [] : [fact.changed(placed)]
     },
   },
 
   evolve: {
     changed(state, { service, environment, ...placement }) {
-      const known = state.placements.find((one) => identity(one) === identity(placement))
+      const known = state.placements.find(({ since }) => since === placement.since)
       const placements =
         known && known.told >= placement.told ? state.placements : [...state.placements.filter((one) => one !== known), placement]
-      return { service, environment, placements: placements.toSorted((a, b) => (identity(a) < identity(b) ? -1 : 1)).slice(-kept) }
+      return { service, environment, placements: placements.toSorted((a, b) => (a.since < b.since ? -1 : 1)).slice(-kept) }
     },
   },
 

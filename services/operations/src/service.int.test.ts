@@ -3,20 +3,31 @@ import { alert, errors } from '@rondo/contracts/intake'
 import { handover } from '@rondo/contracts/releases'
 import { requirement } from '@rondo/contracts/requirements'
 import { toInstant } from '@rondo/kernel'
+import { runBeside } from '@rondo/runtime/rig'
 import { eventually, freshDatabase, needs } from '@rondo/testkit'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { fixed, old, sha } from '../test/facts.ts'
-import { runOperations } from '../test/running.ts'
+import { operations } from './service.ts'
 
 const { met, beforeAll } = needs('postgres18')
 
-let run: Awaited<ReturnType<typeof runOperations>>
+const start = async () =>
+  runBeside(operations, {
+    databaseUrl: await freshDatabase(),
+    owners: {
+      ada: { actor: 'person:ada', roles: ['product_owner'] },
+      grace: { actor: 'person:grace', roles: ['operator'] },
+      ci: { actor: 'person:ci', roles: ['reporter'] },
+    },
+    others: { builds: { placement }, requirements: { requirement }, releases: { handover } },
+  })
+let run: Awaited<ReturnType<typeof start>>
 beforeAll(async () => {
-  run = await runOperations(await freshDatabase())
+  run = await start()
 })
 afterAll(() => run?.stop())
 beforeEach(({ onTestFailed }) => {
-  if (met) onTestFailed(() => console.log(run.lines.join('')))
+  if (met) onTestFailed(() => console.log(run.log.join('')))
 })
 
 const within = { within: 20_000 }

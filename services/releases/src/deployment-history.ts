@@ -10,6 +10,8 @@ export interface Mark {
   readonly share: number
   /** Where the sender counts its tries. */
   readonly attempt?: number | undefined
+  /** With "removed": whatever ran of the service. */
+  readonly whole?: true
 }
 
 export interface Attempt {
@@ -78,11 +80,12 @@ export function attemptsOf(marks: readonly Mark[]): readonly Attempt[] {
 /** When it began and ceased to run, without what says the same again. */
 export function movesOf(marks: readonly Mark[]): readonly Move[] {
   const moves: Move[] = []
-  for (const { state, at, share } of marks) {
+  for (const { state, at, share, whole } of marks) {
     const before = moves.at(-1)
     if (state === 'succeeded') {
       if (before?.kind !== 'succeeded' || before.share !== share) moves.push({ kind: state, at, share })
-    } else if ((state === 'rolled_back' || state === 'removed') && before?.kind === 'succeeded') moves.push({ kind: state, at, share: 0 })
+    } else if (state === 'removed' && whole) moves.push({ kind: state, at, share: 0 })
+    else if ((state === 'rolled_back' || state === 'removed') && before?.kind === 'succeeded') moves.push({ kind: state, at, share: 0 })
   }
   return moves
 }

@@ -100,6 +100,28 @@ test('the deployments of the convergence vectors end the same in every order', (
   }
 })
 
+test('a service that is removed as a whole names no artifact, and is heard of once its service is known', () => {
+  const found = { service: 'shop', production: true, requirements: [], told: 0 }
+  const removal = told({ ...notice('removed'), whole_service: true }, '2026-11-12T10:00:00Z')
+  const known: Told = { rule: 'resolved', input: found, at: instant('2026-11-12T11:00:00Z') }
+  for (const order of [
+    [removal, known, removal],
+    [removal, removal, known],
+  ]) {
+    const { state, made } = after(order)
+    expect(made.filter(({ verb }) => verb === 'removed')).toEqual([
+      fact.removed({
+        deployment: 'd-1',
+        service: 'shop',
+        environment: 'production',
+        production: true,
+        at: instant('2026-11-12T10:00:00Z'),
+      }),
+    ])
+    expect(deploymentPhase(state.marks)).toBe('removed')
+  }
+})
+
 describe('what is observed', () => {
   const found = { service: 'shop', artifact: digest, production: true, requirements: ['REQ-1'], told: 1 }
   const resolved = fact.resolved({

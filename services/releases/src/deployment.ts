@@ -45,11 +45,13 @@ const unseen: Deployment = { told: {}, marks: [], requirements: [], toldOf: 0, a
 const earlier = (known: { at: Instant; value: string } | undefined, at: Instant, value: string) =>
   known && (known.at < at || (known.at === at && known.value <= value)) ? known : { at, value }
 
-const markOf = ({ state, share, attempt }: Pick<Observation, 'state' | 'share' | 'attempt'>, at: Instant): Mark => ({
+type Notice = Pick<Observation, 'state' | 'share' | 'attempt' | 'whole_service'>
+const markOf = ({ state, share, attempt, whole_service }: Notice, at: Instant): Mark => ({
   state,
   at,
   share,
   ...(attempt ? { attempt } : {}),
+  ...(whole_service ? { whole: true } : {}),
 })
 
 function observed(before: Deployment, data: Observation, at: Instant): Deployment {
@@ -81,6 +83,7 @@ export const productionOf = (one: Deployment): boolean => one.production ?? isPr
 export const artifactOf = ({ artifact, told }: Deployment): string | undefined => told.artifact?.value ?? artifact
 export const revisionOf = ({ revision, told }: Deployment): string | undefined => told.revision?.value ?? revision
 
+const isWhole = ({ marks }: Deployment) => marks.some(({ whole }) => whole)
 const announcement = (kind: string, at: Instant, share = 0) => `${at} ${kind} ${share}`
 
 /** What others have to hear of and did not: that it runs, that it does not any more, that it failed. */
@@ -92,9 +95,13 @@ function news(after: Deployment, deployment: string): readonly Made[] {
   const failures = after.marks
     .filter(({ state, at }) => state === 'failed' && !announced.includes(announcement('failed', at)))
     .map(({ at }) => fact.failed({ ...place, at, ...(service ? { service } : {}), ...(artifact ? { artifact } : {}) }))
-  if (!service || !artifact) return failures
-  const what = { ...place, service, artifact, ...(revision ? { revision } : {}), ...(after.release ? { release: after.release } : {}) }
+  if (!service) return failures
   const moves = movesOf(after.marks).filter(({ kind, at, share }) => !announced.includes(announcement(kind, at, share)))
+  const removals = moves.filter(({ kind }) => kind === 'removed')
+  // who removes a whole service names no artifact
+  if (isWhole(after)) return [...failures, ...removals.map(({ at }) => fact.removed({ ...place, service, at }))]
+  if (!artifact) return failures
+  const what = { ...place, service, artifact, ...(revision ? { revision } : {}), ...(after.release ? { release: after.release } : {}) }
   return [
     ...failures,
     ...moves.map(({ kind, at, share }) => (kind === 'succeeded' ? fact.succeeded({ ...what, at, share }) : fact[kind]({ ...what, at }))),

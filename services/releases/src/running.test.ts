@@ -32,6 +32,21 @@ test('what was removed, or became inactive with nothing after it, leaves nothing
   expect(runs({ a: marks(['succeeded', '10:00']), b: marks(['succeeded', '12:00'], ['removed', '13:00']) })).toBeUndefined()
 })
 
+test('a service that left as a whole leaves nothing until something is deployed again; a part of the traffic leaves the rest', () => {
+  const whole = (hour: string): Deployment => ({
+    ...deployment.initial,
+    marks: [{ state: 'removed', at: at(`2026-11-12T${hour}:00Z`), share: 1, whole: true }],
+  })
+  const a = marks(['succeeded', '10:00'])
+  expect(runs({ a, removal: whole('11:00') })).toBeUndefined()
+  expect(runs({ a, removal: whole('11:00'), b: marks(['succeeded', '12:00']) })).toEqual(['b', '12:00'])
+  const canary: Deployment = {
+    ...deployment.initial,
+    marks: (['succeeded', 'removed'] as const).map((state, n) => ({ state, at: at(`2026-11-12T1${n + 1}:00:00Z`), share: 0.1 })),
+  }
+  expect(runs({ a, canary })?.[0]).toBe('a')
+})
+
 test('a retry of what runs does not change since when', () => {
   expect(runs({ a: marks(['succeeded', '10:00'], ['succeeded', '11:00']) })).toEqual(['a', '10:00'])
 })

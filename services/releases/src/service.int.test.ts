@@ -1,24 +1,36 @@
 import { randomUUID } from 'node:crypto'
-import { artifact, gate } from '@rondo/contracts/builds'
+import { artifact, change, gate, policy } from '@rondo/contracts/builds'
 import { person } from '@rondo/contracts/gateway'
 import { deployment } from '@rondo/contracts/intake'
 import { incident, service } from '@rondo/contracts/operations'
 import { loadProtos } from '@rondo/proto'
+import { runBeside } from '@rondo/runtime/rig'
 import { eventually, freshDatabase, needs } from '@rondo/testkit'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { runReleases } from '../test/running.ts'
 import { at } from '../test/world.ts'
 import { rpc } from './rpc.ts'
+import { releases } from './service.ts'
 
 const { met, beforeAll } = needs('postgres18')
 
-let run: Awaited<ReturnType<typeof runReleases>>
+const start = async () =>
+  runBeside(releases, {
+    databaseUrl: await freshDatabase(),
+    owners: {
+      ada: { actor: 'person:ada@example.org', roles: ['developer', 'approver'] },
+      edsger: { actor: 'person:edsger@example.org', roles: ['approver'] },
+      grace: { actor: 'person:grace@example.org', roles: ['operator'] },
+      nobody: { actor: 'person:nobody@example.org', roles: ['auditor'] },
+    },
+    others: { builds: { artifact, gate, change, policy }, operations: { service, incident }, gateway: { person } },
+  })
+let run: Awaited<ReturnType<typeof start>>
 beforeAll(async () => {
-  run = await runReleases(await freshDatabase())
+  run = await start()
 })
 afterAll(() => run?.stop())
 beforeEach(({ onTestFailed }) => {
-  if (met) onTestFailed(() => console.log(run.lines.join('')))
+  if (met) onTestFailed(() => console.log(run.log.join('')))
 })
 
 const ada = 'person:ada@example.org'

@@ -266,6 +266,23 @@ describe('changes, artifacts, environments', () => {
     expect(world.phase('REQ-1')).toBe('built')
   })
 
+  it('take "released" back by when it was removed, and give it again where that turns out to be wrong', async () => {
+    const ran = { ...changed(digests[0], { entered: ['REQ-1'], contains: ['REQ-1'] }), since: plus(start, 60_000), basis: 1 }
+    const removed = { ...changed(digests[0], { left: ['REQ-1'] }), share: 0, since: plus(start, 120_000), basis: 2 }
+    for (const order of [
+      [ran, removed],
+      [removed, ran],
+    ]) {
+      world = new World()
+      await world.ask(raiseByHand('REQ-1'))
+      for (const one of order) await world.happened(placement.changed, 'shop', one)
+      expect(world.phase('REQ-1')).toBe('built')
+      const known = { ...changed(digests[1], { contains: ['REQ-1'] }), since: removed.since, basis: 3 }
+      await world.happened(placement.changed, 'shop', known)
+      expect(world.phase('REQ-1')).toBe('released')
+    }
+  })
+
   it('see a second fix enter although the requirement was inside already', async () => {
     await world.ask(raiseByHand('REQ-1'))
     await world.happened(change.recorded, shas[0], recorded(shas[0], ['REQ-1']))

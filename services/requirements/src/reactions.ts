@@ -7,7 +7,7 @@ import { type Envelope, type Tell, tell } from '@rondo/kernel'
 import { type Found, type Reaction, type Read, when } from '@rondo/reaction'
 import { belonging, type Evidences, idsOf } from './evidence.ts'
 import type { Requirement } from './phase.ts'
-import { enteredKey, originKey, requirement } from './requirement.ts'
+import { movedKey, originKey, requirement } from './requirement.ts'
 import type { Moving } from './tells.ts'
 
 /** Readable and the same in every replay: `REQ-` and the end of the causing event's id, as much of it as nobody else has. */
@@ -93,7 +93,7 @@ const fromBuilds: readonly Reaction[] = [
     // A further change of the same requirement moves it too, although it neither entered nor left; and so does a better informed word about the same time
     async ({ data: { service, environment, since, changes_entered, changes_left } }, read) => [
       ...(await read.find(requirement, 'change', [...changes_entered, ...changes_left])),
-      ...(await read.find(requirement, 'entered', [enteredKey({ service, environment, at: since })])),
+      ...(await read.find(requirement, 'moved', [movedKey({ service, environment, at: since })])),
     ],
     ({ data: { service, environment, artifact, production, since: at, basis = 0, entered, left, contains } }, moved) => {
       const inside = new Set([...entered, ...contains])

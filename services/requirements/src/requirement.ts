@@ -86,7 +86,7 @@ export const requirement = stream(
   fact,
   initial,
 )({
-  fold: 1,
+  fold: 2,
   asks,
   tells,
 
@@ -148,8 +148,8 @@ export const requirement = stream(
     origin: ({ raised }) => (raised && onlyOne.has(raised.origin.kind) ? [originKey(raised.origin.kind, raised.origin.id)] : []),
     signal: (requirement) => (phaseOf(requirement) === 'declined' ? [] : signalsOf(requirement)),
     change: ({ changes }) => Object.keys(changes),
-    /** Where it is inside since when: a better informed word about that time finds it. */
-    entered: ({ places }) => Object.values(places).flatMap((place) => (place.inside ? [enteredKey(place)] : [])),
+    /** Where it moved in or out, and when: a better informed word about that time finds it. */
+    moved: ({ places }) => Object.values(places).map(movedKey),
     service: ({ raised }) => (raised ? [raised.service] : []),
     raised: ({ raised }) => (raised ? ['raised'] : []),
     open: (requirement) => (open(phaseOf(requirement)) ? ['open'] : []),
@@ -164,7 +164,7 @@ function signalsOf({ signals, incidents }: Requirement): readonly string[] {
   return [...new Set([...idsOf(signals), ...about.filter((id) => !signals.gone[id])])].sort()
 }
 
-export const enteredKey = (place: Pick<Place, 'service' | 'environment' | 'at'>) => `${placeKey(place)}@${place.at}`
+export const movedKey = (place: Pick<Place, 'service' | 'environment' | 'at'>) => `${placeKey(place)}@${place.at}`
 
 const onlyOne = new Set(['incident', 'feedback', 'review', 'import'])
 export const originKey = (kind: string, id: string) => `${kind}:${id}`

@@ -1,9 +1,9 @@
 import { signal } from '@rondo/contracts/operations'
 import type { Envelope } from '@rondo/kernel'
 import { migrate, type OpenLedger, openLedger } from '@rondo/ledger'
+import { as, runServices, type ServicesRun } from '@rondo/runtime/rig'
 import { freshDatabase, needs } from '@rondo/testkit'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { as, running, type TestRun } from '../test/running.ts'
 import { idsOf } from './evidence.ts'
 import { reactions } from './reactions.ts'
 import { requirement } from './requirement.ts'
@@ -15,9 +15,9 @@ const operability = { owner: 'team-shop', runbook: 'https://runbooks.example.org
 const refinement = { goal: 'checkout works', acceptance: ['no 500'], operability, designs: [] }
 
 describe('over gRPC', () => {
-  let process: TestRun
+  let process: ServicesRun
   needed.beforeAll(async () => {
-    process = await running([requirements], await freshDatabase())
+    process = await runServices([requirements], { env: { RONDO_DATABASE_URL: await freshDatabase() } })
   })
   afterEach((context) => {
     if (context.task.result?.state === 'fail') console.log(process?.log.join(''))

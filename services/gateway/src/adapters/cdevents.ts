@@ -151,6 +151,8 @@ const deployments =
       environment: given.environment.id,
       ...(shipped ? { artifact: shipped.digest, artifact_name: shipped.name } : {}),
       state,
+      // its subject is the service, and it has no id of what was deployed
+      ...(state === 'removed' ? { whole_service: true } : {}),
     })
   }
 
