@@ -1,91 +1,141 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { chmod } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startPostgres } from '@rondo/embedded'
-import { addToken, newToken, serviceNames } from '@rondo/runtime'
-import { launchAll } from '@rondo/testkit/launch'
 import { repositoryRoot } from '@rondo/testkit/shared'
-import { edgeFigures } from './edge.ts'
-import { allInOneFigures, serviceFigures } from './footprint.ts'
-import { ledgerFigures } from './ledger.ts'
-import type { Figure } from './measure.ts'
-import { startProcess } from './process.ts'
+import { type Figure, unmeasured } from './measure.ts'
+import { documentOf, jsonOf, lineOf, tableOf } from './report.ts'
+import { type Row, rows, type Settings } from './rows.ts'
+import { openStage, type Stage } from './stage.ts'
 
-const usage = `npm run bench -- [--rounds N] [--json FILE] [--write]
+const usage = `npm run bench -- [options]
 
 Figures beside their controls, in turn, in one run; on a PostgreSQL and a Kafka of its own.
 
-  --rounds N    rounds of each figure (default 5)
-  --json FILE   the figures as JSON
-  --write       the figures into docs/performance.md
+  --only PATTERN   rows whose name the pattern (a regular expression) is found in
+  --rounds N       rounds of each figure (default 5)
+  --minutes N      the time for all of it, shared out among the rows: where it is short, rounds are left out first, then rows (default 12)
+  --stored N       events of the large ledgers (default 1e6; 1e7 takes about 15 minutes more)
+  --events N       events that a process takes before its memory is looked at (default 1e4; the full run: 1e6)
+  --json FILE      the figures as JSON
+  --write          the figures into docs/performance.md
+  --help           this
+
+Rows: ${rows.map(({ name }) => name).join(', ')}
 `
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
-const shown = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1))
 
-function table(figures: readonly Figure[]): string {
-  const row = ({ figure, unit, value, control, ratio, spread, note }: Figure) =>
-    `| ${figure} | ${shown(value)} ${unit} | ${spread[0] === spread[1] ? '' : `${shown(spread[0])} to ${shown(spread[1])}`} | ${control ? `${shown(control.value)} (${control.name})` : ''} | ${ratio === undefined ? '' : ratio.toFixed(2)} | ${note ?? ''} |`
-  return ['| figure | median | spread | control in the same run | ratio | |', '|---|---|---|---|---|---|', ...figures.map(row), ''].join(
-    '\n',
-  )
+class UsageError extends Error {}
+
+const options = {
+  only: { type: 'string' },
+  rounds: { type: 'string', default: '5' },
+  minutes: { type: 'string', default: '12' },
+  stored: { type: 'string', default: '1e6' },
+  events: { type: 'string', default: '1e4' },
+  json: { type: 'string' },
+  write: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+function count(name: string, text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (Number.isFinite(value) && value >= least && value <= most) return value
+  throw new UsageError(`--${name} ${text}: expected a number from ${least} to ${most}`)
 }
 
-async function measured(folder: string, rounds: number): Promise<readonly Figure[]> {
-  const postgres = await startPostgres(folder)
-  const { engines, end } = await launchAll(['kafka'])
+function pattern(text: string): RegExp {
   try {
-    say('ledger …')
-    const ledger = await ledgerFigures(postgres.url, rounds)
-    const token = newToken()
-    await addToken(join(folder, 'tokens.json'), token, { actor: 'person:bench', roles: ['admin'] })
-    const env = { RONDO_DATABASE_URL: postgres.url, RONDO_KAFKA_BROKERS: engines.kafka.address, RONDO_DATA_DIR: folder }
-    const first = await startProcess('services/all-in-one/src/main.ts', env)
-    await first.stop()
-    say('edge …')
-    const rondo = await startProcess('services/all-in-one/src/main.ts', env)
-    const edge = await edgeFigures(rondo, engines.kafka.address, token, 200)
-    say('footprint …')
-    const footprint = await allInOneFigures(rondo, token, 20)
-    await rondo.stop()
-    say('services …')
-    const services = await serviceFigures(serviceNames, env, token, 10)
-    return [...ledger, ...edge, ...footprint, ...services]
-  } finally {
-    await end()
-    await postgres.stop()
+    return new RegExp(text)
+  } catch (error) {
+    throw new UsageError(`--only ${text}: ${error instanceof Error ? error.message : error}`)
   }
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '5' },
-      json: { type: 'string' },
-      write: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
+function given() {
+  const { values } = parseArgs({ options })
+  const only = pattern(values.only ?? '')
+  const wanted = rows.filter(({ name }) => only.test(name))
+  if (wanted.length === 0)
+    throw new UsageError(`--only ${values.only}: no row is called so; there are ${rows.map(({ name }) => name).join(', ')}`)
+  if (values.write && wanted.length < rows.length) throw new UsageError('--write needs all rows: leave --only out')
+  const end = performance.now() + count('minutes', values.minutes, 0.1, 600) * 60_000
+  const settings = {
+    rounds: count('rounds', values.rounds, 1, 100),
+    stored: count('stored', values.stored, 1e5, 1e7),
+    events: count('events', values.events, 1000, 1e7),
+  }
+  return { ...values, wanted, settings, end }
+}
+
+/** When a row's share of what is left of the time is over. */
+function endOf(rest: readonly Row[], end: number): number {
+  const now = performance.now()
+  const all = rest.reduce((sum, { seconds }) => sum + seconds, 0)
+  return now + ((end - now) * (rest[0]?.seconds ?? 0)) / Math.max(all, 1)
+}
+
+/** A row that fails does not take the others with it. */
+async function measured(
+  stage: Stage,
+  { wanted, settings: asked, end }: ReturnType<typeof given>,
+): Promise<{ figures: Figure[]; failed: string[] }> {
+  const figures: Figure[] = []
+  const failed: string[] = []
+  for (const [index, { name, figures: make }] of wanted.entries()) {
+    const share = endOf(wanted.slice(index), end)
+    const settings: Settings = { ...asked, goOn: () => performance.now() < share }
+    if (performance.now() >= end) {
+      figures.push(unmeasured(name, '', 'left out: the time was over (--minutes)'))
+      continue
+    }
+    say(`${name} …`)
+    const begin = performance.now()
+    try {
+      const made = await make(stage, settings)
+      for (const figure of made) say(`  ${lineOf(figure)}`)
+      figures.push(...made)
+    } catch (error) {
+      failed.push(name)
+      say(`  ${name} failed: ${error instanceof Error ? error.stack : error}`)
+      figures.push(unmeasured(name, '', `failed: ${error instanceof Error ? error.message : error}`))
+    }
+    say(`  ${((performance.now() - begin) / 1000).toFixed(0)} s`)
+  }
+  return { figures, failed }
+}
+
+async function main(): Promise<number> {
+  const asked = given()
+  if (asked.help) {
+    process.stdout.write(usage)
+    return 0
+  }
+  const stage = await openStage()
+  // Engines are processes of their own: they must not outlive us
+  const quit = (code: number) => void stage.end().finally(() => process.exit(code))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => quit(130))
+  process.once('uncaughtException', (error) => {
+    say(`failed: ${error.stack}`)
+    quit(1)
   })
-  if (values.help) return void process.stdout.write(usage)
-  const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'))
-  await chmod(folder, 0o755)
   try {
-    const figures = await measured(folder, Number(values.rounds))
-    const text = table(figures)
-    process.stdout.write(text)
-    if (values.json) writeFileSync(values.json, `${JSON.stringify({ figures }, null, 2)}\n`)
-    const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}, PostgreSQL 18, Kafka 4.4, ${new Date().toISOString().slice(0, 10)}`
-    if (values.write)
-      writeFileSync(
-        join(repositoryRoot(), 'docs', 'performance.md'),
-        `# Performance\n\nMeasured by \`npm run bench\` on a shared machine of ${machine}. Read the ratios: absolute figures differ from machine to machine by a factor of two and more.\n\n${text}`,
-      )
+    const { figures, failed } = await measured(stage, asked)
+    process.stdout.write(tableOf(figures))
+    if (asked.json) writeFileSync(asked.json, `${JSON.stringify(jsonOf(figures), null, 2)}\n`)
+    if (asked.write) writeFileSync(join(repositoryRoot(), 'docs', 'performance.md'), documentOf(figures))
+    return failed.length > 0 ? 1 : 0
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    await stage.end()
   }
 }
 
-await main()
+try {
+  process.exitCode = await main()
+} catch (error) {
+  const mistaken =
+    error instanceof UsageError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+  say(mistaken && error instanceof Error ? `${error.message}\n\n${usage}` : String(error instanceof Error ? error.stack : error))
+  process.exitCode = mistaken ? 2 : 1
+}
 process.exit()

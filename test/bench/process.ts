@@ -19,7 +19,8 @@ export interface Process {
 
 const ticksPerSecond = 100
 
-function statOf(child: ChildProcess) {
+/** Resident memory in MB and seconds of processor time so far. */
+export function statOf(child: Pick<ChildProcess, 'pid'>): { readonly memory: number; readonly cpu: number } {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
   const [, kB = '0'] = /VmRSS:\s+(\d+)/.exec(status) ?? []
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
@@ -43,16 +44,27 @@ export async function startProcess(
       RONDO_LOG_LEVEL: 'warn',
       RONDO_RATE_LIMIT: '1000000',
     },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  // Its greetings are not our progress; where it cannot start, they say why
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said = (said + chunk).slice(-4000)
   })
   const url = `http://127.0.0.1:${http}`
-  await eventually(async () => (await fetch(`${url}${ready ? '/readyz' : '/healthz'}`)).ok, { within: 60_000, every: 20 })
+  try {
+    await eventually(async () => (await fetch(`${url}${ready ? '/readyz' : '/healthz'}`)).ok, { within: 60_000, every: 20 })
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw new Error(`${main} did not start: ${error instanceof Error ? error.message : error}\n${said}`, { cause: error })
+  }
   return {
     http: url,
     startedMs: performance.now() - begin,
     memory: () => statOf(child).memory,
     cpu: () => statOf(child).cpu,
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGTERM')
       await once(child, 'exit')
     },

@@ -1,0 +1,79 @@
+import { serviceNames } from '@rondo/runtime'
+import { consumeFigures } from './consume.ts'
+import { edgeFigures } from './edge.ts'
+import { emmettFigures } from './emmett.ts'
+import { allInOneFigures, serviceFigures } from './footprint.ts'
+import { hotStreamFigures } from './hot-stream.ts'
+import { idleFigures } from './idle.ts'
+import { intakeFigures } from './intake.ts'
+import { byHand, ledgerFigures, openControl } from './ledger.ts'
+import { type Aim, aimed, atMost, type Figure } from './measure.ts'
+import { openingFigures } from './opening.ts'
+import { overloadFigures } from './overload.ts'
+import { rebuildFigures } from './rebuild.ts'
+import { allInOne, type Stage } from './stage.ts'
+import { growthFigures } from './stored.ts'
+
+export interface Settings {
+  readonly rounds: number
+  /** Events of the large ledgers. */
+  readonly stored: number
+  /** Events that a process takes before its memory is looked at. */
+  readonly events: number
+  /** False when the time is over: what runs ends its round. */
+  readonly goOn: () => boolean
+}
+
+export interface Row {
+  /** What `--only` is held against. */
+  readonly name: string
+  /** Seconds that five rounds of it take about: its share of the time that there is. */
+  readonly seconds: number
+  readonly figures: (stage: Stage, settings: Settings) => Promise<readonly Figure[]> | readonly Figure[]
+}
+
+/** Where the figure brings none of its own. */
+const edgeAims: readonly (readonly [RegExp, Aim])[] = [
+  [/p50, low load/, atMost(1.3)],
+  [/p99, low load/, atMost(1.5)],
+]
+function withAim(figure: Figure): Figure {
+  const [, aim] = edgeAims.find(([name]) => name.test(figure.figure)) ?? []
+  return figure.aim || !aim ? figure : aimed(figure, aim)
+}
+
+async function alert(stage: Stage): Promise<readonly Figure[]> {
+  const control = await openControl(await stage.postgres())
+  const [brokers, token] = [await stage.kafka(), await stage.token()]
+  try {
+    return await stage.withRondo(allInOne, async (rondo) =>
+      (await edgeFigures({ rondo, brokers, token, commit: byHand(control, 1) }, 200)).map(withAim),
+    )
+  } finally {
+    await control.end()
+  }
+}
+
+async function footprint(stage: Stage): Promise<readonly Figure[]> {
+  const token = await stage.token()
+  // Its own database first, so that the start-up is that of an existing one
+  await stage.withRondo(allInOne, async () => undefined)
+  const whole = await stage.withRondo(allInOne, (rondo) => allInOneFigures(rondo, token, 10))
+  return [...whole, ...(await serviceFigures(serviceNames, await stage.env(), token, 10))]
+}
+
+/** In the order in which they are run. */
+export const rows: readonly Row[] = [
+  { name: 'ledger', seconds: 75, figures: async (stage, { rounds, goOn }) => ledgerFigures(await stage.postgres(), rounds, goOn) },
+  { name: 'hot-stream', seconds: 30, figures: async (stage, { rounds, goOn }) => hotStreamFigures(await stage.postgres(), rounds, goOn) },
+  { name: 'emmett', seconds: 0, figures: emmettFigures },
+  { name: 'intake', seconds: 130, figures: (stage, { rounds, goOn }) => intakeFigures(stage, rounds, goOn) },
+  { name: 'consume', seconds: 50, figures: (stage, { rounds, goOn }) => consumeFigures(stage, rounds, goOn) },
+  { name: 'alert', seconds: 100, figures: alert },
+  { name: 'stored', seconds: 80, figures: growthFigures },
+  { name: 'rebuild', seconds: 40, figures: rebuildFigures },
+  { name: 'start', seconds: 15, figures: openingFigures },
+  { name: 'idle', seconds: 60, figures: idleFigures },
+  { name: 'overload', seconds: 50, figures: overloadFigures },
+  { name: 'footprint', seconds: 80, figures: footprint },
+]
