@@ -120,7 +120,7 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
   })
 
   test('previous is the position before in the same partition', async () => {
-    const { rows } = await one.database.pool.query(
+    const rows = await one.sql(
       `select count(*)::int as wrong from (select previous, lag(position, 1, 0::bigint) over (partition by partition order by position) as before from event) _
        where previous <> before`,
     )

@@ -1,9 +1,9 @@
 import type { FactType, View } from '@rondo/kernel'
-import type pg from 'pg'
-import { checkedName, type Database, sqlOf, transaction } from './database.ts'
-import { unavailable } from './failure.ts'
-import type { LedgerRules } from './rules.ts'
-import { selectEvents } from './storage.ts'
+import { checkedName } from '../database.ts'
+import { unavailable } from '../failure.ts'
+import type { LedgerRules } from '../rules.ts'
+import { type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { selectEvents } from './rows.ts'
 
 const pageSize = 1_000
 
@@ -11,7 +11,7 @@ const pageSize = 1_000
  * Projects the ledger's own facts into views that are new, or of a higher version than what is stored. Nobody appends meanwhile:
  * the head row is locked. Rejects where a view cannot be rebuilt from this ledger.
  */
-export async function rebuildViews({ pool, service, log }: Database, rules: LedgerRules, views: readonly View[]): Promise<void> {
+export async function rebuildViews({ pool, service, log }: Schema, rules: LedgerRules, views: readonly View[]): Promise<void> {
   const facts = [...rules.streams.values()].flatMap((stream): readonly FactType[] => Object.values(stream.facts))
   const own: ReadonlySet<string> = new Set(facts.map(({ base }) => base))
   for (const view of views) {
@@ -32,8 +32,6 @@ export async function rebuildViews({ pool, service, log }: Database, rules: Ledg
     if (projected > 0) log.info({ service, view: view.name, version, projected }, 'view rebuilt')
   }
 }
-
-type Queryable = Pick<pg.Pool, 'query'>
 
 async function storedVersion(queryable: Queryable, view: View): Promise<number | undefined> {
   const { rows } = await queryable.query<{ version: number }>('select version from view_version where view = $1', [view.name])
