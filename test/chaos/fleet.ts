@@ -120,7 +120,7 @@ export async function startFleet(engines: Readonly<Record<string, string>>): Pro
     ...engines,
     RONDO_DATA_DIR: dataDir,
     RONDO_RATE_LIMIT: '100000',
-    RONDO_LOG_LEVEL: 'warn',
+    RONDO_LOG_LEVEL: process.env.CHAOS_LOG ?? 'warn',
   }
   const fell: Fell[] = []
   const all: Member[] = []

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { launchReplicated } from '@rondo/testkit/launch'
 import { type Broken, startCaller } from './callers.ts'
@@ -118,6 +119,7 @@ export async function chaos(settings: Settings): Promise<Result> {
     say(`drained in ${((drainedAt - hurtFor) / 1000).toFixed(0)} s; reading ledgers and topics`)
     const found = await gathered(database, brokers)
     edge.close()
+    if (process.env.CHAOS_TRACE) writeFileSync(process.env.CHAOS_TRACE, JSON.stringify({ started, told: history.told, kills: stage.kills, logs: fleet.members.map((one) => [one.name, one.process.log]), origin: performance.timeOrigin }))
     const seconds = { faults: (hurtFor - started) / 1000, drain: (drainedAt - hurtFor) / 1000, all: (performance.now() - begin) / 1000 }
     return {
       ...verdictOf(history.told, found, seen),
