@@ -1,6 +1,6 @@
 import { builds } from '@rondo/builds'
 import { kafkaBus } from '@rondo/bus'
-import { intakeTopic, topicOf, topicOfFact } from '@rondo/contracts/cloudevents'
+import { intakeTopic, topicOfFact } from '@rondo/contracts/cloudevents'
 import { feedback } from '@rondo/feedback'
 import { gateway } from '@rondo/gateway'
 import { operations } from '@rondo/operations'
@@ -89,5 +89,3 @@ export async function drained(database: string, brokers: readonly string[], with
     return left.length > 0 ? left : [error instanceof Error ? error.message : String(error)]
   }
 }
-
-export const topicNames = [intakeTopic, ...services.map(({ name }) => topicOf(name))]

@@ -1,91 +1,80 @@
 import { kafkaBus } from '@rondo/bus'
 import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
+import type { Holding, LedgerEvent, TopicHistory } from '@rondo/testkit/promises'
 import { allOf } from '../rig/records.ts'
 import { asked } from './backends.ts'
 import { services } from './drain.ts'
 
-export interface Event {
-  readonly position: number
-  readonly id: string
-  readonly stream: string
-  readonly version: number
-  readonly partition: number
-  readonly previous: number
-  readonly type: string
-  readonly cause: string
-}
-export interface Message {
-  readonly id: string
-  readonly outcome: { readonly results?: readonly { readonly streamId: string; readonly version: number }[] }
-}
 export interface LedgerFound {
-  readonly service: string
-  readonly events: readonly Event[]
-  readonly messages: readonly Message[]
-  /** Of each stream, as the row that a writer compares with says. */
+  readonly events: readonly LedgerEvent[]
+  /** Ids whose outcome is kept. */
+  readonly messages: readonly string[]
+  /** Of each stream (`stream/id`), as the row that a writer compares with says. */
   readonly versions: ReadonlyMap<string, number>
-  readonly parked: readonly { readonly key: string; readonly reason: string }[]
-  readonly unfired: number
-}
-export interface RecordFound {
-  readonly id: string
-  /** The ledger's; of intake: none. */
-  readonly position: number
-  readonly partition: number
-  readonly offset: number
+  readonly parked: readonly { readonly eventId: string; readonly key: string; readonly reason: string }[]
+  readonly holdings: readonly Holding[]
 }
 export interface Found {
-  readonly ledgers: readonly LedgerFound[]
+  /** By service. */
+  readonly ledgers: ReadonlyMap<string, LedgerFound>
   /** By topic. */
-  readonly topics: ReadonlyMap<string, readonly RecordFound[]>
+  readonly topics: Readonly<Record<string, TopicHistory>>
 }
 
+const eventsOf = `select position::int, id, stream, stream_id as "streamId", version, partition, type, causation_id as "causationId" from`
+
 async function ledgerOf(database: string, service: string): Promise<LedgerFound> {
-  const events = await asked<{ position: string; previous: string } & Omit<Event, 'position' | 'previous'>>(
-    database,
-    `select position, id, stream || '/' || stream_id as stream, version, partition, previous, type, causation_id as cause from ${service}.event order by position`,
-  )
-  const messages = await asked<{ id: string; outcome: Message['outcome'] }>(database, `select id, outcome from ${service}.message`)
+  const events = await asked<LedgerEvent & object>(database, `${eventsOf} ${service}.event order by position`)
+  const messages = await asked<{ id: string }>(database, `select id from ${service}.message`)
   const streams = await asked<{ key: string; version: number }>(database, `select key, version from ${service}.stream`)
-  const parked = await asked<{ key: string; reason: string }>(
+  const parked = await asked<{ eventId: string; key: string; reason: string }>(
     database,
-    `select source || ' ' || key as key, reason from ${service}.parked_key`,
+    `select event->>'id' as "eventId", key, reason from ${service}.parked_record join ${service}.parked_key using (source, partition, key)`,
   )
-  const [timers] = await asked<{ count: string }>(
+  const held = await asked<Omit<Holding, 'service'> & object>(
     database,
-    `select count(*) from ${service}.timer where fired_at is null and due < ${service}.instant(clock_timestamp() - interval '10 seconds')`,
+    `select stream, name, value, array_agg(id) as "streamIds" from ${service}.stream_key where is_unique group by stream, name, value`,
   )
   return {
-    service,
-    events: events.map((event) => ({ ...event, position: Number(event.position), previous: Number(event.previous) })),
-    messages,
+    events,
+    messages: messages.map(({ id }) => id),
     versions: new Map(streams.map(({ key, version }) => [key, version])),
     parked,
-    unfired: Number(timers?.count ?? 0),
+    holdings: held.map((one) => ({ service, ...one })),
+  }
+}
+
+async function topicFound(brokers: readonly string[], topic: string, service: string | undefined): Promise<TopicHistory> {
+  const bus = kafkaBus({ brokers, clientId: 'chaos' })
+  try {
+    const bounds = await bus.bounds(topic)
+    const partitions = new Map<number, TopicHistory['partitions'][number]>(bounds.map(({ partition }) => [partition, []]))
+    for (const records of await allOf(bus, topic)) {
+      const [first] = records
+      if (!first) continue
+      partitions.set(
+        first.partition,
+        records.map(({ key, headers: { ce_id = '', ce_position, ce_previous } }) => ({
+          eventId: ce_id,
+          key,
+          ...(ce_position === undefined ? {} : { position: Number(ce_position), previous: Number(ce_previous) }),
+        })),
+      )
+    }
+    const inOrder = [...partitions].sort(([one], [other]) => one - other).map(([, records]) => records)
+    return { partitions: inOrder, ...(service === undefined ? {} : { service }) }
+  } finally {
+    await bus.close()
   }
 }
 
 /** All that ledgers and topics hold, read with the owner's eyes and from the first offset. */
 export async function gathered(database: string, brokers: readonly string[]): Promise<Found> {
-  const ledgers: LedgerFound[] = []
-  for (const { name } of services) ledgers.push(await ledgerOf(database, name))
-  const topics = new Map<string, readonly RecordFound[]>()
-  for (const topic of [intakeTopic, ...services.map(({ name }) => topicOf(name))]) {
-    const bus = kafkaBus({ brokers, clientId: 'chaos' })
-    try {
-      const partitions = await allOf(bus, topic)
-      topics.set(
-        topic,
-        partitions.flat().map(({ headers, partition, offset }) => ({
-          id: headers.ce_id ?? '',
-          position: Number(headers.ce_position ?? 0),
-          partition,
-          offset: Number(offset),
-        })),
-      )
-    } finally {
-      await bus.close()
-    }
+  const ledgers = new Map<string, LedgerFound>()
+  const topics: Record<string, TopicHistory> = { [intakeTopic]: await topicFound(brokers, intakeTopic, undefined) }
+  for (const { name } of services) {
+    ledgers.set(name, await ledgerOf(database, name))
+    topics[topicOf(name)] = await topicFound(brokers, topicOf(name), name)
   }
   return { ledgers, topics }
 }

@@ -119,7 +119,17 @@ export async function chaos(settings: Settings): Promise<Result> {
     say(`drained in ${((drainedAt - hurtFor) / 1000).toFixed(0)} s; reading ledgers and topics`)
     const found = await gathered(database, brokers)
     edge.close()
-    if (process.env.CHAOS_TRACE) writeFileSync(process.env.CHAOS_TRACE, JSON.stringify({ started, told: history.told, kills: stage.kills, logs: fleet.members.map((one) => [one.name, one.process.log]), origin: performance.timeOrigin }))
+    if (process.env.CHAOS_TRACE)
+      writeFileSync(
+        process.env.CHAOS_TRACE,
+        JSON.stringify({
+          started,
+          told: history.told,
+          kills: stage.kills,
+          logs: fleet.members.map((one) => [one.name, one.process.log]),
+          origin: performance.timeOrigin,
+        }),
+      )
     const seconds = { faults: (hurtFor - started) / 1000, drain: (drainedAt - hurtFor) / 1000, all: (performance.now() - begin) / 1000 }
     return {
       ...verdictOf(history.told, found, seen),
