@@ -36,12 +36,24 @@ const reaching =
   (call: Call): boolean =>
     call.edge === replica && (service === 'gateway' || call.target === service)
 
+/** On a machine that is slow to start processes, callers would else wait for nobody. */
+const downMost = 3
+/** Mostly its like goes on meanwhile. */
+const bothDown = 0.15
+
+function victimOf({ fleet: { members }, random }: Stage, service: string): Member | undefined {
+  if (members.filter(({ up }) => !up).length >= downMost) return undefined
+  const up = members.filter((one) => one.service === service && one.up)
+  const like = members.filter((one) => one.service === service).length
+  if (up.length === 0 || (up.length < like && !random.chance(bothDown))) return undefined
+  return random.pick(up)
+}
+
 const killed =
   (service: string): Fault =>
   async (stage) => {
-    const up = stage.fleet.members.filter((one) => one.service === service && one.up)
-    if (up.length === 0) return
-    const victim = stage.random.pick(up)
+    const victim = victimOf(stage, service)
+    if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
     if (!victim.up) return
     note(stage, 'service', victim.name, inFlight)
@@ -98,9 +110,8 @@ const broker: Fault = async (stage) => {
 
 /** A writer that others take for dead and whose work they take over, until it wakes up. */
 const freeze: Fault = async (stage) => {
-  const up = stage.fleet.members.filter((one) => one.up && (one.service === 'operations' || one.service === 'requirements'))
-  if (up.length === 0) return
-  const victim = stage.random.pick(up)
+  const victim = victimOf(stage, stage.random.pick(['operations', 'requirements']))
+  if (!victim) return
   await underWay(stage, reaching(victim))
   count(stage, 'frozen for longer than its session')
   victim.freeze()

@@ -121,6 +121,8 @@ export async function startFleet(engines: Readonly<Record<string, string>>): Pro
     RONDO_DATA_DIR: dataDir,
     RONDO_RATE_LIMIT: '100000',
     RONDO_LOG_LEVEL: process.env.CHAOS_LOG ?? 'warn',
+    // Half the price of a start
+    NODE_COMPILE_CACHE: join(dataDir, 'compiled'),
   }
   const fell: Fell[] = []
   const all: Member[] = []
