@@ -26,6 +26,8 @@ export class Member {
   readonly process: ServiceProcess
   /** Neither killed just now nor still starting nor frozen. */
   up = true
+  /** How long each start took until callers were answered. */
+  readonly starts: { readonly seconds: number; readonly tries: number }[] = []
   #stopping = false
   #restarting: Promise<void> | undefined
   readonly #fell: (one: Fell) => void
@@ -75,11 +77,13 @@ export class Member {
     })
   }
   async #started(): Promise<void> {
+    const begin = performance.now()
     // While an engine is down it ends with a sentence: as a supervisor would, it is started again
     for (let tries = 0; !this.#stopping; tries += 1) {
       try {
         await this.process.start({ ready: false })
         this.up = true
+        this.starts.push({ seconds: (performance.now() - begin) / 1000, tries: tries + 1 })
         return
       } catch (error) {
         if (this.#stopping) return
