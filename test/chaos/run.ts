@@ -126,7 +126,8 @@ export async function chaos(settings: Settings): Promise<Result> {
           started,
           told: history.told,
           kills: stage.kills,
-          starts: fleet.members.map(({ name, starts }) => [name, starts]), logs: fleet.members.map((one) => [one.name, one.process.log]),
+          starts: fleet.members.map(({ name, starts }) => [name, starts]),
+          logs: fleet.members.map((one) => [one.name, one.process.log]),
           origin: performance.timeOrigin,
         }),
       )
