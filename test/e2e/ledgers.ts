@@ -1,7 +1,8 @@
-import { type Bus, kafkaBus, postgresBus, type StoredRecord } from '@rondo/bus'
+import { kafkaBus, postgresBus, type StoredRecord } from '@rondo/bus'
 import { eventually } from '@rondo/testkit'
 import pg from 'pg'
 import { type ServiceName, services } from '../rig/processes.ts'
+import { allOf } from '../rig/records.ts'
 
 interface Place {
   readonly id: string
@@ -68,29 +69,6 @@ export class Ledgers {
       await bus.close()
     }
   }
-}
-
-async function allOf(bus: Bus, topic: string): Promise<readonly (readonly StoredRecord[])[]> {
-  const bounds = await bus.bounds(topic)
-  const read = new Map(bounds.map(({ partition }) => [partition, [] as StoredRecord[]]))
-  const errors: Error[] = []
-  await bus.consume({
-    group: 'e2e',
-    topics: [topic],
-    start: async () => 'first',
-    handle: async (batch) => {
-      for (const record of batch) read.get(record.partition)?.push(record)
-    },
-    onError: (error) => void errors.push(error),
-  })
-  await eventually(
-    () => {
-      if (errors.length > 0) throw errors[0]
-      return bounds.every(({ partition, first, next }) => first === next || (read.get(partition)?.at(-1)?.offset ?? -1n) >= next - 1n)
-    },
-    { within: 30_000 },
-  )
-  return [...read.values()]
 }
 
 /** Of records that may have been sent twice, the first of each. */

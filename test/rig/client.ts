@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { addToken, newToken, type Role } from '@rondo/runtime'
-import { eventually } from '@rondo/testkit'
+import { eventually } from '@rondo/testkit/eventually'
 
 export const webhookSecret = 'a secret of the tests'
 

@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually, freePorts, repositoryRoot } from '@rondo/testkit'
+import { eventually } from '@rondo/testkit/eventually'
+import { freePorts } from '@rondo/testkit/port'
+import { repositoryRoot } from '@rondo/testkit/shared'
 import { type Client, createClient, settled, webhookSecret } from './client.ts'
 
 export const services = ['requirements', 'builds', 'releases', 'operations', 'feedback', 'gateway'] as const
@@ -11,7 +13,7 @@ export type ServiceName = (typeof services)[number]
 
 /** One process of Rondo. */
 export interface One {
-  readonly service: ServiceName | 'all-in-one'
+  readonly service: ServiceName | 'all-in-one' | 'several'
   readonly url: string
   /** `host:port` */
   readonly grpc: string
@@ -40,6 +42,12 @@ export interface Processes extends Client {
   end(): Promise<void>
 }
 
+/** Where its main file lies: `several` hosts what is not looked at alone. */
+const programOf = (service: One['service']) =>
+  service === 'several'
+    ? { cwd: join(repositoryRoot(), 'test'), main: 'chaos/several.ts' }
+    : { cwd: join(repositoryRoot(), 'services', service), main: 'src/main.ts' }
+
 /** As the script `start` of its package says. */
 function spawnOne(
   service: One['service'],
@@ -47,8 +55,9 @@ function spawnOne(
   say: (...lines: readonly string[]) => void,
 ): ChildProcess {
   const { RONDO_TOKEN: _, NODE_OPTIONS: __, ...inherited } = process.env
-  const child = spawn(process.execPath, ['--conditions=development', '--import', '@rondo/runtime/register', 'src/main.ts'], {
-    cwd: join(repositoryRoot(), 'services', service),
+  const { cwd, main } = programOf(service)
+  const child = spawn(process.execPath, ['--conditions=development', '--import', '@rondo/runtime/register', main], {
+    cwd,
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -76,13 +85,13 @@ async function answers(url: string, child: ChildProcess, log: readonly string[],
   if (dead === true) throw new Error(`a service ended with ${child.exitCode}:\n${log.slice(-40).join('\n')}`)
 }
 
-interface Place {
+export interface Place {
   readonly service: One['service']
   readonly http: number
   readonly grpc: number
 }
 
-class ServiceProcess implements One {
+export class ServiceProcess implements One {
   readonly service: One['service']
   readonly url: string
   readonly grpc: string
@@ -104,6 +113,9 @@ class ServiceProcess implements One {
   }
   get pid(): number {
     return this.#child.pid ?? 0
+  }
+  get runs(): boolean {
+    return runs(this.#child)
   }
   ready(ready = true): Promise<void> {
     return answers(this.url, this.#child, this.log, ready)
@@ -127,7 +139,7 @@ class ServiceProcess implements One {
   }
 }
 
-async function placesOf(names: readonly One['service'][]): Promise<readonly Place[]> {
+export async function placesOf(names: readonly One['service'][]): Promise<readonly Place[]> {
   const ports = await freePorts(2 * names.length)
   return names.map((service, index) => ({ service, http: ports[2 * index] ?? 0, grpc: ports[2 * index + 1] ?? 0 }))
 }

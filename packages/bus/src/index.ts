@@ -1,3 +1,4 @@
+export { type Clock, every, pause, realClock } from './clock.ts'
 export { BusError, type BusErrorCode, OffsetOutOfRange, type Range } from './error.ts'
 export { type KafkaBusOptions, kafkaBus } from './kafka/bus.ts'
 export { partitionOf } from './partition.ts'

@@ -1,3 +1,4 @@
+import { type Clock, realClock } from './clock.ts'
 import { asError, OffsetOutOfRange } from './error.ts'
 import type { ConsumeOptions, Pace, PartitionControl, StoredRecord } from './port.ts'
 
@@ -21,7 +22,7 @@ type Standing =
   /** `start` is being asked. */
   | { readonly is: 'starting' }
   | { readonly is: 'flowing'; readonly position: bigint }
-  | { readonly is: 'retrying'; readonly reason: string; readonly timer: NodeJS.Timeout }
+  | { readonly is: 'retrying'; readonly reason: string; readonly cancel: () => void }
   | { readonly is: 'paused'; readonly reason: string }
   | { readonly is: 'revoked' }
 
@@ -34,6 +35,7 @@ export class PartitionWork {
   readonly #options: ConsumeOptions
   readonly #feed: Feed
   readonly #pace: Pace
+  readonly #clock: Clock
   readonly #revoked = new AbortController()
   readonly #control: PartitionControl
   #standing: Standing = { is: 'starting' }
@@ -42,12 +44,13 @@ export class PartitionWork {
   #handling: Promise<unknown> | undefined
   #wish: { readonly pause?: string; readonly seek?: bigint } = {}
 
-  constructor(options: ConsumeOptions, feed: Feed, pace: Pace) {
+  constructor(options: ConsumeOptions, feed: Feed, pace: Pace, clock: Clock = realClock) {
     this.topic = feed.topic
     this.partition = feed.partition
     this.#options = options
     this.#feed = feed
     this.#pace = pace
+    this.#clock = clock
     this.#control = {
       pause: (reason) => this.#wanted({ pause: reason }),
       seek: (offset) => this.#wanted({ seek: offset }),
@@ -128,7 +131,7 @@ export class PartitionWork {
   }
 
   #stand(next: Standing): void {
-    if (this.#standing.is === 'retrying') clearTimeout(this.#standing.timer)
+    if (this.#standing.is === 'retrying') this.#standing.cancel()
     this.#standing = next
   }
 
@@ -155,7 +158,7 @@ export class PartitionWork {
     const delay = Math.min(this.#pace.retryMost, this.#pace.retryFirst * 2 ** this.#failures)
     this.#failures += 1
     this.#attempt += 1
-    this.#stand({ is: 'retrying', reason: `retried after: ${error.message}`, timer: setTimeout(() => this.begin(), delay) })
+    this.#stand({ is: 'retrying', reason: `retried after: ${error.message}`, cancel: this.#clock.after(delay, () => this.begin()) })
     this.#feed.halt()
     this.#tell(error)
   }

@@ -1,34 +1,17 @@
-import type { Envelope, Instant } from '@rondo/kernel'
-import type { Projection, Sql } from '@rondo/reaction'
-import type pg from 'pg'
+import type { Envelope } from '@rondo/kernel'
+import type { Projection } from '@rondo/reaction'
 import type { Batch, Outcome, Work } from './batch.ts'
-import { type Database, sqlOf, transaction } from './database.ts'
 import { failureOf } from './failure.ts'
 import type { LedgerRules } from './rules.ts'
-
-/** The last position before the batch, and when it was recorded. */
-export interface Written {
-  readonly position: number
-  readonly recordedAt: Instant
-}
-
-/** What other writers had done since the batch was loaded. */
-export interface Lost {
-  readonly streams?: readonly (readonly [stream: string, id: string])[]
-  readonly messages?: readonly string[]
-  readonly checkpoints?: readonly (readonly [source: string, partition: number])[]
-  readonly keys?: readonly (readonly [stream: string, name: string, value: string, holder: string])[]
-  readonly timers?: readonly (readonly [stream: string, id: string, tell: string, due: string])[]
-}
+import type { AppendRows, Lost, Store, Written } from './store.ts'
 
 export const isEmpty = ({ streams, messages, checkpoints, counted, fired }: Batch): boolean =>
   streams.length + messages.length + checkpoints.length + counted.length + fired.length === 0
 
 /** Absent where there is nothing: its part of the statement is passed over. */
 const some = <T>(rows: readonly T[]): readonly T[] | undefined => (rows.length > 0 ? rows : undefined)
-const json = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value))
 
-function parameters({ partitions, streams, events, derived, messages, checkpoints, counted, fired }: Batch): (string | null)[] {
+function rowsOf({ partitions, streams, events, derived, messages, checkpoints, counted, fired }: Batch): AppendRows {
   const heads = streams.map(({ stream, id, base, version, fold, state, firstAt, lastAt }) => ({
     stream: stream.name,
     id,
@@ -59,10 +42,10 @@ function parameters({ partitions, streams, events, derived, messages, checkpoint
   }))
   const folds = Object.fromEntries(streams.map(({ stream }) => [stream.name, stream.fold]))
   const { keys, keys_gone, timers, timers_gone, loops } = derived
-  return [
-    json(some(heads)),
-    json(some(rows)),
-    json({
+  return {
+    streams: some(heads),
+    events: some(rows),
+    derived: {
       partitions,
       folds,
       keys: some(keys),
@@ -70,9 +53,9 @@ function parameters({ partitions, streams, events, derived, messages, checkpoint
       timers: some(timers),
       timers_gone: some(timers_gone),
       loops: some(loops),
-    }),
-    json({ messages: some(messages), checkpoints: some(checkpoints), counted: some(counted), fired: some(fired) }),
-  ]
+    },
+    intake: { messages: some(messages), checkpoints: some(checkpoints), counted: some(counted), fired: some(fired) },
+  }
 }
 
 export function envelopesOf(events: Batch['events'], { position, recordedAt }: Written): readonly Envelope[] {
@@ -107,29 +90,19 @@ function runsOf(all: readonly Projecting[]): readonly { readonly projection: Pro
 
 const applies = (outcome: Outcome | undefined): boolean => outcome?.kind === 'applied'
 
-async function call(queryable: Pick<pg.Pool, 'query'>, values: (string | null)[]): Promise<Written> {
-  const { rows } = await queryable.query<{ written: Written }>('select append($1, $2, $3, $4) as written', values)
-  if (!rows[0]) throw new Error('append gave no row')
-  return rows[0].written
-}
-
 /** One statement is the whole transaction, unless views are to be projected, or rows written beside the events, in it. */
-export async function append({ pool }: Database, works: readonly Work[], batch: Batch, rules: LedgerRules): Promise<Written> {
-  const values = parameters(batch)
+export async function append(store: Store, works: readonly Work[], batch: Batch, rules: LedgerRules): Promise<Written> {
   const hasOwn = rules.projections.size > 0 && batch.events.some(({ type }) => rules.projections.has(type))
   const hasForeign = works.some(({ unit }, index) => unit.projections?.length && applies(batch.outcomes[index]))
   const beside = works.flatMap(({ unit }, index) => (unit.beside && applies(batch.outcomes[index]) ? [unit.beside] : []))
-  if (!hasOwn && !hasForeign && beside.length === 0) return call(pool, values)
+  if (!hasOwn && !hasForeign && beside.length === 0) return store.append(rowsOf(batch))
   const project = projecting(works, batch, rules)
-  return transaction(pool, async (client) => {
-    const written = await call(client, values)
-    const sql: Sql = sqlOf(client)
+  return store.append(rowsOf(batch), async (sql, written) => {
     for (const { projection, events } of runsOf(project(written))) {
       if (projection.applyAll && events.length > 1) await projection.applyAll(sql, events)
       else for (const event of events) await projection.apply(sql, event)
     }
     for (const write of beside) await write(sql)
-    return written
   })
 }
 
@@ -140,27 +113,17 @@ export function lostOf(error: unknown): Lost | undefined {
 }
 
 /** After a lost reply: whether the batch was committed. It was as a whole or not at all, so one witness is enough. */
-export async function findWritten({ pool }: Database, batch: Batch): Promise<Written | undefined> {
+export async function findWritten(store: Store, batch: Batch): Promise<Written | undefined> {
   const [event] = batch.events
   if (event) {
-    const { rows } = await pool.query<{ position: string; recordedAt: Instant }>(
-      'select position, recorded_at as "recordedAt" from event where stream = $1 and stream_id = $2 and version = $3 and id = $4',
-      [event.stream, event.streamId, event.version, event.id],
-    )
-    return rows[0] && { position: Number(rows[0].position) - 1, recordedAt: rows[0].recordedAt }
+    const found = await store.findEvent(event)
+    return found && { position: found.position - 1, recordedAt: found.recordedAt }
   }
   const witness = { position: 0, recordedAt: '' }
   const [message] = batch.messages
-  if (message) {
-    const { rowCount } = await pool.query('select from message where id = $1 and hash = $2', [message.id, message.hash])
-    return rowCount ? witness : undefined
-  }
+  if (message) return (await store.findMessage(message.id))?.hash === message.hash ? witness : undefined
   const [checkpoint] = batch.checkpoints
   if (!checkpoint) return witness
-  const { rowCount } = await pool.query('select from checkpoint where source = $1 and partition = $2 and position >= $3', [
-    checkpoint.source,
-    checkpoint.partition,
-    checkpoint.position,
-  ])
-  return rowCount ? witness : undefined
+  const stored = await store.checkpoint(checkpoint.source, checkpoint.partition)
+  return stored && stored.position >= checkpoint.position ? witness : undefined
 }

@@ -1,8 +1,10 @@
-import { append, findWritten, isEmpty, type Lost, lostOf, type Written } from './append.ts'
+import { type Clock, pause } from '@rondo/bus'
+import { append, findWritten, isEmpty, lostOf } from './append.ts'
 import type { Batch, Work } from './batch.ts'
 import type { Database } from './database.ts'
 import { failureOf, isDown, unavailable } from './failure.ts'
 import type { LedgerRules } from './rules.ts'
+import type { Lost, Written } from './store.ts'
 
 export type Committed =
   | { readonly written: Written }
@@ -16,18 +18,18 @@ const maxAttempts = 8
 const lookUpMs = 10_000
 
 /** Before the n-th next attempt (from 0): 20 ms, doubled up to a second. */
-export const backoff = (attempt: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(1_000, 20 * 2 ** attempt)))
+export const backoff = (clock: Clock, attempt: number) => pause(clock, Math.min(1_000, 20 * 2 ** attempt))
 
 /** Writes the batch once, whatever happens to the reply. Rejects with `unavailable` where it cannot be or is not known. */
 export async function commit(database: Database, works: readonly Work[], batch: Batch, rules: LedgerRules): Promise<Committed> {
   if (isEmpty(batch)) return { written: { position: 0, recordedAt: '' } }
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     try {
-      return { written: await append(database, works, batch, rules) }
+      return { written: await append(database.store, works, batch, rules) }
     } catch (error) {
       const judgement = await judged(database, batch, error)
       if (judgement) return judgement
-      await backoff(attempt)
+      await backoff(database.clock, attempt)
     }
   }
   throw unavailable('the database could not write')
@@ -61,16 +63,16 @@ async function judged(database: Database, batch: Batch, error: unknown): Promise
 
 /** Before anyone is answered: was it committed? */
 async function lookUp(database: Database, batch: Batch, cause: unknown): Promise<Written | undefined> {
-  const end = performance.now() + lookUpMs
+  const end = database.clock.now() + lookUpMs
   for (let attempt = 0; ; attempt++) {
     try {
-      return await findWritten(database, batch)
+      return await findWritten(database.store, batch)
     } catch (error) {
       if (!isDown(error)) throw error
-      if (performance.now() > end) {
+      if (database.clock.now() > end) {
         throw unavailable('the database went away while it wrote: whether it did is not known; the same id again is safe', cause)
       }
-      await backoff(attempt)
+      await backoff(database.clock, attempt)
     }
   }
 }

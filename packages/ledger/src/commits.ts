@@ -1,25 +1,21 @@
-import pg from 'pg'
 import type { Database } from './database.ts'
 
 /** How long own commits gather before the others are woken, outside of their transactions. */
 const wakeMs = 20
 /** The safety net where a wake-up gets lost (a pooler, a broken connection). */
 const pollMs = 2_000
-const reconnectMs = 1_000
-
-export const channelOf = (service: string): string => `rondo_${service}`
 
 /**
- * Tells who listens that the ledger grew: at once after commits of this process, by one coalesced NOTIFY after those of others.
- * A NOTIFY inside of the appending transaction would cost two thirds of its rate.
+ * Tells who listens that the ledger grew: at once after commits of this process, by one coalesced wake-up after those of others.
+ * One inside of the appending transaction would cost two thirds of its rate.
  */
 export class Commits {
   readonly #listeners = new Set<(position: number) => void>()
   readonly #database: Database
   #position = 0
-  #waking: NodeJS.Timeout | undefined
-  #polling: NodeJS.Timeout | undefined
-  #listening: pg.Client | undefined
+  #cancelWake: (() => void) | undefined
+  #cancelPoll: (() => void) | undefined
+  #deafen: () => Promise<void> = async () => undefined
   #closed = false
 
   constructor(database: Database) {
@@ -29,7 +25,7 @@ export class Commits {
   /** A commit of this process. */
   readonly own = (position: number): void => {
     this.#grown(position)
-    this.#waking ??= setTimeout(() => void this.#wake(), wakeMs)
+    this.#cancelWake ??= this.#database.clock.after(wakeMs, () => void this.#wake())
   }
 
   on(listener: (position: number) => void): () => void {
@@ -42,13 +38,13 @@ export class Commits {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#polling)
-    if (this.#waking) {
-      clearTimeout(this.#waking)
+    this.#cancelPoll?.()
+    if (this.#cancelWake) {
+      this.#cancelWake()
       await this.#wake()
     }
     this.#listeners.clear()
-    await this.#listening?.end()
+    await this.#deafen()
   }
 
   #grown(position: number): void {
@@ -58,10 +54,10 @@ export class Commits {
   }
 
   async #wake(): Promise<void> {
-    this.#waking = undefined
-    const { pool, service, log } = this.#database
+    this.#cancelWake = undefined
+    const { store, service, log } = this.#database
     try {
-      await pool.query('select pg_notify($1, $2)', [channelOf(service), String(this.#position)])
+      await store.wake(this.#position)
     } catch (error) {
       // The others' poll finds it all the same
       log.warn({ service, error: String(error) }, 'could not wake the others')
@@ -69,46 +65,22 @@ export class Commits {
   }
 
   #start(): void {
-    if (this.#polling) return
-    void this.#listen()
+    if (this.#cancelPoll) return
+    this.#deafen = this.#database.store.listen((position) => this.#grown(position))
     this.#poll()
   }
 
   #poll(): void {
-    this.#polling = setTimeout(() => void this.#look(), pollMs).unref()
+    this.#cancelPoll = this.#database.clock.aside(pollMs, () => void this.#look())
   }
 
   async #look(): Promise<void> {
-    const { pool, service, log } = this.#database
+    const { store, service, log } = this.#database
     try {
-      const { rows } = await pool.query<{ position: string }>('select position from head')
-      this.#grown(Number(rows[0]?.position ?? 0))
+      this.#grown((await store.standing()).position)
     } catch (error) {
       log.warn({ service, error: String(error) }, 'could not look for new events')
     }
     if (!this.#closed) this.#poll()
-  }
-
-  async #listen(): Promise<void> {
-    const { pool, service, log } = this.#database
-    const client = new pg.Client({ ...pool.options, application_name: `rondo ${service} listens`, keepAlive: true })
-    let ended = false
-    const again = (error?: Error) => {
-      if (ended || this.#closed) return
-      ended = true
-      if (error) log.warn({ service, error: error.message }, 'the connection that listens broke')
-      setTimeout(() => void this.#listen(), reconnectMs).unref()
-    }
-    client.on('error', again)
-    client.on('end', () => again())
-    client.on('notification', ({ payload }) => this.#grown(Number(payload)))
-    try {
-      await client.connect()
-      await client.query(`listen ${channelOf(service)}`)
-      this.#listening = client
-      if (this.#closed) await client.end()
-    } catch (error) {
-      again(error instanceof Error ? error : new Error(String(error)))
-    }
   }
 }

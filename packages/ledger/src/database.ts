@@ -1,6 +1,5 @@
-import type { Sql } from '@rondo/reaction'
-import pg from 'pg'
-import { isDown, reaching } from './failure.ts'
+import type { Clock } from '@rondo/bus'
+import type { Store } from './store.ts'
 
 export interface Log {
   info(fields: object, message: string): void
@@ -9,11 +8,12 @@ export interface Log {
 }
 export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
-/** A service's own schema, which is the first (and only) one on the search path of each connection. */
+/** A service's own rows, and what its process brings to them. */
 export interface Database {
   readonly service: string
-  readonly pool: pg.Pool
+  readonly store: Store
   readonly log: Log
+  readonly clock: Clock
 }
 
 const name = /^[a-z][a-z0-9_]{0,47}$/
@@ -23,50 +23,4 @@ export function checkedName(text: string, what: string): string {
   if (!name.test(text))
     throw new RangeError(`${what} "${text}" must be lower-case letters, digits and _, begin with a letter, at most 48 long`)
   return text
-}
-
-/** A pool of the service's role. Limits in milliseconds: 5,000 to connect, 30,000 for a statement. */
-export function servicePool(url: string, service: string, max: number, log: Log): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max,
-    keepAlive: true,
-    application_name: `rondo ${service}`,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 30_000,
-    query_timeout: 35_000,
-    idle_in_transaction_session_timeout: 60_000,
-    options: `-c search_path=${checkedName(service, 'service')}`,
-  })
-  pool.on('error', (error) => log.warn({ service, error: error.message }, 'an idle connection to the database broke'))
-  return pool
-}
-
-export const sqlOf =
-  (queryable: { query: pg.Pool['query'] }): Sql =>
-  async <Row>(text: string, values: readonly unknown[] = []) =>
-    (await reaching(queryable.query(text, [...values]))).rows as readonly Row[]
-
-/** Commits what `work` did, or nothing. A connection that broke is thrown away. */
-export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  let broken: Error | boolean = false
-  // The pool listens to idle connections only; one that breaks between two statements would end the process
-  const onError = (error: Error) => {
-    broken = error
-  }
-  client.on('error', onError)
-  try {
-    await client.query('begin')
-    const result = await work(client)
-    await client.query('commit')
-    return result
-  } catch (error) {
-    if (isDown(error)) broken = true
-    else await client.query('rollback').catch((rollback: Error) => (broken = rollback))
-    throw error
-  } finally {
-    client.off('error', onError)
-    client.release(broken)
-  }
 }

@@ -1,4 +1,4 @@
-import { type Database, transaction } from './database.ts'
+import type { Database } from './database.ts'
 import { CheckpointGap, reaching } from './failure.ts'
 import type { Checkpoint } from './port.ts'
 
@@ -11,26 +11,15 @@ export interface AcceptedGap {
 }
 
 /** Moves the checkpoint over records that are lost, with who decided so and why. Compare-and-set, as any checkpoint. */
-export async function acceptGap({ pool }: Database, { checkpoint, wanted, actor, why }: AcceptedGap): Promise<void> {
-  const { source, partition, previous, position, nextOffset } = checkpoint
+export async function acceptGap({ store }: Database, gap: AcceptedGap): Promise<void> {
+  const { source, partition, previous } = gap.checkpoint
   await reaching(
-    transaction(pool, async (client) => {
-      // The head row's lock: all who move a checkpoint hold it
-      await client.query('select from head for update')
-      const { rowCount } = await client.query(
-        // Where nothing was read yet there is no row
-        `insert into checkpoint as c select $1, $2, $4, $5, instant(clock_timestamp())
-         where $3 = 0 or exists (select from checkpoint where source = $1 and partition = $2)
-         on conflict (source, partition) do update
-           set (position, next_offset, moved_at) = (excluded.position, excluded.next_offset, excluded.moved_at) where c.position = $3`,
-        [source, partition, previous, position, String(nextOffset)],
-      )
-      if (rowCount !== 1) throw new CheckpointGap(source, partition, undefined, previous)
-      await client.query(
-        `insert into accepted_gap (at, actor, why, source, partition, wanted, next_offset)
-         values (instant(clock_timestamp()), $1, $2, $3, $4, $5, $6)`,
-        [actor, why, source, partition, String(wanted), String(nextOffset)],
-      )
+    store.transaction('head', async (tx) => {
+      // Where nothing was read yet there is no row
+      const stored = (await tx.checkpoint(source, partition))?.position
+      if ((stored ?? 0) !== previous) throw new CheckpointGap(source, partition, stored, previous)
+      await tx.moveCheckpoint(gap.checkpoint)
+      await tx.noteGap(gap)
     }),
   )
 }

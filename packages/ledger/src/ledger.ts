@@ -1,35 +1,40 @@
-import type { AnyStream, Instant } from '@rondo/kernel'
+import { type Clock, realClock } from '@rondo/bus'
+import type { AnyStream } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
 import type pg from 'pg'
 import { Commits } from './commits.ts'
-import { checkedName, type Database, type Log, servicePool, silent, sqlOf } from './database.ts'
-import { type RebuildPlace, type RebuiltPage, rebuildPage } from './equality.ts'
+import { checkedName, type Database, type Log, silent } from './database.ts'
 import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
-import { eventsAfter, loopHistory, tracesBefore } from './history.ts'
 import { forgetOld, startHousekeeping } from './housekeeping.ts'
-import { isParked, type ParkedRecord, park, parkedKeys, parkedRecords, unpark } from './parking.ts'
+import { type ParkedRecord, park, unpark } from './parking.ts'
 import type { Ledger, ParkedKey } from './port.ts'
+import { postgresStore } from './postgres/store.ts'
 import { reads } from './read.ts'
-import { rebuild } from './rebuild.ts'
 import { ledgerRules } from './rules.ts'
+import type { RebuildOptions, RebuiltPage, Store } from './store.ts'
 import { Timers } from './timers.ts'
-import { rebuildViews } from './view-rebuild.ts'
 import { Writer } from './writer.ts'
 
-export interface LedgerOptions {
+/** A ledger on whatever store. */
+export interface StoreOptions {
   readonly service: string
   readonly streams: readonly AnyStream[]
   readonly views?: readonly View[]
-  /** The URL of the service's role, or a pool whose connections have the service's schema first on their search path. */
-  readonly database: string | pg.Pool
-  /** Connections where a URL is given; 10 unless told. */
-  readonly connections?: number
+  readonly store: Store
   /** The partition plan of a new ledger: 8 unless told. An existing one keeps its plan; another count is refused. */
   readonly partitions?: number
   /** Bytes of an event's data, and of a state: 1,000,000 unless told. */
   readonly maxEventBytes?: number
   readonly log?: Log
+  readonly clock?: Clock
+}
+
+export interface LedgerOptions extends Omit<StoreOptions, 'store'> {
+  /** The URL of the service's role, or a pool whose connections have the service's schema first on their search path. */
+  readonly database: string | pg.Pool
+  /** Connections where a URL is given; 10 unless told. */
+  readonly connections?: number
 }
 
 export interface OpenLedger extends Ledger {
@@ -52,29 +57,27 @@ export interface OpenLedger extends Ledger {
    * Makes states and views again from the events, a page at a time beside all that goes on, and compares them with what is stored;
    * with `repair` what differs is put right. Begins anew without `from`, else goes on where a page said.
    */
-  rebuildPage(options: { readonly from: RebuildPlace | undefined; readonly repair: boolean }): Promise<RebuiltPage>
+  rebuildPage(options: RebuildOptions): Promise<RebuiltPage>
   /** Goes on behind records of a topic that are lost for ever; who and why is kept. */
   acceptGap(gap: AcceptedGap): Promise<void>
 }
 
-const defaultPartitions = 8
-
 /** Opens a migrated ledger: resolves when every state is of the present fold. Rejects with a sentence where it cannot be used. */
-export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
-  const { service, streams, views = [], log = silent, maxEventBytes = 1_000_000 } = options
+export async function openLedger({ database, connections = 10, ...options }: LedgerOptions): Promise<OpenLedger> {
+  const { service, log = silent } = options
   checkedName(service, 'service')
-  const owned = typeof options.database === 'string'
-  const pool =
-    typeof options.database === 'string' ? servicePool(options.database, service, options.connections ?? 10, log) : options.database
-  const database: Database = { service, pool, log }
+  return openLedgerOn({ ...options, store: postgresStore({ service, database, connections, log }) })
+}
+
+/** As `openLedger`, on a given store, which it closes. */
+export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
+  const { service, streams, views = [], store, log = silent, clock = realClock, maxEventBytes = 1_000_000 } = options
+  const database: Database = { service, store, log, clock }
   const rules = ledgerRules(service, streams, views, maxEventBytes)
   try {
-    await checkSchema(database)
-    await plan(database, options.partitions)
-    await rebuild(database, rules)
-    await rebuildViews(database, rules, views)
+    await store.prepare(rules, views, options.partitions)
   } catch (error) {
-    if (owned) await pool.end()
+    await store.close()
     throw error
   }
   const commits = new Commits(database)
@@ -84,22 +87,12 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
   return {
     database,
     submit: (unit) => writer.submit(unit),
-    read: reads(database),
-    sql: sqlOf(pool),
-    events: (after, limit, filter) => eventsAfter(database, after, limit, filter?.types),
-    head: () => head(database),
-    history: (loopId, limit) => loopHistory(database, loopId, limit),
-    tracesBefore: (streams, own) => tracesBefore(database, streams, own),
+    ...lookUps(database),
     onCommit: (listener) => commits.on(listener),
-    checkpoint: (source, partition) => checkpoint(database, source, partition),
     park: (record, at) => park(database, record, at),
-    parkedKeys: () => parkedKeys(database),
-    isParked: (source, partition, key) => isParked(database, source, partition, key),
-    known: (id) => known(database, id),
-    parkedRecords: (key) => parkedRecords(database, key),
     unpark: (record, by) => unpark(database, record, by),
     acceptGap: (gap) => acceptGap(database, gap),
-    rebuildPage: (options) => rebuildPage(database, rules, views, options),
+    rebuildPage: (options) => store.rebuildPage(rules, views, options),
     startTimers() {
       timers.start()
       stopHousekeeping ??= startHousekeeping(database)
@@ -111,60 +104,28 @@ export async function openLedger(options: LedgerOptions): Promise<OpenLedger> {
       await timers.stop()
       await writer.close()
       await commits.close()
-      if (owned) await pool.end()
+      await store.close()
     },
   }
 }
 
-async function checkSchema({ pool, service }: Database): Promise<void> {
-  const { rows } = await reaching(
-    pool.query<{ schema: string | null; migrated: boolean }>(
-      `select current_schema() as schema, to_regclass('head') is not null as migrated`,
-    ),
-  )
-  if (rows[0]?.schema !== service) {
-    throw new Error(
-      `the connections of ${service} see the schema ${rows[0]?.schema ?? '(none)'} first: connect as the service's role, after migrate()`,
-    )
-  }
-  if (!rows[0].migrated) throw new Error(`the schema ${service} has no ledger yet: run migrate() first`)
-}
-
-/** The first to open a ledger sets its plan. */
-async function plan({ pool, service }: Database, partitions: number | undefined): Promise<void> {
-  await pool.query(`update head set tails = array_fill(0::bigint, array[$1::int]) where cardinality(tails) = 0`, [
-    partitions ?? defaultPartitions,
-  ])
-  const { rows } = await pool.query<{ count: number }>('select cardinality(tails) as count from head')
-  const count = rows[0]?.count ?? 0
-  if (partitions !== undefined && count !== partitions) {
-    throw new Error(
-      `the ledger of ${service} has ${count} partitions, not ${partitions}: growing the count is a new partition plan, which starts after the old one is drained`,
-    )
-  }
-}
-
-async function head({ pool }: Database): Promise<{ position: number; epoch: number }> {
-  const { rows } = await reaching(pool.query<{ position: string; epoch: number }>('select position, epoch from head'))
-  return { position: Number(rows[0]?.position ?? 0), epoch: rows[0]?.epoch ?? 1 }
-}
-
-async function checkpoint({ pool }: Database, source: string, partition: number) {
-  const { rows } = await reaching(
-    pool.query<{ position: string; offset: string }>(
-      'select position, next_offset as offset from checkpoint where source = $1 and partition = $2',
-      [source, partition],
-    ),
-  )
-  return rows[0] && { position: Number(rows[0].position), nextOffset: BigInt(rows[0].offset) }
-}
-
-async function known({ pool }: Database, id: string) {
-  const { rows } = await reaching(
-    pool.query<{ hash: string; at: Instant; duplicates: number; conflicts: number }>(
-      'select hash, at, duplicates, conflicts from message where id = $1',
-      [id],
-    ),
-  )
-  return rows[0]
+/** What only reads. */
+function lookUps(database: Database) {
+  const { store } = database
+  return {
+    read: reads(database),
+    sql: store.sql,
+    events: (after, limit, filter) => reaching(store.eventsAfter(after, limit, filter?.types)),
+    async head() {
+      const { position, epoch } = await reaching(store.standing())
+      return { position, epoch }
+    },
+    history: (loopId, limit) => reaching(store.loopHistory(loopId, limit)),
+    tracesBefore: (streams, own) => reaching(store.tracesBefore(streams, own)),
+    checkpoint: (source, partition) => reaching(store.checkpoint(source, partition)),
+    parkedKeys: () => reaching(store.parkedKeys()),
+    isParked: (source, partition, key) => reaching(store.isParked({ source, partition, key })),
+    known: (id) => reaching(store.findMessage(id)),
+    parkedRecords: (key) => reaching(store.parkedRecords(key)),
+  } satisfies Partial<OpenLedger>
 }

@@ -1,7 +1,7 @@
 import { type AnyStream, type DomainError, type Instant, DomainError as Refusal } from '@rondo/kernel'
-import type pg from 'pg'
 import type { Unit } from './port.ts'
 import { current, type Head, type HeadRow, keyOf, type StoredMessage } from './storage.ts'
+import type { Store } from './store.ts'
 
 /** Everything that a batch is decided on. */
 export interface Loaded {
@@ -17,27 +17,16 @@ export interface Loaded {
 
 export const chainOf = ({ source, partition }: { readonly source: string; readonly partition: number }): string => `${partition}/${source}`
 
-interface Row {
-  readonly now: Instant
-  readonly partitions: number
-  readonly streams: readonly HeadRow[] | null
-  readonly messages: readonly StoredMessage[] | null
-  readonly checkpoints: readonly { readonly source: string; readonly partition: number; readonly position: number }[] | null
-}
-
 /** Loads in one query what the units touch. */
-export async function load(pool: pg.Pool, units: readonly Unit[]): Promise<Loaded> {
+export async function load(store: Store, units: readonly Unit[]): Promise<Loaded> {
   const streams = new Map(units.flatMap(({ messages }) => messages.map(({ stream, id }) => [keyOf(stream.name, id), stream] as const)))
   const chains = new Map(units.flatMap(({ checkpoint }) => (checkpoint ? [[chainOf(checkpoint), checkpoint]] : [])))
-  const { rows } = await pool.query<{ loaded: Row }>('select load_batch($1, $2, $3, $4) as loaded', [
-    [...streams.keys()],
-    units.filter(({ remember }) => remember).map(({ id }) => id),
-    [...chains.values()].map(({ source }) => source),
-    [...chains.values()].map(({ partition }) => partition),
-  ])
-  const row = rows[0]?.loaded
-  if (!row) throw new Error('the load query gave no row')
-  const heads = await folded(pool, row.streams ?? [], (key) => streams.get(key))
+  const row = await store.load({
+    streams: [...streams.keys()],
+    messages: units.filter(({ remember }) => remember).map(({ id }) => id),
+    chains: [...chains.values()],
+  })
+  const heads = await folded(store, row.streams ?? [], (key) => streams.get(key))
   return {
     now: row.now,
     partitions: row.partitions,
@@ -47,7 +36,7 @@ export async function load(pool: pg.Pool, units: readonly Unit[]): Promise<Loade
   }
 }
 
-async function folded(pool: pg.Pool, rows: readonly HeadRow[], streamOf: (key: string) => AnyStream | undefined) {
+async function folded(store: Store, rows: readonly HeadRow[], streamOf: (key: string) => AnyStream | undefined) {
   const streams = new Map<string, Head>()
   const refused = new Map<string, DomainError>()
   for (const row of rows) {
@@ -55,7 +44,7 @@ async function folded(pool: pg.Pool, rows: readonly HeadRow[], streamOf: (key: s
     const stream = streamOf(key)
     if (!stream) continue
     try {
-      streams.set(key, await current(pool, stream, row))
+      streams.set(key, await current(store, stream, row))
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       refused.set(key, error)

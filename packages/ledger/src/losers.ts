@@ -1,10 +1,10 @@
 import { DomainError } from '@rondo/kernel'
-import type { Lost } from './append.ts'
 import { type Batch, type LostKey, type Outcome, uniqueName, type Work } from './batch.ts'
 import { derive } from './derived.ts'
 import { chainOf } from './load.ts'
 import type { Unit } from './port.ts'
 import { keyOf } from './storage.ts'
+import type { Lost } from './store.ts'
 
 const maxTries = 8
 

@@ -1,44 +1,37 @@
 import { type AnyStream, DomainError, type StateOf } from '@rondo/kernel'
 import type { Found, ListOptions, Read, View } from '@rondo/reaction'
-import { type Database, sqlOf } from './database.ts'
+import type { Database } from './database.ts'
 import { reaching } from './failure.ts'
 import { pageToken, readPageToken } from './page-token.ts'
-import { current, type HeadRow, headColumns, keyOf } from './storage.ts'
+import { current, type HeadRow, keyOf } from './storage.ts'
 
 const defaultPageSize = 50
 const maxPageSize = 1_000
 
 const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, version, state: state as State })
 
-/** Reads of committed state, from the service's own schema. */
-export function reads({ pool }: Database): Read {
+/** Reads of committed state, from the service's own rows. */
+export function reads({ store }: Database): Read {
   const views = new Map<View, unknown>()
-  const select = async (stream: AnyStream, rest: string, values: readonly unknown[]): Promise<readonly HeadRow[]> => {
-    const { rows } = await reaching(pool.query<HeadRow>(`select ${headColumns('s')} from stream s where ${rest}`, [...values]))
-    return Promise.all(rows.map((row) => current(pool, stream, row)))
-  }
+  const present = async (stream: AnyStream, rows: Promise<readonly HeadRow[]>): Promise<readonly HeadRow[]> =>
+    Promise.all((await reaching(rows)).map((row) => current(store, stream, row)))
   return {
     async load<S extends AnyStream>(stream: S, id: string): Promise<StateOf<S>> {
-      const [row] = await select(stream, 's.key = $1', [keyOf(stream.name, id)])
+      const [row] = await present(stream, store.heads([keyOf(stream.name, id)]))
       return row ? (row.state as StateOf<S>) : stream.initial
     },
     async loadAll<S extends AnyStream>(stream: S, ids: readonly string[]) {
-      return (await select(stream, 's.key = any($1) order by s.key', [ids.map((id) => keyOf(stream.name, id))])).map((row) =>
-        found<StateOf<S>>(row),
-      )
+      const rows = await present(stream, store.heads(ids.map((id) => keyOf(stream.name, id))))
+      return rows.map((row) => found<StateOf<S>>(row))
     },
     async find<S extends AnyStream>(stream: S, key: string, values: readonly string[]) {
-      if (!(key in stream.keys)) throw new TypeError(`${stream.name} has no key "${key}"`)
-      const rows = await select(
-        stream,
-        "s.key = any(array(select stream || '/' || id from stream_key where stream = $1 and name = $2 and value = any($3))) order by s.key",
-        [stream.name, key, values],
-      )
+      const rows = await present(stream, store.holders(stream.name, knownKey(stream, key), values))
       return rows.map((row) => found<StateOf<S>>(row))
     },
     async list<S extends AnyStream>(stream: S, options: ListOptions) {
-      const { conditions, values, size, order } = listing(stream, options)
-      const rows = await select(stream, `${conditions} limit ${size + 1}`, values)
+      const { order = 'occurred_at desc' } = options
+      const size = sizeOf(options.pageSize)
+      const rows = await present(stream, store.page(stream.name, { ...listing(stream, options, order), limit: size + 1 }))
       const last = rows[size - 1]
       return {
         items: rows.slice(0, size).map((row) => found<StateOf<S>>(row)),
@@ -46,39 +39,25 @@ export function reads({ pool }: Database): Read {
       }
     },
     view<Queries>(view: View<Queries>): Queries {
-      const queries = views.get(view) ?? view.queries(sqlOf(pool))
+      const queries = views.get(view) ?? view.queries(store.sql)
       views.set(view, queries)
       return queries as Queries
     },
   }
 }
 
-const orders = { occurred_at: { after: '>', direction: 'asc' }, 'occurred_at desc': { after: '<', direction: 'desc' } } as const
+const directions = { occurred_at: 'asc', 'occurred_at desc': 'desc' } as const
 
-/** The conditions of a list; `$1` is the stream. The keyset is exact: time as text with microseconds, then the id. */
-function listing(stream: AnyStream, { phase, keys = {}, order = 'occurred_at desc', pageSize, pageToken: token }: ListOptions) {
-  const values: unknown[] = [stream.name]
-  const value = (it: unknown) => `$${values.push(it)}`
-  const conditions = ['s.stream = $1']
-  if (!(order in orders)) throw new DomainError('invalid', `order must be one of ${Object.keys(orders).join(', ')}`, { path: 'order' })
-  const { after, direction } = orders[order]
-  if (phase) conditions.push(`s.phase = ${value(phase)}`)
-  for (const [name, held] of Object.entries(keys)) {
-    if (!(name in stream.keys)) throw new TypeError(`${stream.name} has no key "${name}"`)
-    conditions.push(
-      `exists (select from stream_key k where k.stream = $1 and k.name = ${value(name)} and k.value = ${value(held)} and k.id = s.id)`,
-    )
-  }
-  if (token) {
-    const { at, id } = readPageToken(order, token)
-    conditions.push(`(s.first_at, s.id) ${after} (${value(at)}, ${value(id)})`)
-  }
-  return {
-    conditions: `${conditions.join(' and ')} order by s.first_at ${direction}, s.id ${direction}`,
-    values,
-    order,
-    size: sizeOf(pageSize),
-  }
+function knownKey(stream: AnyStream, name: string): string {
+  if (!(name in stream.keys)) throw new TypeError(`${stream.name} has no key "${name}"`)
+  return name
+}
+
+function listing(stream: AnyStream, { phase, keys = {}, pageToken: token }: ListOptions, order: keyof typeof directions) {
+  if (!(order in directions))
+    throw new DomainError('invalid', `order must be one of ${Object.keys(directions).join(', ')}`, { path: 'order' })
+  for (const name of Object.keys(keys)) knownKey(stream, name)
+  return { phase, keys, direction: directions[order], after: token ? readPageToken(order, token) : undefined }
 }
 
 function sizeOf(pageSize: number | undefined): number {

@@ -168,7 +168,7 @@ describe('a relay', () => {
     await tailsReach(bus, one, 4)
     const epochs = (await records(bus)).flat().map(({ headers }) => [Number(headers.ce_position), headers.ce_epoch])
     expect(Object.fromEntries(epochs)).toEqual({ 1: '1', 2: '2', 3: '2', 4: '2' })
-    await one.database.pool.query("update relay set holder = 'another', held_until = clock_timestamp() + interval '1 minute'")
+    await one.sql("update relay set holder = 'another', held_until = clock_timestamp() + interval '1 minute'")
     await fill(one, 1)
     await eventually(() => running.state.state === 'standby', soon)
   })

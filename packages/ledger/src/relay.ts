@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import type { Bus, BusRecord, StoredRecord } from '@rondo/bus'
 import type { Envelope } from '@rondo/kernel'
 import type { Database } from './database.ts'
 import { type HighWater, readHighWater, writeHighWater } from './high-water.ts'
-import { type Chained, chainedAfter, holdLease, leaveLease, type Standing, sent, standing } from './relay-store.ts'
+import type { Chained, Standing } from './store.ts'
 
 /** What stands before a record, the same from any relay. */
 export interface Chain {
@@ -42,12 +41,17 @@ export interface Relay {
 }
 
 const batchSize = 300
+/** How long a holder that says nothing keeps the lease. */
+const leaseSeconds = 10
 /** The safety net where a wake-up got lost; also renews the lease. */
 const pollMs = 2_000
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
 class RestoredBackup extends Error {}
+
+/** After a restore of an older backup: what is appended from now on belongs to a new epoch. Resolves with it. */
+export const raiseEpoch = ({ store }: Database): Promise<number> => store.raiseEpoch()
 
 /** Sends the ledger's events to its topic in the order of their positions. One for each service does the work; two do no harm. */
 export function startRelay(options: RelayOptions): Relay {
@@ -59,7 +63,7 @@ export function startRelay(options: RelayOptions): Relay {
 class RelayLoop implements Relay {
   state: RelayState = { state: 'standby' }
   readonly #options: RelayOptions
-  readonly #holder = randomUUID()
+  readonly #holder: string
   #epoch = 0
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
@@ -74,6 +78,7 @@ class RelayLoop implements Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options
+    this.#holder = options.database.clock.name()
   }
 
   start(): void {
@@ -111,18 +116,18 @@ class RelayLoop implements Relay {
   /** True when more is waiting. */
   async #step(): Promise<boolean> {
     const { database, topic } = this.#options
-    const asked = performance.now()
+    const asked = database.clock.now()
     // Far from its end the lease is not asked for again: two more round trips, and a commit, before each event
     if (this.#position !== undefined && asked - this.#heldAt < pollMs) return this.#send()
-    const position = await holdLease(database, topic, this.#holder)
+    const position = await database.store.holdLease(topic, this.#holder, leaseSeconds)
     if (position === undefined) {
       this.#position = undefined
       // Another one sends. Whether this ledger is an older copy is to be known before anything is recorded, by each process
-      if (this.#epoch === 0) await this.#compare((await standing(database)).epoch)
+      if (this.#epoch === 0) await this.#compare((await database.store.standing()).epoch)
       this.#say({ state: 'standby' })
       return false
     }
-    const now = await standing(database)
+    const now = await database.store.standing()
     // A raised epoch is looked at anew, and so is a lease that was another's
     if (this.#position === undefined || now.epoch !== this.#epoch) await this.#compare(now.epoch)
     this.#position = position
@@ -133,7 +138,7 @@ class RelayLoop implements Relay {
   async #send(): Promise<boolean> {
     const { database, topic } = this.#options
     for (;;) {
-      const { batch, epoch } = await chainedAfter(database, this.#position ?? 0, batchSize, this.#epoch)
+      const { batch, epoch } = await database.store.chainedAfter(this.#position ?? 0, batchSize, this.#epoch)
       if (epoch !== this.#epoch) return this.#lookAnew()
       const last = batch.at(-1)?.event
       if (!last) {
@@ -146,8 +151,8 @@ class RelayLoop implements Relay {
       )
       this.#retries = 0
       await this.#mark(last.position)
-      const asked = performance.now()
-      const kept = await sent(database, topic, this.#holder, last.position)
+      const asked = database.clock.now()
+      const kept = await database.store.markSent(topic, this.#holder, last.position, leaseSeconds)
       this.#options.onSent?.({ count: batch.length, last })
       this.#say({ state: 'running', position: last.position })
       if (!kept || this.#stopped) return this.#lookAnew()
@@ -175,10 +180,10 @@ class RelayLoop implements Relay {
   /** Throws RestoredBackup where the bus, or the mark beside it, is ahead of the ledger. First the bus, then the ledger: it may grow meanwhile. */
   async #compare(epoch: number): Promise<void> {
     const { database, bus, topic, markOf = headerMark, highWaterFile } = this.#options
-    const { tails: plan } = await standing(database)
+    const { tails: plan } = await database.store.standing()
     const marks = await Promise.all(plan.map(async (_, partition) => await bus.tail(topic, partition)))
     const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
-    const ledger = await standing(database)
+    const ledger = await database.store.standing()
     marks.forEach((record, partition) => {
       const mark = record && markOf(record)
       if (mark) refuseAhead(mark, { ...ledger, position: ledger.tails[partition] ?? 0 }, `${topic} partition ${partition}`)
@@ -203,10 +208,10 @@ class RelayLoop implements Relay {
   async #sleep(ms: number, deaf: boolean): Promise<void> {
     if (this.#stopped || (this.#awake && !deaf)) return
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms)
+      const cancel = this.#options.database.clock.after(ms, resolve)
       this.#wake = () => {
         if (deaf && !this.#stopped) return
-        clearTimeout(timer)
+        cancel()
         resolve()
       }
     })
@@ -216,7 +221,7 @@ class RelayLoop implements Relay {
   async #leave(): Promise<void> {
     const { database, topic } = this.#options
     try {
-      await leaveLease(database, topic, this.#holder)
+      await database.store.leaveLease(topic, this.#holder)
     } catch (error) {
       // It runs out by itself
       database.log.warn({ topic, error: String(error) }, 'the relay could not give its lease back')

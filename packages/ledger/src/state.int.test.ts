@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { ask, plus, tell, toInstant } from '@rondo/kernel'
+import { tell } from '@rondo/kernel'
 import type { Projection, View } from '@rondo/reaction'
-import { needs, shared, sharedMissing } from '@rondo/testkit'
+import { needs } from '@rondo/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order, orderOfFold2, sums } from '../test/order-stream.ts'
@@ -91,99 +90,17 @@ describe.each([15, 18] as const)('what follows from events, on PostgreSQL %i', (
     expect(await rebuilt.read.view(second).of('o-1')).toBe(7)
   })
 
-  test('due tells are fired once by any number of processes, when they were due', async () => {
-    const { url } = await freshLedger(major)
-    const [one, two] = await Promise.all([opening(url), opening(url)])
-    const past = '2026-01-01T00:00:00.000001Z'
-    const future = plus(toInstant(new Date()), 3_600_000)
-    const at = (when: string) => ({ cause: { at: when, actor: 'person:ada', correlationId: 'c', causationId: 'c' } })
-    for (let n = 0; n < 60; n++) await one.submit(unit([tell(order, `o-${n}`, 'placed', { item: 'later' })], at(past)))
-    await one.submit(unit([tell(order, 'tomorrow', 'placed', { item: 'later' })], at(future)))
-    const fired = await Promise.all([one.fireDue(), two.fireDue()])
-    expect(fired[0] + fired[1]).toBe(60)
-    const reminded = await one.events(0, 1_000, { types: ['rondo.testing.order.reminded'] })
-    expect(reminded).toHaveLength(60)
-    expect(new Set(reminded.map(({ occurredAt, actor }) => `${occurredAt} ${actor}`))).toEqual(new Set([`${past} service:testing`]))
-    expect(await two.fireDue()).toBe(0)
-    // a state that derives no timer any more has none
-    expect(await one.sql('select stream_id from timer')).toEqual([{ stream_id: 'tomorrow' }])
-  })
-
-  test('a timer that is no longer derived is not fired, and one that fails keeps nobody waiting', async () => {
-    const { url } = await freshLedger(major)
-    const errors: object[] = []
-    const ledger = await opening(url, { log: { info: () => undefined, warn: () => undefined, error: (fields) => errors.push(fields) } })
-    const cause = { at: '2026-01-01T00:00:00.000001Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
-    await ledger.submit(unit([tell(order, 'fragile', 'placed', { item: 'fragile' })], { cause }))
-    await ledger.submit(unit([tell(order, 'sound', 'placed', { item: 'later' })], { cause }))
-    await ledger.submit(unit([tell(order, 'closed', 'placed', { item: 'later' })], { cause }))
-    await ledger.submit(unit([ask(order, 'closed', 'close', { reason: 'done' })]))
-    expect(await ledger.fireDue()).toBe(1)
-    expect(await ledger.read.load(order, 'sound')).toMatchObject({ count: 1_000 })
-    expect(await ledger.read.load(order, 'closed')).toMatchObject({ count: 0 })
-    expect(errors).toEqual([expect.objectContaining({ timer: 'order/fragile/breaks/2026-01-01T00:00:00.000000Z', times: 1 })])
-    expect(await ledger.fireDue()).toBe(0)
-    expect(errors).toHaveLength(1)
-  })
-
-  test('a turn’s history is the whole of each stream that ever carried it', async () => {
-    const { url } = await freshLedger(major)
-    const ledger = await opening(url)
-    await ledger.submit(
-      unit([tell(order, 'before', 'count', 1), tell(order, 'before', 'placed', { item: 'REQ-1' }), tell(order, 'other', 'count', 1)]),
-    )
-    await ledger.submit(unit([tell(order, 'before', 'count', 2)]))
-    const history = await ledger.history('REQ-1', 10)
-    expect(history.map(({ streamId, version, loopIds }) => [streamId, version, loopIds])).toEqual([
-      ['before', 1, []],
-      ['before', 2, ['REQ-1']],
-      ['before', 3, ['REQ-1']],
-    ])
-  })
-
-  test('of a stream the newest trace before an event is known, and is not its own', async () => {
-    const { url } = await freshLedger(major)
-    const ledger = await opening(url)
-    const from = (traceparent?: string) => ({ cause: { actor: 'person:ada', correlationId: 'c', causationId: 'c', traceparent } })
-    await ledger.submit(unit([tell(order, 'o-1', 'count', 1), tell(order, 'o-2', 'count', 1)], from('first')))
-    await ledger.submit(unit([tell(order, 'o-1', 'count', 1)], from('second')))
-    await ledger.submit(unit([tell(order, 'o-1', 'count', 1)], from()))
-    const stream = { stream: 'order', streamId: 'o-1' }
-    expect(await ledger.tracesBefore([stream], 'none')).toEqual(['second'])
-    expect(await ledger.tracesBefore([stream], 'second')).toEqual(['first'])
-    expect(
-      await ledger.tracesBefore(
-        [
-          { ...stream, upTo: 1 },
-          { stream: 'order', streamId: 'o-2' },
-        ],
-        'none',
-      ),
-    ).toEqual(['first'])
-    expect(await ledger.tracesBefore([{ stream: 'order', streamId: 'unseen' }], 'none')).toEqual([])
-  })
-
-  test('parked keys keep what follows, in order, until somebody decides', async () => {
+  test('who has decided over a parked record, and why, is kept', async () => {
     const { url } = await freshLedger(major)
     const ledger = await opening(url)
     const { results } = await ledger.submit(unit([tell(order, 'o-1', 'count', 1)]))
     const event = results[0]!.events[0]!
-    const at = (position: number) => ({ source: 'builds', partition: 2, previous: position - 1, position, nextOffset: BigInt(position) })
-    for (const position of [1, 2, 2]) await ledger.park({ key: 'k', event: { ...event, position }, reason: 'a defect' }, at(position))
-    await expect(ledger.park({ key: 'k', event, reason: 'a gap' }, at(9))).rejects.toThrow(/records are missing/)
-    expect(await ledger.checkpoint('builds', 2)).toEqual({ position: 2, nextOffset: 2n })
-    const [key] = await ledger.parkedKeys()
-    expect(key).toMatchObject({ source: 'builds', partition: 2, key: 'k', reason: 'a defect', waiting: 2 })
-    const [first, second] = await ledger.parkedRecords(key!)
-    expect([first!.event.position, second!.event.position]).toEqual([1, 2])
-    await ledger.unpark(first!, { decision: 'applied', actor: 'person:ada', why: 'mended' })
-    expect(await ledger.isParked('builds', 2, 'k')).toBe(true)
-    await ledger.unpark(second!, { decision: 'skipped', actor: 'person:ada', why: 'not needed' })
-    expect(await ledger.isParked('builds', 2, 'k')).toBe(false)
-    await expect(ledger.unpark(second!, { decision: 'skipped', actor: 'person:ada', why: '' })).rejects.toMatchObject({ code: 'not_found' })
-    expect(await ledger.sql('select actor, decision, why, position::int from parked_decision order by number')).toEqual([
-      { actor: 'person:ada', decision: 'applied', why: 'mended', position: 1 },
-      { actor: 'person:ada', decision: 'skipped', why: 'not needed', position: 2 },
+    const at = { source: 'builds', partition: 2, previous: 0, position: 1, nextOffset: 1n }
+    await ledger.park({ key: 'k', event, reason: 'a defect' }, at)
+    const [record] = await ledger.parkedRecords({ source: 'builds', partition: 2, key: 'k' })
+    await ledger.unpark(record!, { decision: 'skipped', actor: 'person:ada', why: 'not needed' })
+    expect(await ledger.sql('select actor, decision, why, position::int from parked_decision')).toEqual([
+      { actor: 'person:ada', decision: 'skipped', why: 'not needed', position: 1 },
     ])
   })
 
@@ -202,48 +119,5 @@ describe.each([15, 18] as const)('what follows from events, on PostgreSQL %i', (
     expect(await ledger.forgetOld()).toBe(1)
     expect(await ledger.known(asked.id)).toBeUndefined()
     expect(await ledger.known(intake.id)).toBeDefined()
-  })
-})
-
-describe.each([15, 18] as const)('lists on PostgreSQL %i', (major) => {
-  const file = ['cases', '27-pg-pages-within-one-millisecond.json']
-  needs(`postgres${major}`, { also: sharedMissing(...file) })
-
-  test('pages are exact within one millisecond, in both directions, while rows are added', async () => {
-    const { steps } = JSON.parse(readFileSync(shared(...file), 'utf8')) as { steps: { body: { subject: string; time: string }[] }[] }
-    const entries = steps[0]!.body
-    const { url } = await freshLedger(major)
-    const ledger = await opening(url)
-    const add = (id: string, at: string) =>
-      ledger.submit(
-        unit([tell(order, id, 'placed', { item: 'ci' })], { cause: { at, actor: 'service:ci', correlationId: 'c', causationId: 'c' } }),
-      )
-    for (const { subject, time } of entries.toReversed()) await add(subject, time)
-    const pages = async (given: { order: 'occurred_at' | 'occurred_at desc'; pageSize: number }) => {
-      const seen: string[][] = []
-      let pageToken = ''
-      do {
-        const page = await ledger.read.list(order, { ...given, pageToken, phase: 'open', keys: { item: 'ci' } })
-        seen.push(page.items.map(({ id }) => id))
-        pageToken = page.nextPageToken
-        // comes before and behind of where the list stands
-        await add(`${seen.length}-${given.pageSize}`, `2026-11-18T09:00:00.06${given.order === 'occurred_at' ? '0' : '2'}000Z`)
-      } while (pageToken && seen.length < 50)
-      return seen
-    }
-    const names = entries.map(({ subject }) => subject)
-    expect(await pages({ order: 'occurred_at', pageSize: 1 })).toEqual(names.map((name) => [name]))
-    const descending = (await pages({ order: 'occurred_at desc', pageSize: 2 })).flat().filter((id) => id.startsWith('run'))
-    expect(descending).toEqual(names.toReversed())
-  })
-
-  test('a token of another order, or none at all, is refused', async () => {
-    const { url } = await freshLedger(major)
-    const ledger = await opening(url)
-    for (const id of ['a', 'b']) await ledger.submit(unit([tell(order, id, 'placed', { item: 'ci' })]))
-    const { nextPageToken } = await ledger.read.list(order, { pageSize: 1 })
-    await expect(ledger.read.list(order, { order: 'occurred_at', pageToken: nextPageToken })).rejects.toMatchObject({ code: 'invalid' })
-    await expect(ledger.read.list(order, { pageToken: 'nonsense' })).rejects.toMatchObject({ code: 'invalid' })
-    await expect(ledger.read.list(order, { pageSize: -1 })).rejects.toMatchObject({ code: 'invalid' })
   })
 })

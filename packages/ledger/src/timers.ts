@@ -21,7 +21,7 @@ export class Timers {
   readonly #writer: Writer
   /** Those that failed: how often, and until when they are left alone (milliseconds of this process's clock). */
   readonly #failed = new Map<string, { readonly times: number; readonly until: number }>()
-  #next: NodeJS.Timeout | undefined
+  #cancel: () => void = () => undefined
   #looking: Promise<void> | undefined
   #running = false
 
@@ -39,7 +39,7 @@ export class Timers {
 
   async stop(): Promise<void> {
     this.#running = false
-    clearTimeout(this.#next)
+    this.#cancel()
     await this.#looking
   }
 
@@ -54,16 +54,9 @@ export class Timers {
   }
 
   async #due(): Promise<readonly TimerRow[]> {
-    const now = performance.now()
+    const now = this.#database.clock.now()
     const resting = [...this.#failed].filter(([, { until }]) => until > now).map(([id]) => id)
-    const { rows } = await this.#database.pool.query<TimerRow>(
-      `select stream, stream_id, tell, due from timer
-       where fired_at is null and due <= instant(now()) and stream = any($1)
-         and stream || '/' || stream_id || '/' || tell || '/' || due <> all($2)
-       order by due limit $3`,
-      [[...this.#rules.streams.keys()], resting, chunk],
-    )
-    return rows
+    return this.#database.store.due([...this.#rules.streams.keys()], resting, chunk)
   }
 
   /** It happened when it was due, however late it is fired. */
@@ -83,7 +76,8 @@ export class Timers {
         timer,
       )
       this.#failed.delete(id)
-      if (duplicate) await this.#mark(timer)
+      // Known by its id although its row waits: it was made again by a rebuild, or another process was faster
+      if (duplicate) await this.#database.store.markFired(timer)
       return !duplicate
     } catch (error) {
       if (isDown(error) || (error instanceof Error && 'code' in error && error.code === 'unavailable')) throw error
@@ -93,22 +87,17 @@ export class Timers {
   }
 
   /** Known by its id although its row waits (it was made again by a rebuild, or another process was faster). */
-  async #mark({ stream, stream_id, tell, due }: TimerRow): Promise<void> {
-    await this.#database.pool.query(
-      `update timer set fired_at = instant(clock_timestamp())
-       where (stream, stream_id, tell, due) = ($1, $2, $3, $4) and fired_at is null`,
-      [stream, stream_id, tell, due],
-    )
-  }
-
   #rest(id: string, error: unknown): void {
     const times = (this.#failed.get(id)?.times ?? 0) + 1
-    this.#failed.set(id, { times, until: performance.now() + Math.min(retryMostMs, retryMs * 2 ** (times - 1)) })
+    this.#failed.set(id, { times, until: this.#database.clock.now() + Math.min(retryMostMs, retryMs * 2 ** (times - 1)) })
     this.#database.log.error({ service: this.#database.service, timer: id, times, error: String(error) }, 'a due tell could not be applied')
   }
 
   #schedule(ms: number): void {
-    if (this.#running) this.#next = setTimeout(() => (this.#looking = this.#look()), ms).unref()
+    if (!this.#running) return
+    this.#cancel = this.#database.clock.aside(ms, () => {
+      this.#looking = this.#look()
+    })
   }
 
   async #look(): Promise<void> {

@@ -1,5 +1,5 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
-import { envelopesOf, type Written } from './append.ts'
+import { envelopesOf } from './append.ts'
 import { type Batch, decideBatch, type LostKey, type Outcome, type Work } from './batch.ts'
 import { backoff, commit } from './commit.ts'
 import type { Database } from './database.ts'
@@ -9,6 +9,7 @@ import { type Loaded, load } from './load.ts'
 import { losersOf, renewed } from './losers.ts'
 import type { Applied, Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
+import type { Written } from './store.ts'
 import { WaitingUnits } from './waiting.ts'
 
 interface Waiting extends Work {
@@ -21,8 +22,6 @@ type LostWorks = Map<Waiting, LostKey | undefined>
 
 const maxBatch = 500
 const maxWaiting = 20_000
-
-const immediate = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 const asFailure = (error: unknown, what: string): Error =>
   error instanceof DomainError || error instanceof Defect
@@ -83,7 +82,8 @@ export class Writer {
 
   async #run(): Promise<void> {
     // Whoever was answered just now may bring the next message within this turn of the event loop
-    for (await immediate(); ; await immediate()) {
+    const { clock } = this.#database
+    for (await clock.turn(); ; await clock.turn()) {
       const works = this.#waiting.take(this.#share())
       if (works.length === 0) break
       this.#busy++
@@ -146,10 +146,10 @@ export class Writer {
     const units = works.map(({ unit }) => unit)
     for (let attempt = 0; ; attempt++) {
       try {
-        return await load(this.#database.pool, units)
+        return await load(this.#database.store, units)
       } catch (error) {
         if (!isDown(error) || attempt === 2) throw error
-        await backoff(attempt)
+        await backoff(this.#database.clock, attempt)
       }
     }
   }

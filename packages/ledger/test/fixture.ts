@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { AnyStream, Message } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
-import { freshDatabase } from '@rondo/testkit'
-import { type LedgerOptions, migrate, type OpenLedger, openLedger, type Unit } from '../src/index.ts'
+import { freshDatabase, needs } from '@rondo/testkit'
+import { type LedgerOptions, migrate, type OpenLedger, openLedger, openLedgerOn, type StoreOptions, type Unit } from '../src/index.ts'
+import { ModelDatabase } from '../src/model/database.ts'
+import { modelStore } from '../src/model/store.ts'
 import { order, sums } from './order-stream.ts'
 
 export const migrations = new URL('migrations/', import.meta.url)
@@ -40,3 +42,30 @@ export function unit(messages: readonly Message[], given: Partial<Unit> = {}): U
   const id = given.id ?? randomUUID()
   return { id, hash: `hash of ${id}`, remember: true, messages, cause, ...given }
 }
+
+/** One database, and the ledgers that processes open on it. */
+export type Opening = (options?: Partial<Omit<StoreOptions, 'store' | 'views'>>) => Promise<OpenLedger>
+
+/** What the suite of the store runs on: the real ones and the model. */
+export const engines: readonly {
+  readonly name: string
+  readonly needs: () => ReturnType<typeof needs>
+  readonly fresh: () => Promise<Opening>
+}[] = [
+  ...([15, 18] as const).map((major) => ({
+    name: `PostgreSQL ${major}`,
+    needs: () => needs(`postgres${major}`),
+    async fresh(): Promise<Opening> {
+      const { url } = await freshLedger(major)
+      return (options) => open(url, { ...options, views: [] })
+    },
+  })),
+  {
+    name: 'the model',
+    needs: () => needs(),
+    async fresh() {
+      const database = new ModelDatabase()
+      return (options) => openLedgerOn({ service, streams: [order], ...options, store: modelStore({ database }) })
+    },
+  },
+]

@@ -28,6 +28,8 @@ export interface Channels {
 }
 
 const defaultTimeoutMs = 30_000
+/** The library's own goes up to two minutes: so long callers would be refused after the service is back. */
+const reconnecting = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2000 }
 
 function metadataOf({ authorization, messageId }: CallOptions): Metadata {
   const metadata = new Metadata()
@@ -55,6 +57,7 @@ export function createChannels(protos: protobuf.Root, addressOf: (service: strin
     const made = new Client(addressOf(service), credentials.createInsecure(), {
       'grpc.max_receive_message_length': 4 * maxMessageBytes,
       'grpc.service_config': '{}',
+      ...reconnecting,
     })
     clients.set(service, made)
     return made

@@ -14,7 +14,8 @@ const uncertain = 'it is not known yet whether an older backup was restored'
 
 /**
  * Nothing is read before the relay has compared the ledger with what was sent: what an older copy records takes positions that others have
- * seen already, with another content. Resolves when it reads, or when the first look has found why it cannot; it then begins by itself.
+ * seen already, with another content. Resolves when it may read, or when the first look has found why it may not; it then begins by itself.
+ * Nobody who asks waits for the group: after a crash it holds the place of the member that is gone for ten seconds.
  */
 export async function startCompared(relay: Relaying, start: () => Promise<RunningConsumer>, log: Logger): Promise<Starting> {
   let consumer: RunningConsumer | undefined
@@ -22,10 +23,11 @@ export async function startCompared(relay: Relaying, start: () => Promise<Runnin
   let stopped = false
   const starting = relay.compared.then(async () => {
     if (stopped) return
-    consumer = await start()
     waiting = undefined
+    consumer = await start()
+    if (stopped) await consumer.stop()
   })
-  await Promise.race([starting, relay.hindered])
+  await Promise.race([relay.compared, relay.hindered])
   // From here on nobody waits for it
   starting.catch((error: unknown) => {
     waiting = `reading did not begin: ${error instanceof Error ? error.message : String(error)}`
@@ -41,7 +43,7 @@ export async function startCompared(relay: Relaying, start: () => Promise<Runnin
     resume: (topic, partition) => consumer?.resume(topic, partition),
     async stop() {
       stopped = true
-      if (relay.isCompared) await Promise.allSettled([starting])
+      // Who still waits for its group is stopped with the bus
       await consumer?.stop()
     },
   }

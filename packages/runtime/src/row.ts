@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Envelope } from '@rondo/kernel'
+import { DomainError, type Envelope } from '@rondo/kernel'
 import type { Ledger } from '@rondo/ledger'
 import type { Sql } from '@rondo/reaction'
 import { hashOf } from './request.ts'
@@ -18,28 +18,36 @@ export interface CallContext {
 // biome-ignore lint/suspicious/noExplicitAny: rows were held to their protos where they are declared
 type Any = any
 
+/**
+ * The message of an ask, as what is stored now makes it. A message that is known by its id may be refused for what it has done itself
+ * (the key that it asks for is held: by it): then there is none, and the ledger answers as before.
+ */
+async function messagesOf(row: AskRow<Any>, request: unknown, ledger: Ledger, { caller, messageId }: CallContext) {
+  try {
+    return [await row.ask(request, caller, ledger.read)]
+  } catch (error) {
+    if (error instanceof DomainError && messageId !== undefined && (await ledger.known(messageId))) return []
+    throw error
+  }
+}
+
 /** Runs an ask: one unit in the ledger, then the answer. A lost key or conflict runs it again from its read. */
-export async function runAsk(
-  row: AskRow<Any>,
-  request: unknown,
-  ledger: Ledger,
-  { method, caller, messageId }: CallContext,
-): Promise<unknown> {
-  const { read } = ledger
+export async function runAsk(row: AskRow<Any>, request: unknown, ledger: Ledger, context: CallContext): Promise<unknown> {
+  const { method, caller, messageId } = context
   const id = messageId ?? randomUUID()
-  const message = async () => await row.ask(request, caller, read)
-  const first = await message()
+  const messages = () => messagesOf(row, request, ledger, context)
+  const first = await messages()
   const applied = await ledger.submit({
     id,
     hash: hashOf(method, caller.actor, request),
     remember: true,
-    messages: [first],
+    messages: first,
     cause: { actor: caller.actor, correlationId: id, causationId: id, traceparent: activeTraceparent() },
     ...(row.beside && { beside: async (sql: Sql) => row.beside?.(sql, request, caller) }),
-    again: async () => [await message()],
+    again: messages,
   })
   const [result] = applied.results
-  return row.answer(request, result?.streamId ?? first.id, result?.version ?? 0, read, caller)
+  return row.answer(request, result?.streamId ?? first[0]?.id ?? '', result?.version ?? 0, ledger.read, caller)
 }
 
 const page = 200

@@ -137,10 +137,9 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const submit = refuseUncompared(tracedSubmit(counted, publicUrl), relay)
   const ledger = { ...counted, read: tracedRead(counted.read), submit }
   const table = reactionTable(service)
-  const begin = async () => {
-    const consumer = await startConsumer({ service, table, ledger, bus, log, metrics, spanning })
+  const begin = () => {
     ledger.startTimers()
-    return consumer
+    return startConsumer({ service, table, ledger, bus, log, metrics, spanning })
   }
   const consumer = await startCompared(relay, begin, log)
   shutdown.add(`${service.name} consumer`, () => consumer.stop())

@@ -101,7 +101,7 @@ export async function controlled(program: Program): Promise<Controlled> {
       return running.pid
     },
     stop: () => endProgram(program, running, program.stopSignal),
-    kill: () => endProgram(program, running, 'SIGKILL'),
+    kill: (signal = 'SIGKILL') => endProgram(program, running, signal),
     async start() {
       if (running.exitCode() === null) throw new Error(`${program.name} already runs (pid ${running.pid})`)
       ;({ running, version } = await startedProgram(program))

@@ -32,8 +32,8 @@ export interface Controlled {
   readonly pid: number
   /** Asks it to end, and waits. Its data stay. */
   stop(): Promise<void>
-  /** SIGKILL, and waits. Its data stay as they were. */
-  kill(): Promise<void>
+  /** SIGKILL, or the signal given, and waits. Its data stay as they were. */
+  kill(signal?: NodeJS.Signals): Promise<void>
   /** Starts it again on the same data and the same address, and waits until it answers. */
   start(): Promise<void>
   /** SIGSTOP: connections stay open and nothing answers. */

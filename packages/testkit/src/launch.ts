@@ -1,5 +1,5 @@
 import type { Controlled, EngineName } from './engine.ts'
-import { launchKafka } from './local/kafka.ts'
+import { launchKafka, launchKafkaNodes } from './local/kafka.ts'
 import { launchPostgres } from './local/postgres.ts'
 import { launchRedis } from './local/redis.ts'
 import { createRunFolder, removeLeftovers, removeRunFolder } from './run-folder.ts'
@@ -39,4 +39,42 @@ export async function launchAll<Name extends EngineName>(
   }
   const engines = Object.fromEntries(names.map((name, index) => [name, started[index]])) as Record<Name, Controlled>
   return { engines, end }
+}
+
+/** What a program that hurts its engines works on. */
+export interface Replicated {
+  readonly postgres: Controlled
+  /** Three copies of each topic, at least two in sync. */
+  readonly brokers: readonly Controlled[]
+  readonly redis: Controlled
+  /** Where the data of all of them lie. */
+  readonly folder: string
+  end(): Promise<void>
+}
+
+/** PostgreSQL that waits for its disk, three brokers, and Redis; all ended by `end`. */
+export async function launchReplicated(): Promise<Replicated> {
+  removeLeftovers()
+  const folder = await createRunFolder()
+  const running: Controlled[] = []
+  const kept = async <One extends Controlled | readonly Controlled[]>(launching: Promise<One>): Promise<One> => {
+    const one = await launching
+    running.push(...[one].flat())
+    return one
+  }
+  const end = async (): Promise<void> => {
+    // Brokers that lose one another wait for each other
+    await Promise.all(running.map((engine) => engine.kill()))
+    removeRunFolder(folder)
+  }
+  const started = await Promise.allSettled([
+    kept(launchPostgres(folder, 18, { durable: true })),
+    kept(launchKafkaNodes(folder, 3)),
+    kept(launchRedis(folder)),
+  ])
+  const [postgres, brokers, redis] = started
+  if (postgres.status === 'fulfilled' && brokers.status === 'fulfilled' && redis.status === 'fulfilled')
+    return { postgres: postgres.value, brokers: brokers.value, redis: redis.value, folder, end }
+  await end()
+  throw started.find((one) => one.status === 'rejected')?.reason
 }

@@ -58,6 +58,17 @@ describe('over gRPC', () => {
     await expect(call('Raise', { title: 'other', service: 'shop' }, 'reporter', 'm-1')).rejects.toMatchObject({ code: 'id_reused' })
   })
 
+  test('what it holds itself does not refuse a message that is sent again, one after the other or at once', async () => {
+    const imported = (requirement_id: string, origin_id: string, messageId: string) =>
+      call('Raise', { requirement_id, title: 't', service: 'shop', origin_kind: 'import', origin_id }, 'reporter', messageId)
+    const once = await imported('T2-1', 'github.com/7#1', 'm-2')
+    expect(await imported('T2-1', 'github.com/7#1', 'm-2')).toEqual(once)
+    await expect(imported('T2-2', 'github.com/7#1', 'm-3')).rejects.toMatchObject({ code: 'already_exists' })
+    await expect(imported('T2-1', 'github.com/7#2', 'm-2')).rejects.toMatchObject({ code: 'id_reused' })
+    const atOnce = await Promise.all(Array.from({ length: 8 }, () => imported('T2-3', 'github.com/7#3', 'm-4')))
+    expect(atOnce).toEqual(Array.from({ length: 8 }, () => ({ requirement_id: 'T2-3', version: '1' })))
+  })
+
   test('what is wrong is refused with its place', async () => {
     await raise('T3-1')
     const bad = [

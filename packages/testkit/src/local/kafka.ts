@@ -46,30 +46,44 @@ const classPath = (folder: string): string =>
     .map((jar) => join(folder, 'lib', jar))
     .join(':')
 
-const properties = (data: string, port: number, controller: number): string =>
-  Object.entries({
+interface Node {
+  readonly id: number
+  readonly port: number
+  readonly controller: number
+}
+
+/** Where a record lies on all but the smallest number of nodes, the death of one loses nothing and stops nothing. */
+const copiesOf = (nodes: readonly Node[]) => ({ all: Math.min(3, nodes.length), least: nodes.length >= 3 ? 2 : 1 })
+
+function properties(data: string, { id, port, controller }: Node, nodes: readonly Node[], more: Readonly<Record<string, unknown>>): string {
+  const { all, least } = copiesOf(nodes)
+  return Object.entries({
     'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+    'node.id': id,
+    'controller.quorum.voters': nodes.map((node) => `${node.id}@127.0.0.1:${node.controller}`).join(),
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
     'log.dirs': data,
     'auto.create.topics.enable': false,
-    'offsets.topic.replication.factor': 1,
+    'default.replication.factor': all,
+    'min.insync.replicas': least,
+    'offsets.topic.replication.factor': all,
     'offsets.topic.num.partitions': 4,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.replication.factor': all,
+    'transaction.state.log.min.isr': least,
     'transaction.state.log.num.partitions': 4,
-    'share.coordinator.state.topic.replication.factor': 1,
-    'share.coordinator.state.topic.min.isr': 1,
+    'share.coordinator.state.topic.replication.factor': all,
+    'share.coordinator.state.topic.min.isr': least,
     'group.initial.rebalance.delay.ms': 0,
     'log.cleaner.dedupe.buffer.size': 16777216,
     'log.retention.check.interval.ms': 1000,
+    ...more,
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join('')
+}
 
 /** Resolves when a broker answers the one question every Kafka since 0.10 knows (which requests it takes). */
 export function kafkaAnswers(brokers: string): Promise<void> {
@@ -90,13 +104,20 @@ export function kafkaAnswers(brokers: string): Promise<void> {
 
 const memory = ['-Xms64m', '-Xmx256m', '-XX:+UseG1GC']
 
-async function programOf(runFolder: string, folder: string, sharing: readonly string[]): Promise<Program> {
+interface Broker {
+  readonly node: Node
+  /** All of the cluster. */
+  readonly nodes: readonly Node[]
+  readonly sharing: readonly string[]
+  readonly more?: Readonly<Record<string, unknown>>
+}
+
+async function programOf(runFolder: string, folder: string, { node, nodes, sharing, more = {} }: Broker): Promise<Program> {
   const java = needed('java', 'run Kafka')
-  const [port = 0, controller = 0] = await freePorts(2)
-  const cwd = join(runFolder, `kafka-${port}`)
+  const cwd = join(runFolder, `kafka-${node.port}`)
   const config = join(cwd, 'server.properties')
   mkdirSync(cwd)
-  writeFileSync(config, properties(join(cwd, 'data'), port, controller))
+  writeFileSync(config, properties(join(cwd, 'data'), node, nodes, more))
   const cp = classPath(folder)
   const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
   await run(java, [...quick, '-cp', cp, 'kafka.tools.StorageTool', 'format', '-t', 'cm9uZG8tdGVzdGtpdC0wMQ', '-c', config], { cwd })
@@ -106,14 +127,23 @@ async function programOf(runFolder: string, folder: string, sharing: readonly st
     command: java,
     args: [...memory, ...sharing, '-cp', cp, 'kafka.Kafka', config],
     cwd,
-    address: `127.0.0.1:${port}`,
+    address: `127.0.0.1:${node.port}`,
     stopSignal: 'SIGTERM',
     startWithin: 60_000,
     answers: async () => {
-      await kafkaAnswers(`127.0.0.1:${port}`)
+      await kafkaAnswers(`127.0.0.1:${node.port}`)
       return version
     },
   }
+}
+
+async function freeNodes(count: number): Promise<readonly Node[]> {
+  const ports = await freePorts(2 * count)
+  return Array.from({ length: count }, (_, index) => ({
+    id: index + 1,
+    port: ports[2 * index] ?? 0,
+    controller: ports[2 * index + 1] ?? 0,
+  }))
 }
 
 /** Written once by a broker that starts and stops; with it a start takes 3 to 5 s in place of 9. */
@@ -124,17 +154,38 @@ async function classArchive(runFolder: string, folder: string): Promise<string> 
     if (existsSync(path)) return path
     const draft = join(folder, `${archive}.draft`)
     await rm(draft, { force: true })
-    const teacher = await controlled(await programOf(runFolder, folder, [`-XX:ArchiveClassesAtExit=${draft}`]))
+    const nodes = await freeNodes(1)
+    const [node] = nodes
+    if (node === undefined) throw new Error('a cluster without a node')
+    const teacher = await controlled(await programOf(runFolder, folder, { node, nodes, sharing: [`-XX:ArchiveClassesAtExit=${draft}`] }))
     await teacher.stop()
     await rename(draft, path)
     return path
   })
 }
 
-/** A Kafka of its own (one node) on free ports. */
-export async function launchKafka(runFolder: string): Promise<Controlled> {
+/** Nodes that are broker and controller in one, each a process that may be killed; from three on, topics have three copies, two at least in sync. */
+export async function launchKafkaNodes(
+  runFolder: string,
+  count: number,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<readonly Controlled[]> {
   const folder = await jars()
   await mkdir(runFolder, { recursive: true })
-  const shared = await classArchive(runFolder, folder)
-  return controlled(await programOf(runFolder, folder, [`-XX:SharedArchiveFile=${shared}`, '-Xshare:auto']))
+  const sharing = [`-XX:SharedArchiveFile=${await classArchive(runFolder, folder)}`, '-Xshare:auto']
+  const nodes = await freeNodes(count)
+  const programs = await Promise.all(nodes.map((node) => programOf(runFolder, folder, { node, nodes, sharing, more })))
+  const started = await Promise.allSettled(programs.map(controlled))
+  const failed = started.find((one) => one.status === 'rejected')
+  const running = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  if (failed === undefined) return running
+  await Promise.all(running.map((one) => one.kill()))
+  throw failed.reason
+}
+
+/** A Kafka of its own (one node) on free ports. */
+export async function launchKafka(runFolder: string): Promise<Controlled> {
+  const [node] = await launchKafkaNodes(runFolder, 1)
+  if (node === undefined) throw new Error('a cluster without a node')
+  return node
 }

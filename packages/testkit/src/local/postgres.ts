@@ -78,11 +78,12 @@ export async function postgresVersion(url: string): Promise<string> {
   }
 }
 
+const settings = ['max_connections=300', 'shared_buffers=64MB', 'unix_socket_directories=']
 // The data are thrown away: nothing has to reach the disk. Commits still survive the death of a process.
-const settings = ['fsync=off', 'full_page_writes=off', 'max_connections=300', 'shared_buffers=64MB', 'unix_socket_directories=']
+const volatile = ['fsync=off', 'full_page_writes=off']
 
-/** A PostgreSQL of its own on a free port, with owner `rondo` (superuser) and trusted connections. */
-export async function launchPostgres(runFolder: string, major: Major): Promise<Controlled> {
+/** A PostgreSQL of its own on a free port, with owner `rondo` (superuser) and trusted connections. `durable`: it waits for its disk, as in production. */
+export async function launchPostgres(runFolder: string, major: Major, { durable = false } = {}): Promise<Controlled> {
   const programs = major === 18 ? await embeddedPrograms() : await systemPrograms(major)
   accessSync(join(programs, 'postgres'), constants.X_OK)
   const [port] = await freePorts(1)
@@ -99,7 +100,15 @@ export async function launchPostgres(runFolder: string, major: Major): Promise<C
     runFolder,
     ...as,
     command: join(programs, 'postgres'),
-    args: ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', ...settings.flatMap((setting) => ['-c', setting])],
+    args: [
+      '-D',
+      data,
+      '-p',
+      String(port),
+      '-c',
+      'listen_addresses=127.0.0.1',
+      ...[...settings, ...(durable ? [] : volatile)].flatMap((setting) => ['-c', setting]),
+    ],
     address,
     stopSignal: 'SIGINT', // "fast": ends connections instead of waiting for them
     startWithin: 20_000,

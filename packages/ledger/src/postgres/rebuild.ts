@@ -1,10 +1,11 @@
 import type { AnyStream } from '@rondo/kernel'
 import type pg from 'pg'
-import { type Database, transaction } from './database.ts'
-import { derive } from './derived.ts'
-import { unavailable } from './failure.ts'
-import type { LedgerRules } from './rules.ts'
-import { keyOf, refoldedAll } from './storage.ts'
+import { derive } from '../derived.ts'
+import { unavailable } from '../failure.ts'
+import type { LedgerRules } from '../rules.ts'
+import { keyOf } from '../storage.ts'
+import { type Schema, transaction } from './connection.ts'
+import { refoldedAll } from './rows.ts'
 
 /** Streams refolded in one transaction. */
 const chunk = 100
@@ -18,12 +19,12 @@ interface Stale {
  * Folds again what a lower fold has stored, and then keeps lower folds from writing. While it runs, processes of the lower fold
  * go on with the streams that are not folded yet. Any number may run it at once: each row is compared and set.
  */
-export async function rebuild(database: Database, rules: LedgerRules): Promise<void> {
-  for (const stream of rules.streams.values()) await rebuildStream(database, stream)
+export async function rebuild(schema: Schema, rules: LedgerRules): Promise<void> {
+  for (const stream of rules.streams.values()) await rebuildStream(schema, stream)
 }
 
-async function rebuildStream(database: Database, stream: AnyStream): Promise<void> {
-  const { pool, service, log } = database
+async function rebuildStream(schema: Schema, stream: AnyStream): Promise<void> {
+  const { pool, service, log } = schema
   const { rows } = await pool.query<{ fold: number }>('select (folds->$1)::int as fold from head', [stream.name])
   const stored = rows[0]?.fold ?? 0
   if (stored === stream.fold) return
@@ -37,7 +38,7 @@ async function rebuildStream(database: Database, stream: AnyStream): Promise<voi
       stale.length > 0;
       stale = await staleStreams(pool, stream, after)
     ) {
-      folded += await refoldStreams(database, stream, stale)
+      folded += await refoldStreams(schema, stream, stale)
       after = stale.at(-1)?.id ?? ''
     }
   } while (!(await closed(pool, stream)))
@@ -66,7 +67,7 @@ function closed(pool: pg.Pool, stream: AnyStream): Promise<boolean> {
   })
 }
 
-async function refoldStreams({ pool, service }: Database, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
+async function refoldStreams({ pool, service }: Schema, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
   const states = await refoldedAll(pool, stream, stale)
   const heads = stale.map((head) => ({ ...head, state: states.get(head.id) }))
   try {

@@ -1,36 +1,15 @@
 import type { AnyStream, FactType } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
 import type pg from 'pg'
-import { checkedName, type Database, transaction } from './database.ts'
-import { derive, type KeyRow, type TimerRow } from './derived.ts'
-import { reaching } from './failure.ts'
+import { checkedName } from '../database.ts'
+import { derive, type KeyRow, type TimerRow } from '../derived.ts'
+import { reaching } from '../failure.ts'
+import type { LedgerRules } from '../rules.ts'
+import type { RebuildOptions, RebuildPlace, RebuiltPage } from '../store.ts'
+import { type Schema, transaction } from './connection.ts'
 import { replace } from './rebuild.ts'
-import type { LedgerRules } from './rules.ts'
-import { refoldedAll } from './storage.ts'
+import { refoldedAll } from './rows.ts'
 import { ownFacts, project, renewView } from './view-rebuild.ts'
-
-/** Where a rebuild stands: behind this stream of a kind, or at this view. */
-export interface RebuildPlace {
-  readonly part: 'stream' | 'view'
-  readonly name: string
-  readonly after: string
-}
-
-/** What was made again from the events and compared with what is stored. */
-export interface RebuiltPage {
-  readonly part: 'stream' | 'view'
-  readonly name: string
-  /** Streams, or rows of a view. */
-  readonly looked: number
-  /** What was not equal. */
-  readonly differing: readonly { readonly id: string; readonly what: string }[]
-  /** How many of them were set right. */
-  readonly repaired: number
-  /** Why it was not looked at; absent: it was. */
-  readonly left?: string
-  /** Absent: this was the last part. */
-  readonly next?: RebuildPlace
-}
 
 const pageSize = 500
 
@@ -43,10 +22,10 @@ interface Stored {
 
 /** One page of a rebuild, beside all that goes on: what is compared is read at one moment. */
 export async function rebuildPage(
-  database: Database,
+  database: Schema,
   rules: LedgerRules,
   views: readonly View[],
-  { from, repair }: { readonly from: RebuildPlace | undefined; readonly repair: boolean },
+  { from, repair }: RebuildOptions,
 ): Promise<RebuiltPage> {
   const parts = partsOf(rules, views)
   const place = from ?? parts[0]
@@ -69,7 +48,7 @@ const partsOf = ({ streams }: LedgerRules, views: readonly View[]): readonly Reb
   ...views.map(({ name }) => ({ part: 'view' as const, name, after: '' })),
 ]
 
-async function streamPage(database: Database, stream: AnyStream, after: string, repair: boolean) {
+async function streamPage(database: Schema, stream: AnyStream, after: string, repair: boolean) {
   const { looked, last, differing } = await transaction(database.pool, async (client) => {
     await client.query('set transaction isolation level repeatable read, read only')
     const stored = await storedHeads(client, stream, after)
@@ -134,7 +113,7 @@ function otherDerived(stream: AnyStream, { id, state, keys, timers }: Stored & {
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   new Set(a).size === new Set([...a, ...b]).size && a.length === b.length
 
-async function viewPage(database: Database, rules: LedgerRules, view: View, repair: boolean): Promise<RebuiltPage> {
+async function viewPage(database: Schema, rules: LedgerRules, view: View, repair: boolean): Promise<RebuiltPage> {
   const { name, tables = [], on } = view
   const own = ownFacts(rules)
   const page = { part: 'view' as const, name, looked: 0, differing: [], repaired: 0 }

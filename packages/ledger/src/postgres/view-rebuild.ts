@@ -1,10 +1,10 @@
 import type { FactType } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
-import type pg from 'pg'
-import { checkedName, type Database, sqlOf, transaction } from './database.ts'
-import { unavailable } from './failure.ts'
-import type { LedgerRules } from './rules.ts'
-import { selectEvents } from './storage.ts'
+import { checkedName } from '../database.ts'
+import { unavailable } from '../failure.ts'
+import type { LedgerRules } from '../rules.ts'
+import { type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { selectEvents } from './rows.ts'
 
 const pageSize = 1_000
 
@@ -16,7 +16,7 @@ export const ownFacts = ({ streams }: LedgerRules): ReadonlySet<string> =>
  * Projects the ledger's own facts into views that are new, or of a higher version than what is stored. Nobody appends meanwhile:
  * the head row is locked. Rejects where a view cannot be rebuilt from this ledger.
  */
-export async function rebuildViews(database: Database, rules: LedgerRules, views: readonly View[]): Promise<void> {
+export async function rebuildViews(database: Schema, rules: LedgerRules, views: readonly View[]): Promise<void> {
   for (const view of views) {
     if ((await storedVersion(database.pool, view)) !== (view.version ?? 1))
       await renewView(database, rules, view, 'where it is another version')
@@ -25,7 +25,7 @@ export async function rebuildViews(database: Database, rules: LedgerRules, views
 
 /** Empties the view and projects all facts into it, once nobody appends. */
 export async function renewView(
-  { pool, service, log }: Database,
+  { pool, service, log }: Schema,
   rules: LedgerRules,
   view: View,
   when: 'where it is another version' | 'in any case' = 'in any case',
@@ -46,8 +46,6 @@ export async function renewView(
   })
   if (projected > 0) log.info({ service, view: view.name, version, projected }, 'view rebuilt')
 }
-
-type Queryable = Pick<pg.Pool, 'query'>
 
 async function storedVersion(queryable: Queryable, view: View): Promise<number | undefined> {
   const { rows } = await queryable.query<{ version: number }>('select version from view_version where view = $1', [view.name])

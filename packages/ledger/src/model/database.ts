@@ -1,0 +1,225 @@
+import { type Envelope, type Instant, plus, toInstant } from '@rondo/kernel'
+import type { KeyRow, LoopRow, TimerRow } from '../derived.ts'
+import type { AcceptedGap } from '../gaps.ts'
+import type { ParkedRecord } from '../parking.ts'
+import type { Checkpoint } from '../port.ts'
+import { keyOf } from '../storage.ts'
+import type { AppendRows, EventRow, StreamRow, Written } from '../store.ts'
+import { lostOf } from './lost.ts'
+import { chainKey, heldKey, timerKey } from './names.ts'
+
+/** What PostgreSQL raises, by its SQLSTATE. */
+export class Raised extends Error {
+  override readonly name = 'Raised'
+  readonly code: string
+  readonly detail: string | undefined
+
+  constructor(code: string, message: string, detail?: string) {
+    super(message)
+    this.code = code
+    this.detail = detail
+  }
+}
+
+export interface StoredStream extends Omit<StreamRow, 'state'> {
+  /** As JSON. */
+  readonly state: string
+}
+export interface StoredMessageRow {
+  readonly hash: string
+  readonly at: Instant
+  readonly keepUntil: Instant
+  readonly outcome: string
+  duplicates: number
+  conflicts: number
+}
+export interface StoredEvent {
+  readonly envelope: Envelope
+  readonly previous: number
+}
+interface ParkedKeyRow {
+  readonly source: string
+  readonly partition: number
+  readonly key: string
+  readonly reason: string
+  readonly since: Instant
+}
+export interface Lease {
+  position: number
+  holder: string | undefined
+  /** Milliseconds since 1970. */
+  heldUntil: number
+}
+
+const dayMs = 86_400_000
+/** What jsonb and text refuse: NUL, and lone halves of surrogate pairs, which JSON.stringify escapes. */
+const unstorable = /(?<!\\)(?:\\\\)*\\u(0000|[dD][89a-fA-F])/
+
+export function jsonb(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'null'
+  if (text.includes('\\u') && unstorable.test(text)) throw new Raised('22P05', 'unsupported Unicode escape sequence')
+  return text
+}
+
+/** One service's schema as PostgreSQL keeps it: the same rows, keys and constraints, and one clock. Each statement is done at once. */
+export class ModelDatabase {
+  readonly head = { position: 0, epoch: 1, tails: [] as number[], folds: {} as Record<string, number> }
+  readonly streams = new Map<string, StoredStream>()
+  /** By key and value: the ids that hold it. */
+  readonly keys = new Map<string, Map<string, KeyRow>>()
+  readonly loops = new Map<string, LoopRow>()
+  readonly timers = new Map<string, TimerRow & { readonly firedAt: Instant | undefined }>()
+  readonly events: StoredEvent[] = []
+  readonly messages = new Map<string, StoredMessageRow>()
+  readonly checkpoints = new Map<string, Omit<Checkpoint, 'previous'>>()
+  readonly parkedKeys = new Map<string, ParkedKeyRow>()
+  readonly parkedRecords = new Map<string, Map<number, ParkedRecord>>()
+  readonly relays = new Map<string, Lease>()
+  readonly listeners = new Set<(position: number) => void>()
+  readonly decisions: {
+    readonly decision: string
+    readonly actor: string
+    readonly why: string
+    readonly at: Instant
+    readonly record: ParkedRecord
+  }[] = []
+  readonly gaps: AcceptedGap[] = []
+  readonly #now: () => number
+  #locked = false
+  readonly #waiting: (() => void)[] = []
+
+  /** Milliseconds since 1970, as the server's clock shows them. */
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  get millis(): number {
+    return this.#now()
+  }
+
+  get instant(): Instant {
+    return toInstant(new Date(this.#now()))
+  }
+
+  /** Runs when nobody holds the head row. */
+  free<T>(run: () => T): T | Promise<T> {
+    if (!this.#locked) return run()
+    return new Promise<void>((resolve) => this.#waiting.push(resolve)).then(() => this.free(run))
+  }
+
+  /** Holds the head row until the returned function is called. */
+  lock(): Promise<() => void> | (() => void) {
+    return this.free(() => {
+      this.#locked = true
+      let held = true
+      return () => {
+        if (!held) return
+        held = false
+        this.#locked = false
+        for (const next of this.#waiting.splice(0)) next()
+      }
+    })
+  }
+
+  /** What the function `append` of the migrations does. */
+  append(rows: AppendRows): Written {
+    const { streams = [], events = [], derived, intake } = rows
+    if (this.head.tails.length !== derived.partitions) throw new Raised('RL003', 'the partition plan has changed')
+    const newer = Object.entries(derived.folds).some(([stream, fold]) => (this.head.folds[stream] ?? 0) > fold)
+    if (newer) throw new Raised('RL002', 'a newer version of this service has taken over')
+    const lost = lostOf(this, rows)
+    if (lost) throw new Raised('RL001', 'lost to another writer', JSON.stringify(lost))
+    // Nothing is written before all of it can be
+    const stored = streams.map((row) => ({ ...row, state: jsonb(row.state) }))
+    const texts = (intake.messages ?? []).map(({ outcome }) => jsonb(outcome))
+    const placed = this.#placed(events)
+    this.#refuseTwoHolders(derived.keys ?? [])
+    const written = { position: this.head.position, recordedAt: this.instant }
+    for (const row of stored) {
+      const before = this.streams.get(keyOf(row.stream, row.id))
+      this.streams.set(keyOf(row.stream, row.id), before ? { ...row, first_at: before.first_at } : row)
+    }
+    this.#writeIntake(intake, texts)
+    this.#writeDerived(derived)
+    this.#writeEvents(placed)
+    return written
+  }
+
+  #placed(events: readonly EventRow[]): readonly StoredEvent[] {
+    const tails = [...this.head.tails]
+    return events.map((row) => {
+      const position = this.head.position + row.n
+      const previous = tails[row.partition] ?? 0
+      tails[row.partition] = position
+      return { envelope: JSON.parse(jsonb(envelopeOf(row, position, this.instant))), previous }
+    })
+  }
+
+  #writeEvents(placed: readonly StoredEvent[]): void {
+    for (const event of placed) {
+      const { position, partition } = event.envelope
+      if (this.events.length !== position - 1) throw new Raised('23505', 'duplicate key value violates unique constraint "event_pkey"')
+      this.events.push(event)
+      this.head.tails[partition] = position
+      this.head.position = position
+    }
+  }
+
+  #writeIntake({ messages = [], checkpoints = [], counted = [], fired = [] }: AppendRows['intake'], texts: readonly string[]): void {
+    const at = this.instant
+    messages.forEach(({ id, hash, days }, index) => {
+      this.messages.set(id, { hash, at, keepUntil: plus(at, days * dayMs), duplicates: 0, conflicts: 0, outcome: texts[index] ?? 'null' })
+    })
+    for (const { source, partition, position, next_offset } of checkpoints)
+      this.checkpoints.set(chainKey(source, partition), { source, partition, position, nextOffset: BigInt(next_offset) })
+    for (const { id, duplicates, conflicts } of counted) {
+      const message = this.messages.get(id)
+      if (!message) continue
+      message.duplicates += duplicates
+      message.conflicts += conflicts
+    }
+    for (const timer of fired) this.timers.set(timerKey(timer), { ...timer, firedAt: at })
+  }
+
+  #writeDerived({ keys = [], keys_gone = [], timers = [], timers_gone = [], loops = [] }: AppendRows['derived']): void {
+    for (const row of keys_gone) this.keys.get(heldKey(row))?.delete(row.id)
+    for (const row of keys) {
+      const holders = this.keys.get(heldKey(row)) ?? new Map<string, KeyRow>()
+      this.keys.set(heldKey(row), holders.set(row.id, holders.get(row.id) ?? row))
+    }
+    for (const row of timers_gone) this.timers.delete(timerKey(row))
+    for (const row of timers) if (!this.timers.has(timerKey(row))) this.timers.set(timerKey(row), { ...row, firedAt: undefined })
+    for (const row of loops) this.loops.set(JSON.stringify([row.loop_id, row.stream, row.stream_id]), row)
+  }
+
+  /** The unique index, for two of one batch. */
+  #refuseTwoHolders(keys: readonly KeyRow[]): void {
+    const holders = new Map<string, string>()
+    for (const key of keys.filter(({ is_unique }) => is_unique)) {
+      if ((holders.get(heldKey(key)) ?? key.id) !== key.id)
+        throw new Raised('23505', 'duplicate key value violates unique constraint "stream_key_held_once"')
+      holders.set(heldKey(key), key.id)
+    }
+  }
+}
+
+function envelopeOf(row: EventRow, position: number, recordedAt: Instant): Envelope {
+  return {
+    id: row.id,
+    stream: row.stream,
+    streamId: row.stream_id,
+    version: row.version,
+    position,
+    partition: row.partition,
+    type: row.type,
+    schemaVersion: row.schema_version,
+    data: row.data,
+    occurredAt: row.occurred_at,
+    recordedAt,
+    actor: row.actor,
+    correlationId: row.correlation_id,
+    causationId: row.causation_id,
+    ...(row.traceparent === undefined ? {} : { traceparent: row.traceparent }),
+    loopIds: row.loop_ids,
+  }
+}

@@ -1,0 +1,254 @@
+import { soundWire, type Wire } from '@rondo/bus/wire'
+import { type Envelope, fold } from '@rondo/kernel'
+import type { LedgerRules } from '../rules.ts'
+import { type HeadRow, keyOf, type StoredMessage } from '../storage.ts'
+import type { RebuildOptions, RebuiltPage, Store } from '../store.ts'
+import { jsonb, type ModelDatabase, type StoredStream } from './database.ts'
+import { chainKey, heldKey, timerKey } from './names.ts'
+import { transactions } from './transaction.ts'
+
+export interface ModelStoreOptions {
+  readonly database: ModelDatabase
+  readonly wire?: Wire
+  /** Ends each transaction that is open, as the server does when the connections break. */
+  readonly sessions?: Set<() => void>
+}
+
+const headOf = ({ stream, id, version, fold, state, phase, first_at, last_at }: StoredStream): HeadRow => ({
+  stream,
+  id,
+  version,
+  fold,
+  state: JSON.parse(state),
+  phase: phase ?? null,
+  firstAt: first_at,
+  lastAt: last_at,
+})
+const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0)
+
+/** A process's connections to a database in memory. It knows no SQL: views are PostgreSQL's. */
+export function modelStore({ database, wire = soundWire, sessions = new Set() }: ModelStoreOptions): Store {
+  const ask: Wire['call'] = (what, done) => wire.call(what, done)
+  const ears = new Set<(position: number) => void>()
+  return {
+    ...writing(database, ask),
+    ...reading(database, ask),
+    ...relaying(database, ask),
+    ...transactions(database, ask, sessions),
+    due: (streams, without, limit) =>
+      ask('due', () =>
+        [...database.timers.values()]
+          .filter(({ firedAt, due, stream }) => firedAt === undefined && due <= database.instant && streams.includes(stream))
+          .map(({ stream, stream_id, tell, due }) => ({ stream, stream_id, tell, due }))
+          .filter(({ stream, stream_id, tell, due }) => !without.includes(`${stream}/${stream_id}/${tell}/${due}`))
+          .sort((one, other) => byText(one.due, other.due))
+          .slice(0, limit),
+      ),
+    markFired: (timer) =>
+      ask('mark fired', () => {
+        const stored = database.timers.get(timerKey(timer))
+        if (stored && stored.firedAt === undefined) database.timers.set(timerKey(timer), { ...stored, firedAt: database.instant })
+      }),
+    wake: (position) =>
+      ask('wake', () => {
+        for (const listener of database.listeners) listener(position)
+      }),
+    listen(woken) {
+      const ear = (position: number) => wire.notice(() => woken(position))
+      ears.add(ear)
+      database.listeners.add(ear)
+      return async () => void database.listeners.delete(ear)
+    },
+    async prepare(rules, views, partitions = 8) {
+      if (views.length > 0) throw new Error('the model knows no SQL, and so no views')
+      await ask('prepare', () => {
+        const { head } = database
+        if (head.tails.length === 0) head.tails = Array.from({ length: partitions }, () => 0)
+        if (head.tails.length !== partitions) throw new Error(`the ledger has ${head.tails.length} partitions, not ${partitions}`)
+        for (const { name, fold } of rules.streams.values()) head.folds[name] = Math.max(head.folds[name] ?? 0, fold)
+      })
+    },
+    rebuildPage: (rules, _views, options) => ask('rebuild', () => rebuilt(database, rules, options)),
+    async close() {
+      for (const ear of ears) database.listeners.delete(ear)
+    },
+  }
+}
+
+type Ask = Wire['call']
+
+/** One page is a whole kind of streams. Keys and timers are not compared: the model derives them from nothing but what it is given. */
+function rebuilt(database: ModelDatabase, { streams }: LedgerRules, { from, repair }: RebuildOptions): RebuiltPage {
+  const names = [...streams.keys()]
+  const name = from?.name ?? names[0] ?? ''
+  const stream = streams.get(name)
+  if (!stream) throw new RangeError(`there is no stream "${name}"`)
+  const of = [...database.streams.values()].filter((one) => one.stream === name)
+  const again = of.map(({ id }) => {
+    const events = database.events.filter(({ envelope }) => envelope.stream === name && envelope.streamId === id)
+    return jsonb(events.reduce((state, { envelope }) => fold(stream, state, envelope), stream.initial))
+  })
+  const wrong = of.flatMap((stored, index) => (stored.state === again[index] ? [] : [{ ...stored, state: again[index] ?? stored.state }]))
+  if (repair) for (const one of wrong) database.streams.set(keyOf(name, one.id), one)
+  const next = names[names.indexOf(name) + 1]
+  return {
+    part: 'stream',
+    name,
+    looked: of.length,
+    differing: wrong.map(({ id }) => ({ id, what: 'state' })),
+    repaired: repair ? wrong.length : 0,
+    ...(next === undefined ? {} : { next: { part: 'stream' as const, name: next, after: '' } }),
+  }
+}
+
+function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessage' | 'forgetOld'> {
+  return {
+    load: ({ streams, messages, chains }) =>
+      ask('load', () => ({
+        now: database.instant,
+        partitions: database.head.tails.length,
+        streams: streams.flatMap((key) => {
+          const found = database.streams.get(key)
+          return found ? [headOf(found)] : []
+        }),
+        messages: messages.flatMap((id): StoredMessage[] => {
+          const found = database.messages.get(id)
+          return found ? [{ id, hash: found.hash, outcome: JSON.parse(found.outcome) }] : []
+        }),
+        checkpoints: chains.flatMap(({ source, partition }) => database.checkpoints.get(chainKey(source, partition)) ?? []),
+      })),
+    append(rows, project) {
+      if (project) return Promise.reject(new Error('the model knows no SQL, and so no views'))
+      return ask('append', () => database.free(() => database.append(rows)))
+    },
+    findEvent: ({ id, stream, streamId, version }) =>
+      ask('find event', () => {
+        const found = database.events.find(
+          ({ envelope: one }) => one.id === id && one.stream === stream && one.streamId === streamId && one.version === version,
+        )
+        return found && { position: found.envelope.position, recordedAt: found.envelope.recordedAt }
+      }),
+    findMessage: (id) =>
+      ask('find message', () => {
+        const found = database.messages.get(id)
+        return found && { hash: found.hash, at: found.at, duplicates: found.duplicates, conflicts: found.conflicts }
+      }),
+    forgetOld: (limit) =>
+      ask('forget', () => {
+        const over = [...database.messages].filter(([, { keepUntil }]) => keepUntil < database.instant).slice(0, limit)
+        for (const [id] of over) database.messages.delete(id)
+        return over.length
+      }),
+  }
+}
+
+type Reading = Pick<
+  Store,
+  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
+>
+
+function reading(database: ModelDatabase, ask: Ask): Reading {
+  const events = () => database.events.map(({ envelope }) => envelope)
+  const heads = (keys: Iterable<string>): readonly HeadRow[] =>
+    [...new Set(keys)].sort().flatMap((key) => {
+      const found = database.streams.get(key)
+      return found ? [headOf(found)] : []
+    })
+  const holders = (stream: string, name: string, value: string) => [...(database.keys.get(heldKey({ stream, name, value }))?.keys() ?? [])]
+  return {
+    heads: (keys) => ask('heads', () => heads(keys)),
+    holders: (stream, name, values) =>
+      ask('holders', () => heads(values.flatMap((value) => holders(stream, name, value)).map((id) => keyOf(stream, id)))),
+    page: (stream, { phase, keys, direction, after, limit }) =>
+      ask('page', () => {
+        const sign = direction === 'asc' ? 1 : -1
+        const compare = (one: { at: string; id: string }, other: { at: string; id: string }) =>
+          sign * (byText(one.at, other.at) || byText(one.id, other.id))
+        const held = Object.entries(keys).map(([name, value]) => new Set(holders(stream, name, value)))
+        return [...database.streams.values()]
+          .filter((row) => row.stream === stream && (!phase || row.phase === phase) && held.every((ids) => ids.has(row.id)))
+          .filter((row) => !after || compare({ at: row.first_at, id: row.id }, after) > 0)
+          .sort((one, other) => compare({ at: one.first_at, id: one.id }, { at: other.first_at, id: other.id }))
+          .slice(0, limit)
+          .map(headOf)
+      }),
+    streamEvents: (stream, id, after, upTo) =>
+      ask('stream events', () =>
+        events().filter((one) => one.stream === stream && one.streamId === id && one.version > after && one.version <= upTo),
+      ),
+    eventsAfter: (after, limit, types) =>
+      ask('events', () =>
+        events()
+          .slice(after)
+          .filter(({ type }) => types?.includes(type) ?? true)
+          .slice(0, limit),
+      ),
+    loopHistory: (loopId, limit) =>
+      ask('history', () => {
+        const streams = new Set(
+          [...database.loops.values()].filter((row) => row.loop_id === loopId).map((row) => keyOf(row.stream, row.stream_id)),
+        )
+        return events()
+          .filter((one) => streams.has(keyOf(one.stream, one.streamId)))
+          .slice(0, limit)
+      }),
+    tracesBefore: (streams, own) =>
+      ask('traces', () => [
+        ...new Set(streams.flatMap(({ stream, streamId, upTo }) => newestTrace(events(), keyOf(stream, streamId), upTo, own) ?? [])),
+      ]),
+    checkpoint: (source, partition) =>
+      ask('checkpoint', () => {
+        const found = database.checkpoints.get(chainKey(source, partition))
+        return found && { position: found.position, nextOffset: found.nextOffset }
+      }),
+    sql: () => Promise.reject(new Error('the model knows no SQL')),
+  }
+}
+
+const newestTrace = (events: readonly Envelope[], key: string, upTo = Number.POSITIVE_INFINITY, own: string): string | undefined =>
+  events.findLast(
+    ({ stream, streamId, version, traceparent }) =>
+      keyOf(stream, streamId) === key && version <= upTo && traceparent !== undefined && traceparent !== own,
+  )?.traceparent
+
+function relaying(
+  database: ModelDatabase,
+  ask: Ask,
+): Pick<Store, 'standing' | 'chainedAfter' | 'holdLease' | 'markSent' | 'leaveLease' | 'raiseEpoch'> {
+  const { head, relays } = database
+  return {
+    standing: () => ask('standing', () => ({ position: head.position, epoch: head.epoch, tails: [...head.tails] })),
+    chainedAfter: (position, limit, epoch) =>
+      ask('chained', () => {
+        const batch = database.events.slice(position, position + limit).map(({ envelope, previous }) => ({ event: envelope, previous }))
+        return { batch: head.epoch === epoch ? batch : [], epoch: batch.length > 0 ? head.epoch : epoch }
+      }),
+    holdLease: (topic, holder, seconds) =>
+      ask('hold lease', () => {
+        const lease = relays.get(topic) ?? { position: 0, holder: undefined, heldUntil: 0 }
+        relays.set(topic, lease)
+        if (lease.holder !== undefined && lease.holder !== holder && lease.heldUntil >= database.millis) return undefined
+        lease.holder = holder
+        lease.heldUntil = database.millis + seconds * 1_000
+        return lease.position
+      }),
+    markSent: (topic, holder, position, seconds) =>
+      ask('mark sent', () => {
+        const lease = relays.get(topic)
+        if (!lease) return false
+        lease.position = Math.max(lease.position, position)
+        if (lease.holder === holder) lease.heldUntil = database.millis + seconds * 1_000
+        return lease.holder === holder
+      }),
+    leaveLease: (topic, holder) =>
+      ask('leave lease', () => {
+        const lease = relays.get(topic)
+        if (lease?.holder === holder) lease.holder = undefined
+      }),
+    raiseEpoch: () =>
+      ask('raise epoch', () => {
+        head.epoch += 1
+        return head.epoch
+      }),
+  }
+}

@@ -1,0 +1,59 @@
+import type { Sql } from '@rondo/reaction'
+import pg from 'pg'
+import { checkedName, type Log } from '../database.ts'
+import { isDown, reaching } from '../failure.ts'
+
+/** A service's own schema, which is the first (and only) one on the search path of each connection. */
+export interface Schema {
+  readonly service: string
+  readonly pool: pg.Pool
+  readonly log: Log
+}
+
+export type Queryable = Pick<pg.Pool, 'query'>
+
+/** A pool of the service's role. Limits in milliseconds: 5,000 to connect, 30,000 for a statement. */
+export function servicePool(url: string, service: string, max: number, log: Log): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    keepAlive: true,
+    application_name: `rondo ${service}`,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 30_000,
+    query_timeout: 35_000,
+    idle_in_transaction_session_timeout: 60_000,
+    options: `-c search_path=${checkedName(service, 'service')}`,
+  })
+  pool.on('error', (error) => log.warn({ service, error: error.message }, 'an idle connection to the database broke'))
+  return pool
+}
+
+export const sqlOf =
+  (queryable: Queryable): Sql =>
+  async <Row>(text: string, values: readonly unknown[] = []) =>
+    (await reaching(queryable.query(text, [...values]))).rows as readonly Row[]
+
+/** Commits what `work` did, or nothing. A connection that broke is thrown away. */
+export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | boolean = false
+  // The pool listens to idle connections only; one that breaks between two statements would end the process
+  const onError = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onError)
+  try {
+    await client.query('begin')
+    const result = await work(client)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    if (isDown(error)) broken = true
+    else await client.query('rollback').catch((rollback: Error) => (broken = rollback))
+    throw error
+  } finally {
+    client.off('error', onError)
+    client.release(broken)
+  }
+}

@@ -1,0 +1,51 @@
+import type { Store } from '../store.ts'
+import type { Schema } from './connection.ts'
+import { type EnvelopeRow, envelopeColumns, toEnvelope } from './rows.ts'
+
+type Relaying = Pick<Store, 'standing' | 'chainedAfter' | 'holdLease' | 'markSent' | 'leaveLease' | 'raiseEpoch'>
+
+export function relaying({ pool }: Schema): Relaying {
+  return {
+    async standing() {
+      const { rows } = await pool.query<{ position: string; epoch: number; tails: string[] }>('select position, epoch, tails from head')
+      const [row] = rows
+      if (!row) throw new Error('the ledger has no head')
+      return { position: Number(row.position), epoch: row.epoch, tails: row.tails.map(Number) }
+    },
+    async chainedAfter(position, limit, epoch) {
+      const { rows } = await pool.query<EnvelopeRow & { previous: string; now: number }>(
+        `select ${envelopeColumns}, previous, (select epoch from head) as now from event where position > $1 order by position limit $2`,
+        [position, limit],
+      )
+      const now = rows[0]?.now ?? epoch
+      const batch =
+        now === epoch ? rows.map(({ previous, now: _, ...row }) => ({ event: toEnvelope(row), previous: Number(previous) })) : []
+      return { batch, epoch: now }
+    },
+    async holdLease(topic, holder, seconds) {
+      const { rows } = await pool.query<{ position: string }>(
+        `insert into relay as r (topic, position, holder, held_until) values ($1, 0, $2, clock_timestamp() + make_interval(secs => $3))
+         on conflict (topic) do update set (holder, held_until) = (excluded.holder, excluded.held_until)
+           where r.holder is null or r.holder = excluded.holder or r.held_until < clock_timestamp()
+         returning position`,
+        [topic, holder, seconds],
+      )
+      return rows[0] && Number(rows[0].position)
+    },
+    async markSent(topic, holder, position, seconds) {
+      const { rows } = await pool.query<{ kept: boolean }>(
+        `update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
+         where topic = $1 returning holder = $2 as kept`,
+        [topic, holder, position, seconds],
+      )
+      return rows[0]?.kept ?? false
+    },
+    async leaveLease(topic, holder) {
+      await pool.query('update relay set holder = null where topic = $1 and holder = $2', [topic, holder])
+    },
+    async raiseEpoch() {
+      const { rows } = await pool.query<{ epoch: number }>('update head set epoch = epoch + 1 returning epoch')
+      return rows[0]?.epoch ?? 1
+    },
+  }
+}

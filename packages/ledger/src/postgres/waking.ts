@@ -1,0 +1,62 @@
+import pg from 'pg'
+import type { Store } from '../store.ts'
+import type { Schema } from './connection.ts'
+
+const reconnectMs = 1_000
+
+const channelOf = (service: string): string => `rondo_${service}`
+
+export function waking(schema: Schema): Pick<Store, 'wake' | 'listen'> {
+  const { pool, service } = schema
+  return {
+    async wake(position) {
+      await pool.query('select pg_notify($1, $2)', [channelOf(service), String(position)])
+    },
+    listen(woken) {
+      const listening = new Listening(schema, woken)
+      void listening.connect()
+      return () => listening.close()
+    },
+  }
+}
+
+/** One connection that listens, made again when it breaks. */
+class Listening {
+  readonly #schema: Schema
+  readonly #woken: (position: number) => void
+  #client: pg.Client | undefined
+  #closed = false
+
+  constructor(schema: Schema, woken: (position: number) => void) {
+    this.#schema = schema
+    this.#woken = woken
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#client?.end()
+  }
+
+  async connect(): Promise<void> {
+    const { pool, service, log } = this.#schema
+    const client = new pg.Client({ ...pool.options, application_name: `rondo ${service} listens`, keepAlive: true })
+    let ended = false
+    const again = (error?: Error) => {
+      if (ended || this.#closed) return
+      ended = true
+      if (error) log.warn({ service, error: error.message }, 'the connection that listens broke')
+      setTimeout(() => void this.connect(), reconnectMs).unref()
+    }
+    client.on('error', again)
+    client.on('end', () => again())
+    client.on('notification', ({ payload }) => this.#woken(Number(payload)))
+    try {
+      await client.connect()
+      await client.query(`listen ${channelOf(service)}`)
+      this.#client = client
+      if (this.#closed) await client.end()
+    } catch (error) {
+      again(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}

@@ -1,0 +1,242 @@
+import type { Envelope, Instant } from '@rondo/kernel'
+import type { Sql, View } from '@rondo/reaction'
+import type { CheckpointRow } from './batch.ts'
+import type { Changes, TimerRow } from './derived.ts'
+import type { AcceptedGap } from './gaps.ts'
+import type { ParkedRecord } from './parking.ts'
+import type { Checkpoint, ParkedKey, UpTo } from './port.ts'
+import type { LedgerRules } from './rules.ts'
+import type { HeadRow, StoredMessage, StoredOutcome } from './storage.ts'
+
+/*
+ * What the ledger needs of the database under it. Behind it are rows, their constraints and one clock; what is decided on them, and in
+ * which order, stands before it and is the same for every store. A store rejects with errors that carry a SQLSTATE as `code` (see
+ * failure.ts), or the driver's words for a connection that broke: then it is not known whether the statement was done.
+ */
+
+/** What a batch is decided on, by the keys of streams (`stream/id`), ids of messages, chains of checkpoints. */
+export interface Wanted {
+  readonly streams: readonly string[]
+  readonly messages: readonly string[]
+  readonly chains: readonly { readonly source: string; readonly partition: number }[]
+}
+export interface LoadedRows {
+  /** By the store's clock, as every time in it. */
+  readonly now: Instant
+  readonly partitions: number
+  readonly streams: readonly HeadRow[] | null
+  readonly messages: readonly StoredMessage[] | null
+  readonly checkpoints: readonly { readonly source: string; readonly partition: number; readonly position: number }[] | null
+}
+
+export interface StreamRow {
+  readonly stream: string
+  readonly id: string
+  /** The version that must be stored; 0: none. */
+  readonly base: number
+  readonly version: number
+  readonly fold: number
+  readonly state: unknown
+  readonly phase: string | undefined
+  readonly first_at: Instant
+  readonly last_at: Instant
+}
+export interface EventRow {
+  /** From 1: what is added to the position before the batch. */
+  readonly n: number
+  readonly id: string
+  readonly stream: string
+  readonly stream_id: string
+  readonly version: number
+  readonly partition: number
+  readonly type: string
+  readonly schema_version: number
+  readonly data: unknown
+  readonly occurred_at: Instant
+  readonly actor: string
+  readonly correlation_id: string
+  readonly causation_id: string
+  readonly traceparent: string | undefined
+  readonly loop_ids: readonly string[]
+}
+type Some<Rows> = { readonly [Name in keyof Rows]: Rows[Name] | undefined }
+
+/** All that a batch writes, once: rows that must be as they were loaded, and what takes their place. Absent: nothing of this kind. */
+export interface AppendRows {
+  readonly streams: readonly StreamRow[] | undefined
+  readonly events: readonly EventRow[] | undefined
+  readonly derived: Some<Changes> & {
+    /** The partition plan that the events were placed by. */
+    readonly partitions: number
+    /** By kind of stream. */
+    readonly folds: Readonly<Record<string, number>>
+  }
+  readonly intake: Some<{
+    messages: readonly { readonly id: string; readonly hash: string; readonly days: number; readonly outcome: StoredOutcome }[]
+    checkpoints: readonly CheckpointRow[]
+    counted: readonly { readonly id: string; readonly duplicates: number; readonly conflicts: number }[]
+    fired: readonly TimerRow[]
+  }>
+}
+
+/** The last position before the batch, and when it was recorded. */
+export interface Written {
+  readonly position: number
+  readonly recordedAt: Instant
+}
+
+/** What other writers had done since the batch was loaded. */
+export interface Lost {
+  readonly streams?: readonly (readonly [stream: string, id: string])[]
+  readonly messages?: readonly string[]
+  readonly checkpoints?: readonly (readonly [source: string, partition: number])[]
+  readonly keys?: readonly (readonly [stream: string, name: string, value: string, holder: string])[]
+  readonly timers?: readonly (readonly [stream: string, id: string, tell: string, due: string])[]
+}
+
+interface Writing {
+  load(wanted: Wanted): Promise<LoadedRows>
+  /**
+   * Writes all of it or nothing. Rejects with RL001 and a `Lost` as JSON in `detail` where a row is not as it was loaded, RL002 where a
+   * higher fold has taken over, RL003 where the plan is another. `project` runs before the commit and is part of it.
+   */
+  append(rows: AppendRows, project?: (sql: Sql, written: Written) => Promise<void>): Promise<Written>
+  findEvent(event: {
+    readonly id: string
+    readonly stream: string
+    readonly streamId: string
+    readonly version: number
+  }): Promise<{ readonly position: number; readonly recordedAt: Instant } | undefined>
+  findMessage(id: string): Promise<KnownMessage | undefined>
+  /** Of outcomes whose time is over, at most so many; how many. */
+  forgetOld(limit: number): Promise<number>
+}
+export interface KnownMessage {
+  readonly hash: string
+  readonly at: Instant
+  readonly duplicates: number
+  readonly conflicts: number
+}
+
+/** A page of a kind of streams, by the time of the first fact. */
+export interface Listing {
+  readonly phase: string | undefined
+  readonly keys: Readonly<Record<string, string>>
+  readonly direction: 'asc' | 'desc'
+  /** Exactly where the page before ended. */
+  readonly after: { readonly at: Instant; readonly id: string } | undefined
+  readonly limit: number
+}
+
+interface Reading {
+  /** By key; `stream/id` each. */
+  heads(keys: readonly string[]): Promise<readonly HeadRow[]>
+  /** By key; those that hold any of the values. */
+  holders(stream: string, name: string, values: readonly string[]): Promise<readonly HeadRow[]>
+  page(stream: string, listing: Listing): Promise<readonly HeadRow[]>
+  /** Of one stream, with versions above `after` up to `upTo`, in their order. */
+  streamEvents(stream: string, id: string, after: number, upTo: number): Promise<readonly Envelope[]>
+  eventsAfter(position: number, limit: number, types?: readonly string[]): Promise<readonly Envelope[]>
+  loopHistory(loopId: string, limit: number): Promise<readonly Envelope[]>
+  tracesBefore(streams: readonly UpTo[], own: string): Promise<readonly string[]>
+  checkpoint(source: string, partition: number): Promise<{ readonly position: number; readonly nextOffset: bigint } | undefined>
+  readonly sql: Sql
+}
+
+/** What stands before an event in its partition. */
+export interface Chained {
+  readonly event: Envelope
+  /** The position before it in its partition; 0: none. */
+  readonly previous: number
+}
+export interface Standing {
+  readonly position: number
+  readonly epoch: number
+  /** The last position in each partition. */
+  readonly tails: readonly number[]
+}
+
+interface Relaying {
+  standing(): Promise<Standing>
+  /** In position order; none where the epoch is another one, which is given back. */
+  chainedAfter(position: number, limit: number, epoch: number): Promise<{ readonly batch: readonly Chained[]; readonly epoch: number }>
+  /** Takes or keeps the lease for so many seconds; up to where everything was sent, or undefined where another one holds it. */
+  holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
+  /** Everything up to the position was sent, never less than before. False where another one holds the lease now. */
+  markSent(topic: string, holder: string, position: number, seconds: number): Promise<boolean>
+  leaveLease(topic: string, holder: string): Promise<void>
+  raiseEpoch(): Promise<number>
+}
+
+interface Waking {
+  /** Tells the listeners of other processes that the ledger has grown. */
+  wake(position: number): Promise<void>
+  /** Calls back when others say so, as well as it can; the returned function ends it. */
+  listen(woken: (position: number) => void): () => Promise<void>
+}
+
+type ParkedName = Pick<ParkedKey, 'source' | 'partition' | 'key'>
+
+interface Parking {
+  parkedKeys(): Promise<readonly ParkedKey[]>
+  isParked(key: ParkedName): Promise<boolean>
+  /** Oldest first. */
+  parkedRecords(key: ParkedName): Promise<readonly ParkedRecord[]>
+  /** Runs statements in one transaction that first locks the head row (all who move a checkpoint do) or a parked key. */
+  transaction<T>(lock: 'head' | ParkedName, work: (tx: Transaction) => Promise<T>): Promise<T>
+}
+export interface Transaction {
+  checkpoint(source: string, partition: number): Promise<{ readonly position: number } | undefined>
+  moveCheckpoint(checkpoint: Omit<Checkpoint, 'previous'>): Promise<void>
+  /** The first reason of a key stays. */
+  insertParkedKey(key: ParkedName, reason: string): Promise<void>
+  countParked(key: ParkedName): Promise<number>
+  insertParked(record: ParkedRecord): Promise<void>
+  /** False where it is not there. */
+  removeParked(record: Pick<ParkedRecord, 'source' | 'partition' | 'key' | 'position'>): Promise<boolean>
+  removeKeyIfEmpty(key: ParkedName): Promise<void>
+  noteDecision(
+    record: ParkedRecord,
+    by: { readonly decision: 'applied' | 'skipped'; readonly actor: string; readonly why: string },
+  ): Promise<void>
+  noteGap(gap: AcceptedGap): Promise<void>
+}
+
+interface Firing {
+  /** What is due by the store's clock, earliest first, of these kinds of streams, without those (by `stream/id/tell/due`). */
+  due(streams: readonly string[], without: readonly string[], limit: number): Promise<readonly TimerRow[]>
+  markFired(timer: TimerRow): Promise<void>
+}
+
+/** Where a rebuild stands: behind this stream of a kind, or at this view. */
+export interface RebuildPlace {
+  readonly part: 'stream' | 'view'
+  readonly name: string
+  readonly after: string
+}
+export interface RebuildOptions {
+  readonly from: RebuildPlace | undefined
+  readonly repair: boolean
+}
+/** What was made again from the events and compared with what is stored. */
+export interface RebuiltPage {
+  readonly part: 'stream' | 'view'
+  readonly name: string
+  /** Streams, or rows of a view. */
+  readonly looked: number
+  /** What was not equal. */
+  readonly differing: readonly { readonly id: string; readonly what: string }[]
+  /** How many of them were set right. */
+  readonly repaired: number
+  /** Why it was not looked at; absent: it was. */
+  readonly left?: string
+  /** Absent: this was the last part. */
+  readonly next?: RebuildPlace
+}
+
+export interface Store extends Writing, Reading, Relaying, Waking, Parking, Firing {
+  /** Resolves when it has a plan and everything derived is of the present rules. Rejects with a sentence where it cannot be used. */
+  prepare(rules: LedgerRules, views: readonly View[], partitions: number | undefined): Promise<void>
+  rebuildPage(rules: LedgerRules, views: readonly View[], options: RebuildOptions): Promise<RebuiltPage>
+  close(): Promise<void>
+}

@@ -1,0 +1,115 @@
+import type { ConsumerHistory, History, Violation } from './history.ts'
+
+/** An event that a consumer meets. */
+interface Met {
+  readonly id: string
+  readonly key: string
+  /** Its place among those of its key. */
+  readonly order: number
+  /** 2: intake; 3: of another ledger. */
+  readonly promise: 2 | 3
+  /** Nobody was told that it is on the bus: it may be applied, once at most. */
+  readonly optional: boolean
+  readonly wanted: boolean
+}
+
+export function consumerViolations(history: History, name: string): readonly Violation[] {
+  const consumer = history.consumers[name]
+  if (!consumer) return []
+  const met = new Map(consumer.reads.flatMap((one) => meetings(history, one)).map((one) => [one.id, one]))
+  const parking = parkingOf(consumer)
+  return [
+    ...countViolations(name, consumer, met, parking),
+    ...orderViolations(name, consumer, met),
+    ...poisonViolations(name, consumer, met),
+  ]
+}
+
+function meetings(history: History, { topic, types }: ConsumerHistory['reads'][number]): readonly Met[] {
+  const { service, partitions } = history.topics[topic] ?? { partitions: [] }
+  const records = new Map(
+    partitions.flatMap((one) => one.map((record, offset) => [record.eventId, { ...record, offset }] as const)).reverse(),
+  )
+  if (service !== undefined) {
+    return (history.ledgers[service] ?? []).map(({ id, stream, streamId, position, type }) => {
+      const key = records.get(id)?.key ?? `${stream}/${streamId}`
+      return { id, key, order: position, promise: 3, optional: false, wanted: types?.includes(type) ?? true }
+    })
+  }
+  const told = new Map((history.intake ?? []).filter((one) => one.topic === topic).map((one) => [one.messageId, one]))
+  const ids = new Set([...told.keys(), ...records.keys()])
+  return [...ids].map((id) => {
+    const acknowledged = told.get(id)
+    const wanted = !acknowledged || (types?.includes(acknowledged.type) ?? true)
+    const key = records.get(id)?.key ?? acknowledged?.key ?? ''
+    return { id, key, order: records.get(id)?.offset ?? 0, promise: 2, optional: !acknowledged, wanted }
+  })
+}
+
+const parkingOf = ({ parked = [], skipped = [] }: ConsumerHistory): ReadonlySet<string> =>
+  new Set([...parked.map(({ eventId }) => eventId), ...skipped])
+
+function countViolations(
+  name: string,
+  { effects }: ConsumerHistory,
+  met: ReadonlyMap<string, Met>,
+  parking: ReadonlySet<string>,
+): readonly Violation[] {
+  const found: Violation[] = []
+  const counts = new Map<string, number>()
+  for (const id of effects) counts.set(id, (counts.get(id) ?? 0) + 1)
+  for (const [id, count] of counts) {
+    const promise = met.get(id)?.promise ?? 3
+    if (!met.has(id)) found.push({ promise, what: `${name} was changed by ${id}, which is on none of its topics` })
+    if (count > 1) found.push({ promise, what: `${name} was changed ${count} times by ${id}` })
+    if (parking.has(id)) found.push({ promise: 5, what: `${name} was changed by ${id}, which is parked or was skipped` })
+  }
+  for (const { id, key, promise, optional, wanted } of met.values()) {
+    if (wanted && !optional && !counts.has(id) && !parking.has(id))
+      found.push({ promise, what: `${name} was never changed by ${id} (key ${key})` })
+  }
+  return found
+}
+
+/** Of one key, what came later changes the state later. */
+function orderViolations(name: string, { effects }: ConsumerHistory, met: ReadonlyMap<string, Met>): readonly Violation[] {
+  const found: Violation[] = []
+  const last = new Map<string, Met>()
+  const seen = new Set<string>()
+  for (const id of effects) {
+    const one = met.get(id)
+    if (!one || seen.has(id)) continue
+    seen.add(id)
+    const before = last.get(one.key)
+    if (before && before.order > one.order)
+      found.push({
+        promise: one.promise,
+        what: `${name} was changed by ${before.id} before ${id}, which comes first under the key ${one.key}`,
+      })
+    last.set(one.key, one)
+  }
+  return found
+}
+
+/** Poison is parked, with all that follows it under its key, and nothing else is. */
+function poisonViolations(name: string, consumer: ConsumerHistory, met: ReadonlyMap<string, Met>): readonly Violation[] {
+  const { poison, parked = [], skipped = [] } = consumer
+  if (!poison) return []
+  const visible = new Set([...parked.map(({ eventId }) => eventId), ...skipped])
+  const first = new Map<string, number>()
+  for (const id of poison) {
+    const one = met.get(id)
+    if (one) first.set(one.key, Math.min(first.get(one.key) ?? Number.POSITIVE_INFINITY, one.order))
+  }
+  return [
+    ...poison
+      .filter((id) => met.get(id)?.optional === false && !visible.has(id))
+      .map((id) => ({ promise: 5 as const, what: `${id} cannot be applied by ${name}, and is not parked` })),
+    ...parked.flatMap(({ eventId, key }) => {
+      const order = met.get(eventId)?.order ?? Number.POSITIVE_INFINITY
+      const from = first.get(key) ?? first.get(met.get(eventId)?.key ?? '')
+      if (from !== undefined && order >= from) return []
+      return [{ promise: 5 as const, what: `${name} has parked ${eventId} (key ${key}), with nothing before it that cannot be applied` }]
+    }),
+  ]
+}

@@ -1,0 +1,137 @@
+import { DomainError } from '@rondo/kernel'
+import { loadProtos } from '@rondo/proto'
+import { type Channels, createChannels } from '@rondo/runtime'
+import type { History, Outcome, Target } from './told.ts'
+
+/** One gateway as callers see it. */
+export interface Gateway {
+  readonly url: string
+  /** `host:port` */
+  readonly grpc: string
+}
+
+export interface Ask {
+  readonly target: 'requirements' | 'operations'
+  readonly method: string
+  readonly messageId: string
+  readonly request: Readonly<Record<string, unknown>>
+}
+
+export interface Delivery {
+  readonly messageId: string
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+const protos = loadProtos()
+/** Milliseconds that a caller waits before it tries elsewhere. */
+const patience = 6000
+
+/** What says nothing about whether it happened. */
+const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited']
+
+const lastOf = (error: unknown): string => {
+  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
+  return error instanceof Error ? `${error.message}${cause}` : String(error)
+}
+
+function refusalOf(error: unknown): Outcome {
+  if (!(error instanceof DomainError)) return { kind: 'unknown', code: 'unavailable', message: lastOf(error) }
+  const { code, message } = error
+  // What the gRPC library says by itself when a connection breaks in the middle of a call
+  const broken = code === 'internal' && !message.startsWith('a defect in Rondo')
+  return { kind: unsure.includes(code) || broken ? 'unknown' : 'refused', code, message }
+}
+
+/** Callers of the public edge, each with what it is told kept in the history. */
+export class Edge {
+  readonly #gateways: readonly Gateway[]
+  readonly #channels: readonly Channels[]
+  readonly #history: History
+  readonly #token: string
+
+  constructor(gateways: readonly Gateway[], token: string, history: History) {
+    this.#gateways = gateways
+    this.#channels = gateways.map(({ grpc }) => createChannels(protos, () => grpc))
+    this.#history = history
+    this.#token = token
+  }
+
+  get count(): number {
+    return this.#gateways.length
+  }
+
+  /** Over gRPC. */
+  ask(edge: number, { target, method, messageId, request }: Ask): Promise<Outcome> {
+    return this.#kept(edge, target, method, messageId, request, async () => {
+      const options = { authorization: `Bearer ${this.#token}`, messageId, timeoutMs: patience }
+      const name = `rondo.${target}.v1.${target[0]?.toUpperCase()}${target.slice(1)}/${method}`
+      return { kind: 'acknowledged', answer: { ...(await this.#channel(edge).call(target, name, request, options)) } }
+    })
+  }
+
+  /** Intake over gRPC, events with ids of the sender's own. */
+  emit(edge: number, { messageId, body }: Delivery): Promise<Outcome> {
+    return this.#kept(edge, 'intake', 'EmitBatch', messageId, body, async () => {
+      const options = { authorization: `Bearer ${this.#token}`, timeoutMs: patience }
+      const answer = await this.#channel(edge).call('gateway', 'rondo.intake.v1.Intake/EmitBatch', body, options)
+      return accepted(answer)
+    })
+  }
+
+  /** Alertmanager's webhook. */
+  alert(edge: number, { messageId, body }: Delivery): Promise<Outcome> {
+    return this.#kept(edge, 'intake', 'alertmanager', messageId, body, async () => {
+      const response = await fetch(`${this.#gateways[edge]?.url}/v1/webhooks/alertmanager`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(patience),
+      })
+      const text = await response.text()
+      if (response.status === 202) return accepted(JSON.parse(text) as object)
+      return {
+        kind: response.status >= 500 || response.status === 429 ? 'unknown' : 'refused',
+        code: String(response.status),
+        message: text,
+      }
+    })
+  }
+
+  close(): void {
+    for (const channels of this.#channels) channels.close()
+  }
+
+  #channel(edge: number): Channels {
+    const found = this.#channels[edge]
+    if (!found) throw new RangeError(`there is no gateway ${edge}`)
+    return found
+  }
+
+  #kept(
+    edge: number,
+    target: Target,
+    method: string,
+    messageId: string,
+    request: Readonly<Record<string, unknown>>,
+    work: () => Promise<Outcome>,
+  ): Promise<Outcome> {
+    const call = { target, method, messageId, edge, request, begun: performance.now() }
+    return this.#history.kept(call, async () => {
+      try {
+        return await work()
+      } catch (error) {
+        return refusalOf(error)
+      }
+    })
+  }
+}
+
+/** Of a batch all or nothing counts as acknowledged: what was not taken is sent again with the rest. */
+function accepted(answer: object): Outcome {
+  const results =
+    'results' in answer && Array.isArray(answer.results) ? (answer.results as { status: string; code: string; message: string }[]) : []
+  const refused = results.find(({ status }) => status === 'refused')
+  if (results.length === 0) return { kind: 'refused', code: 'internal', message: `an answer without results: ${JSON.stringify(answer)}` }
+  if (!refused) return { kind: 'acknowledged', answer: { ...answer } }
+  return { kind: unsure.includes(refused.code) ? 'unknown' : 'refused', code: refused.code, message: refused.message }
+}

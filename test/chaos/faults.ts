@@ -1,0 +1,163 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { eventually } from '@rondo/testkit/eventually'
+import kafkajs from 'kafkajs'
+import { oneAtWork, terminated } from './backends.ts'
+import type { Member } from './fleet.ts'
+import type { FaultName } from './schedule.ts'
+import { callsOf, type Kill, type KillKind, type Stage } from './stage.ts'
+import type { Call } from './told.ts'
+
+/** Resolves when its damage is done and mended, as far as it is mended by itself. */
+export type Fault = (stage: Stage) => Promise<void>
+
+/** Milliseconds that a fault waits for somebody to be in its way. */
+const patience = 2000
+/** Longer than a member of a group may be silent, and than a relay keeps its lease. */
+const longerThanSession = 14_000
+
+/** The services whose connections callers wait for. */
+const asking = ['requirements', 'operations', 'gateway'] as const
+
+async function underWay(stage: Stage, fits: (call: Call) => boolean): Promise<number> {
+  return eventually(() => stage.history.waiting(fits) || undefined, { within: patience, every: 1 }).catch(() => 0) // nobody called
+}
+
+function note(stage: Stage, kind: KillKind, victim: string, inFlight: number): void {
+  const kill: Kill = { kind, victim, at: performance.now(), inFlight }
+  stage.kills.push(kill)
+}
+function count(stage: Stage, what: string): void {
+  stage.others.set(what, (stage.others.get(what) ?? 0) + 1)
+}
+
+/** Calls that this process, or for it its gateway, has not answered yet. */
+const reaching =
+  ({ service, replica }: Member) =>
+  (call: Call): boolean =>
+    call.edge === replica && (service === 'gateway' || call.target === service)
+
+/** On a machine that is slow to start processes, callers would else wait for nobody. */
+const downMost = 3
+/** Mostly its like goes on meanwhile. */
+const bothDown = 0.15
+
+function victimOf({ fleet: { members }, random }: Stage, service: string): Member | undefined {
+  if (members.filter(({ up }) => !up).length >= downMost) return undefined
+  const up = members.filter((one) => one.service === service && one.up)
+  const like = members.filter((one) => one.service === service).length
+  if (up.length === 0 || (up.length < like && !random.chance(bothDown))) return undefined
+  return random.pick(up)
+}
+
+const killed =
+  (service: string): Fault =>
+  async (stage) => {
+    const victim = victimOf(stage, service)
+    if (!victim) return
+    const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
+    if (!victim.up) return
+    note(stage, 'service', victim.name, inFlight)
+    await victim.kill()
+  }
+
+const backend: Fault = async (stage) => {
+  let inFlight = 0
+  const victim = await terminated(stage.database, asking, (service) => {
+    inFlight = stage.history.waiting(callsOf(service))
+    return inFlight > 0
+  })
+  if (victim) note(stage, 'backend', `connection of ${victim.service}`, inFlight)
+}
+
+/** Until the server answers again; it may have to wait for what is left of the old one. */
+async function restarted({ engines }: Stage): Promise<void> {
+  await eventually(
+    async () => {
+      await engines.postgres.start()
+      return true
+    },
+    { within: 60_000, every: 500 },
+  )
+}
+
+const serverStop: Fault = async (stage) => {
+  const inFlight = await underWay(stage, () => true)
+  note(stage, 'server', 'PostgreSQL (immediate stop)', inFlight)
+  // "Immediate": no checkpoint, recovery at the next start
+  await stage.engines.postgres.kill('SIGQUIT')
+  await restarted(stage)
+}
+
+/** A connection that dies without a word may have left shared memory in disorder: the server throws all of it away and recovers. */
+const serverBackend: Fault = async (stage) => {
+  const victim = await eventually(() => oneAtWork(stage.database, asking), { within: patience, every: 5 }).catch(() => undefined) // nobody at work
+  if (!victim) return
+  note(stage, 'server', `PostgreSQL (SIGKILL of a connection of ${victim.service})`, stage.history.waiting(callsOf(victim.service)))
+  try {
+    process.kill(victim.pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+const broker: Fault = async (stage) => {
+  const victim = stage.random.pick(stage.engines.brokers)
+  note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
+  await victim.kill()
+  await pause(9000 + stage.random.below(5000))
+  await victim.start()
+}
+
+/** A writer that others take for dead and whose work they take over, until it wakes up. */
+const freeze: Fault = async (stage) => {
+  const victim = victimOf(stage, stage.random.pick(['operations', 'requirements']))
+  if (!victim) return
+  await underWay(stage, reaching(victim))
+  count(stage, 'frozen for longer than its session')
+  victim.freeze()
+  await pause(longerThanSession)
+  victim.thaw()
+}
+
+const redis: Fault = async (stage) => {
+  count(stage, 'Redis gone')
+  await stage.engines.redis.kill()
+  await pause(5000)
+  await stage.engines.redis.start()
+}
+
+/** Members that come and go: the partitions of the group move each time. */
+const storm: Fault = async (stage) => {
+  const group = `rondo.${stage.random.pick(['operations', 'requirements'])}`
+  const brokers = stage.engines.brokers.map(({ address }) => address)
+  const kafka = new kafkajs.Kafka({ brokers, clientId: 'storm', logLevel: kafkajs.logLevel.NOTHING })
+  for (let times = 0; times < 5; times += 1) {
+    const consumer = kafka.consumer({ groupId: group, sessionTimeout: 10_000, rebalanceTimeout: 10_000 })
+    try {
+      await consumer.connect()
+      await consumer.subscribe({ topics: ['rondo.intake.v1'] })
+      // It takes partitions and leaves them as they are
+      await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: () => pause(300) })
+      await pause(1000 + stage.random.below(1000))
+      count(stage, 'rebalances by a stranger')
+    } catch (error) {
+      stage.say(`a stranger could not join ${group}: ${error instanceof Error ? error.message : String(error)}`)
+    } finally {
+      await consumer.disconnect()
+    }
+  }
+}
+
+export const faults: Readonly<Record<FaultName, Fault>> = {
+  gateway: killed('gateway'),
+  operations: killed('operations'),
+  requirements: killed('requirements'),
+  several: killed('several'),
+  backend,
+  'server-stop': serverStop,
+  'server-backend': serverBackend,
+  broker,
+  freeze,
+  redis,
+  storm,
+}

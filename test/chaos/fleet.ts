@@ -1,0 +1,157 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { addToken, newToken } from '@rondo/runtime'
+import { type Place, placesOf, ServiceProcess } from '../rig/processes.ts'
+import type { Gateway } from './edge.ts'
+
+/** Two of each that callers reach; what is not looked at alone runs in one process. */
+const members = ['operations', 'requirements', 'several', 'operations', 'requirements', 'gateway', 'gateway'] as const
+const replicas = 2
+const severalServices = ['builds', 'releases', 'feedback']
+const linesKept = 2000
+
+export interface Fell {
+  readonly name: string
+  readonly log: readonly string[]
+}
+
+/** A process that is started again whenever it ends. */
+export class Member {
+  readonly name: string
+  readonly service: Place['service']
+  /** Which of its kind: gateway n sends to the nth of each service. */
+  readonly replica: number
+  readonly process: ServiceProcess
+  /** Neither killed just now nor still starting nor frozen. */
+  up = true
+  /** How long each start took until callers were answered. */
+  readonly starts: { readonly seconds: number; readonly tries: number }[] = []
+  #stopping = false
+  #restarting: Promise<void> | undefined
+  readonly #fell: (one: Fell) => void
+
+  constructor(place: Place, replica: number, env: Readonly<Record<string, string>>, fell: (one: Fell) => void) {
+    this.service = place.service
+    this.replica = replica
+    this.name = `${place.service}-${replica}`
+    this.process = new ServiceProcess(place, env, [])
+    this.#fell = fell
+  }
+
+  async kill(): Promise<void> {
+    this.up = false
+    await this.process.kill()
+    this.#restart()
+  }
+  freeze(): void {
+    this.up = false
+    this.process.freeze()
+  }
+  thaw(): void {
+    this.process.thaw()
+    this.up = true
+  }
+  /** Looks whether it ended by itself. */
+  look(): void {
+    const { log } = this.process
+    if (log.length > 2 * linesKept) log.splice(0, log.length - linesKept)
+    if (!this.up || this.process.runs || this.#restarting) return
+    this.up = false
+    this.#fell({ name: this.name, log: log.slice(-20) })
+    this.#restart()
+  }
+  async back(): Promise<void> {
+    await this.#restarting
+  }
+  async end(): Promise<void> {
+    this.#stopping = true
+    await this.process.kill()
+    await this.#restarting
+  }
+
+  #restart(): void {
+    this.#restarting ??= this.#started().finally(() => {
+      this.#restarting = undefined
+    })
+  }
+  async #started(): Promise<void> {
+    const begin = performance.now()
+    // While an engine is down it ends with a sentence: as a supervisor would, it is started again
+    for (let tries = 0; !this.#stopping; tries += 1) {
+      try {
+        await this.process.start({ ready: false })
+        this.up = true
+        this.starts.push({ seconds: (performance.now() - begin) / 1000, tries: tries + 1 })
+        return
+      } catch (error) {
+        if (this.#stopping) return
+        if (this.process.runs || tries > 200) throw error
+        await pause(300)
+      }
+    }
+  }
+}
+
+export interface Fleet {
+  readonly members: readonly Member[]
+  readonly gateways: readonly Gateway[]
+  /** May do all that the load does. */
+  readonly token: string
+  /** Processes that ended by themselves, although nobody killed them. */
+  readonly fell: readonly Fell[]
+  /** All run again. */
+  back(): Promise<void>
+  end(): Promise<void>
+}
+
+function envOf(places: readonly Place[], index: number, replica: number): Readonly<Record<string, string>> {
+  const of = (service: Place['service'], which: number) => places.filter((one) => one.service === service)[which]?.grpc
+  if (places[index]?.service !== 'gateway') return {}
+  const named = ['operations', 'requirements'].map((name) => [name, of(name as Place['service'], replica)] as const)
+  const rest = severalServices.map((name) => [name, of('several', 0)] as const)
+  return Object.fromEntries([...named, ...rest].map(([name, port]) => [`RONDO_${name.toUpperCase()}_ADDRESS`, `127.0.0.1:${port}`]))
+}
+
+/** Starts all, one kind after the other, so that two do not migrate one schema at once on a cold machine. */
+export async function startFleet(engines: Readonly<Record<string, string>>): Promise<Fleet> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'rondo-chaos-'))
+  const token = newToken()
+  await addToken(join(dataDir, 'tokens.json'), token, { actor: 'person:chaos', roles: ['admin'] })
+  const places = await placesOf(members)
+  const common = {
+    ...engines,
+    RONDO_DATA_DIR: dataDir,
+    RONDO_RATE_LIMIT: '100000',
+    RONDO_LOG_LEVEL: process.env.CHAOS_LOG ?? 'warn',
+    // Half the price of a start
+    NODE_COMPILE_CACHE: join(dataDir, 'compiled'),
+  }
+  const fell: Fell[] = []
+  const all: Member[] = []
+  const counts = new Map<string, number>()
+  const end = async () => {
+    clearInterval(looking)
+    await Promise.all(all.map((one) => one.end()))
+    await rm(dataDir, { recursive: true, force: true })
+  }
+  const looking = setInterval(() => {
+    for (const one of all) one.look()
+  }, 250)
+  try {
+    for (const [index, place] of places.entries()) {
+      const replica = counts.get(place.service) ?? 0
+      counts.set(place.service, replica + 1)
+      all.push(new Member(place, replica, { ...common, ...envOf(places, index, replica) }, (one) => fell.push(one)))
+    }
+    for (const one of all) await one.process.ready(false)
+    for (const one of all) await one.process.ready()
+  } catch (error) {
+    await end()
+    throw error
+  }
+  const gateways = all.filter(({ service }) => service === 'gateway').map(({ process: { url, grpc } }) => ({ url, grpc }))
+  if (gateways.length !== replicas) throw new RangeError(`${gateways.length} gateways were started`)
+  return { members: all, gateways, token, fell, back: async () => void (await Promise.all(all.map((one) => one.back()))), end }
+}

@@ -1,0 +1,49 @@
+/** Whom a caller asked: the service that decides, or the edge alone (intake). */
+export type Target = 'requirements' | 'operations' | 'intake'
+
+/** What a caller was told. `unknown`: nothing, or "try again": it may have happened or not. */
+export type Outcome =
+  | { readonly kind: 'acknowledged'; readonly answer: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'unknown'; readonly code: string; readonly message: string }
+
+/** One try of one message. */
+export interface Call {
+  readonly target: Target
+  readonly method: string
+  /** The caller's own; the same for each try of it. */
+  readonly messageId: string
+  /** Which gateway (0, 1 …) it was sent to. */
+  readonly edge: number
+  readonly request: Readonly<Record<string, unknown>>
+  /** Milliseconds of this process's clock. */
+  readonly begun: number
+}
+export interface Told extends Call {
+  readonly ended: number
+  readonly outcome: Outcome
+}
+
+/** All that callers were told, in the order in which they were, and what they wait for. */
+export class History {
+  readonly told: Told[] = []
+  readonly #waiting = new Set<Call>()
+
+  async kept(call: Call, work: () => Promise<Outcome>): Promise<Outcome> {
+    this.#waiting.add(call)
+    try {
+      const outcome = await work()
+      this.told.push({ ...call, ended: performance.now(), outcome })
+      return outcome
+    } finally {
+      this.#waiting.delete(call)
+    }
+  }
+  /** Calls under way that fit. */
+  waiting(fits: (call: Call) => boolean): number {
+    return [...this.#waiting].filter(fits).length
+  }
+  get acknowledged(): number {
+    return new Set(this.told.flatMap(({ outcome, messageId }) => (outcome.kind === 'acknowledged' ? [messageId] : []))).size
+  }
+}

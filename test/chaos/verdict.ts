@@ -1,0 +1,84 @@
+import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
+import { violations } from '@rondo/testkit/history'
+import { type History, promises } from '@rondo/testkit/promises'
+import type { Broken } from './callers.ts'
+import type { Found } from './gather.ts'
+import { historyOf } from './history.ts'
+import type { Told } from './told.ts'
+
+export interface Verdict {
+  /** Messages, and events of intake, that a caller was told are taken. */
+  readonly acknowledged: number
+  readonly lost: readonly string[]
+  readonly twice: readonly string[]
+  readonly broken: readonly Broken[]
+}
+
+const repeatedIn = (ids: readonly string[]): readonly string[] => {
+  const seen = new Set<string>()
+  return [...new Set(ids.filter((id) => seen.has(id) || !seen.add(id)))]
+}
+
+/** Acknowledged, and not where it has to be: counted beside the checker, which says what that breaks. */
+function lostOf({ acknowledged, intake = [], ledgers, topics, consumers }: History): readonly string[] {
+  const causes = new Map(
+    Object.entries(ledgers).map(([service, events]) => [service, new Set(events.map(({ causationId }) => causationId))]),
+  )
+  const has = (topic: string) => new Set((topics[topic]?.partitions ?? []).flat().map(({ eventId }) => eventId))
+  const taken = has(intakeTopic)
+  const read = ['gateway', 'operations'].map((name) => [name, new Set(consumers[name]?.effects)] as const)
+  return [
+    ...acknowledged.flatMap(({ messageId, service }) =>
+      causes.get(service)?.has(messageId) ? [] : [`${messageId} was acknowledged, and ${service} has nothing of it`],
+    ),
+    ...intake.flatMap(({ messageId }) => {
+      if (!taken.has(messageId)) return [`${messageId} was acknowledged, and is not on ${intakeTopic}`]
+      return read.flatMap(([name, ids]) => (ids.has(messageId) ? [] : [`${messageId} was acknowledged, and ${name} has never read it`]))
+    }),
+    ...Object.entries(ledgers).flatMap(([service, events]) => {
+      const sent = has(topicOf(service))
+      return events.flatMap(({ id, position }) => (sent.has(id) ? [] : [`position ${position} of ${service} never reached Kafka`]))
+    }),
+  ]
+}
+
+const twiceOf = ({ ledgers, consumers }: History): readonly string[] => [
+  ...Object.entries(ledgers).flatMap(([service, events]) =>
+    repeatedIn(events.map(({ id }) => id)).map((id) => `${service} has ${id} twice`),
+  ),
+  ...Object.entries(consumers).flatMap(([name, { effects }]) => repeatedIn(effects).map((id) => `${name} was changed twice by ${id}`)),
+]
+
+/** What the checker of histories does not look at. */
+function otherwise(told: readonly Told[], { ledgers }: Found): readonly Broken[] {
+  const defects = told.flatMap(({ outcome, messageId, method }) =>
+    outcome.kind === 'refused' && outcome.code === 'internal'
+      ? [{ promise: 'no caller meets a defect', what: `${method} ${messageId}: ${outcome.message}` }]
+      : [],
+  )
+  const states = [...ledgers].flatMap(([service, { events, versions }]) => {
+    const last = new Map(events.map(({ stream, streamId, version }) => [`${stream}/${streamId}`, version]))
+    return [...versions]
+      .filter(([key, version]) => last.get(key) !== version)
+      .map(([key, version]) => ({
+        promise: 'a state stands where its events end',
+        what: `${service}: ${key} is at ${version}, its events end at ${last.get(key)}`,
+      }))
+  })
+  return [...defects, ...states]
+}
+
+/** Whether the promises held. `seen`: what callers have seen by themselves. */
+export function verdictOf(told: readonly Told[], found: Found, seen: readonly Broken[]): Verdict {
+  const history = historyOf(told, found)
+  return {
+    acknowledged: history.acknowledged.length + (history.intake?.length ?? 0),
+    lost: lostOf(history),
+    twice: twiceOf(history),
+    broken: [
+      ...seen,
+      ...violations(history).map(({ promise, what }) => ({ promise: `promise ${promise} (${promises[promise]})`, what })),
+      ...otherwise(told, found),
+    ],
+  }
+}
