@@ -1,4 +1,4 @@
-import type { Bounds, Bus, PartitionControl, StoredRecord } from '@rondo/bus'
+import type { Bounds, Bus, Clock, PartitionControl, StoredRecord } from '@rondo/bus'
 import { contentHashOf, fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
@@ -18,6 +18,8 @@ export interface Consuming {
   readonly log: Logger
   readonly metrics: Metrics
   readonly spanning: Spanning
+  /** Absent: the real one. */
+  readonly clock?: Clock
 }
 
 /** What is known of a partition's work beside its parts. */

@@ -1,4 +1,4 @@
-import { type Bus, type Consumer, type Lag, OffsetOutOfRange, type Paused } from '@rondo/bus'
+import { type Bus, type Consumer, every, type Lag, OffsetOutOfRange, type Paused, realClock } from '@rondo/bus'
 import { ConsumerPartition, type Consuming, missing } from './consumer-partition.ts'
 import { limiter } from './in-flight.ts'
 import { isIntake } from './reaction-table.ts'
@@ -74,17 +74,17 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   } satisfies Parameters<Bus['consume']>[0])
   const running = consumer
   const paused = () => running.paused.map((one) => told(service.name, one, lost.get(at(one.topic, one.partition))))
-  const looking = setInterval(() => {
+  const lookAgain = () => {
     for (const { topic, partition, reason } of paused()) if (reason.includes(missing)) running.resume(topic, partition)
-  }, lookAgainMs)
-  looking.unref()
+  }
+  const stopLooking = every(parts.clock ?? realClock, lookAgainMs, lookAgain, 'aside')
   return {
     get paused() {
       return paused()
     },
     resume: (topic, partition) => running.resume(topic, partition),
     async stop() {
-      clearInterval(looking)
+      stopLooking()
       await running.stop()
     },
   }
