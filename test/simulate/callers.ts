@@ -48,10 +48,15 @@ export class Callers {
     this.#world.tell(`${messageId} (${rule} ${order} ${value}): ${shown(answer)}`)
     if (answer instanceof DomainError) {
       // Under an id that was used before, the first stands
-      if (answer.code !== 'id_reused') this.refused.push({ messageId, service, code: answer.code })
+      if (answer.code !== 'id_reused' && !this.#isShared(step)) this.refused.push({ messageId, service, code: answer.code })
     } else if (answer)
       this.acknowledged.push({ messageId, service, ...eventsOf(answer), ...(rule === 'place' ? { claims: [`number ${value}`] } : {}) })
     else this.unknown.push({ messageId, service })
+  }
+
+  /** Another content is asked under the same id: what became of the one says nothing of the other. */
+  #isShared({ id, value }: Extract<Step, { step: 'ask' }>): boolean {
+    return this.#world.plan.decisions.some((one) => 'step' in one && one.step === 'ask' && one.id === id && one.value !== value)
   }
 
   async #send({ id: messageId, key, text, process, times }: Extract<Step, { step: 'intake' }>): Promise<void> {
