@@ -16,6 +16,7 @@ export function losersOf<W extends Work>(works: readonly W[], batch: Batch, lost
   const timers = new Set(lost.timers?.map((timer) => timer.join(' ')))
   const keys = new Map(lost.keys?.map(([stream, name, value, holder]) => [uniqueName({ stream, name, value }), { name, value, holder }]))
   const losers = new Map<W, LostKey | undefined>()
+  const claimants = new Set<LostKey>()
   works.forEach((work, index) => {
     const { unit, timer } = work
     const chain = unit.checkpoint && chainOf(unit.checkpoint)
@@ -27,7 +28,9 @@ export function losersOf<W extends Work>(works: readonly W[], batch: Batch, lost
       (chain !== undefined && chains.has(chain)) ||
       (timer !== undefined && timers.has([timer.stream, timer.stream_id, timer.tell, timer.due].join(' ')))
     if (!isLost) return
-    losers.set(work, key)
+    // Who follows the claimant on its stream only rests on it, and is decided again without it
+    losers.set(work, key && !claimants.has(key) ? key : undefined)
+    if (key) claimants.add(key)
     if (chain !== undefined) chains.add(chain)
   })
   return losers

@@ -148,6 +148,16 @@ describe.each(engines)('two writers on $name', (engine) => {
     expect(await two.read.loadAll(order, ['loser'])).toEqual([])
   })
 
+  test('who follows the loser of a unique key in its batch is not refused in its place', async () => {
+    await one.submit(unit([ask(order, 'holder', 'place', { item: 'tea', number: 'F' })]))
+    const [loses, follows] = await Promise.allSettled([
+      two.submit(unit([ask(order, 'late', 'place', { item: 'tea', number: 'F' })])),
+      two.submit(unit([tell(order, 'late', 'count', 1)])),
+    ])
+    expect(loses).toMatchObject({ reason: { code: 'already_exists', details: { holder: 'holder' } } })
+    expect(follows).toMatchObject({ value: { duplicate: false, results: [{ streamId: 'late', version: 1 }] } })
+  })
+
   test('a key that was let go can be taken in the same batch', async () => {
     await one.submit(unit([ask(order, 'former', 'place', { item: 'tea', number: 'K' })]))
     await Promise.all([

@@ -1,4 +1,4 @@
-import type { Bounds, Bus, PartitionControl, StoredRecord } from '@rondo/bus'
+import type { Bounds, Bus, Clock, PartitionControl, StoredRecord } from '@rondo/bus'
 import { contentHashOf, fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
@@ -19,10 +19,13 @@ export interface Consuming {
   readonly log: Logger
   readonly metrics: Metrics
   readonly spanning: Spanning
+  /** Absent: the real one. */
+  readonly clock?: Clock
 }
 
 /** What is known of a partition's work beside its parts. */
 interface Working extends Consuming {
+  readonly clock: Clock
   readonly reading: Turn['reading']
   /** Asks for a `store` soon. */
   readonly later: () => void
@@ -194,7 +197,7 @@ export class ConsumerPartition {
   /** What was of no interest has waited long enough; if not, it is asked for later. */
   #isDue(): boolean {
     if (this.#waitingSince === undefined) return false
-    if (this.#waiting.length >= mostWaiting || performance.now() - this.#waitingSince >= storedWithinMs) return true
+    if (this.#waiting.length >= mostWaiting || this.#parts.clock.now() - this.#waitingSince >= storedWithinMs) return true
     this.#parts.later()
     return false
   }
@@ -287,7 +290,7 @@ export class ConsumerPartition {
     const interest = this.#parts.table.interests.get(event.type)
     if (!interest) {
       this.#mark.seen = position
-      this.#waitingSince ??= performance.now()
+      this.#waitingSince ??= this.#parts.clock.now()
       if (isIntake(this.#topic)) this.#waiting.push({ record, event, position })
       else this.#count('of no interest')
       return

@@ -1,4 +1,4 @@
-import { type Bus, type Consumer, type Lag, OffsetOutOfRange, type Paused } from '@rondo/bus'
+import { type Bus, type Clock, type Consumer, every, type Lag, OffsetOutOfRange, type Paused, realClock } from '@rondo/bus'
 import { ConsumerPartition, type Consuming, missing, storedWithinMs } from './consumer-partition.ts'
 import { limiter } from './in-flight.ts'
 import { isIntake } from './reaction-table.ts'
@@ -35,8 +35,8 @@ function told(service: string, paused: Paused, lost: OffsetOutOfRange | undefine
 export const groupOf = (service: string): string => `rondo.${service}`
 
 /** Together, so that the writer has one batch of them. */
-function storingOf(partitions: ReadonlyMap<string, ConsumerPartition>) {
-  let timer: NodeJS.Timeout | undefined
+function storingOf(partitions: ReadonlyMap<string, ConsumerPartition>, clock: Clock) {
+  let cancel: (() => void) | undefined
   let stopped = false
   const all = async () => {
     await Promise.all([...partitions.values()].map((one) => one.store()))
@@ -44,15 +44,15 @@ function storingOf(partitions: ReadonlyMap<string, ConsumerPartition>) {
   return {
     later() {
       if (stopped) return
-      timer ??= setTimeout(() => {
-        timer = undefined
+      cancel ??= clock.after(storedWithinMs, () => {
+        cancel = undefined
         void all()
-      }, storedWithinMs)
+      })
     },
     /** What is read from now on is not stored before the next start; it is read once more then. */
     async stop() {
       stopped = true
-      clearTimeout(timer)
+      cancel?.()
       await all()
     },
   }
@@ -64,7 +64,8 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   if (table.topics.length === 0) return nobody
   const partitions = new Map<string, ConsumerPartition>()
   const reading = limiter(mostReading)
-  const storing = storingOf(partitions)
+  const clock = parts.clock ?? realClock
+  const storing = storingOf(partitions, clock)
   const at = (topic: string, partition: number) => `${topic}/${partition}`
   const onLag = (lags: readonly Lag[]) => {
     for (const { topic, partition, lag } of lags) metrics.lag.record(Number(lag), { service: service.name, topic, partition })
@@ -76,7 +77,7 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     group: groupOf(service.name),
     topics: table.topics,
     async start(topic, partition) {
-      const work = new ConsumerPartition({ ...parts, reading, later: storing.later }, topic, partition)
+      const work = new ConsumerPartition({ ...parts, clock, reading, later: storing.later }, topic, partition)
       partitions.set(at(topic, partition), work)
       return work.start()
     },
@@ -99,17 +100,17 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   } satisfies Parameters<Bus['consume']>[0])
   const running = consumer
   const paused = () => running.paused.map((one) => told(service.name, one, lost.get(at(one.topic, one.partition))))
-  const looking = setInterval(() => {
+  const lookAgain = () => {
     for (const { topic, partition, reason } of paused()) if (reason.includes(missing)) running.resume(topic, partition)
-  }, lookAgainMs)
-  looking.unref()
+  }
+  const stopLooking = every(clock, lookAgainMs, lookAgain, 'aside')
   return {
     get paused() {
       return paused()
     },
     resume: (topic, partition) => running.resume(topic, partition),
     async stop() {
-      clearInterval(looking)
+      stopLooking()
       await storing.stop()
       await running.stop()
     },

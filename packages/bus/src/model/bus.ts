@@ -20,22 +20,25 @@ const requestLimits = { bytes: 4 << 20, records: 500 }
 /** A process's bus on a broker in memory. */
 export function modelBus({ broker, wire = soundWire, clock = realClock, pace: given }: ModelBusOptions): Bus {
   const pace = { ...defaultPace, poll: 1_000, heartbeat: 2_500, ...given }
-  const ask = async <Answer>(what: string, done: () => Answer): Promise<Answer> => {
-    open.check()
+  const reach = async <Answer>(what: string, done: () => Answer): Promise<Answer> => {
     try {
       return await wire.call(what, done)
     } catch (error) {
       throw unavailable(`${what} failed`, error)
     }
   }
+  const ask = async <Answer>(what: string, done: () => Answer): Promise<Answer> => {
+    open.check()
+    return reach(what, done)
+  }
   const known = new Map<string, TopicFacts>()
   const store: Store = {
     async facts(name, fresh) {
-      const facts = (!fresh && known.get(name)) || (await wire.call('facts', () => factsOf(broker, name)))
+      const facts = (!fresh && known.get(name)) || (await reach('facts', () => factsOf(broker, name)))
       known.set(name, facts)
       return facts
     },
-    write: (records) => wire.call('send', () => broker.append(records, (parts) => wire.torn(parts))),
+    write: (records) => reach('send', () => broker.append(records, (parts) => wire.torn(parts))),
   }
   const outbox = new Outbox(store, requestLimits)
   const open = new Openness()

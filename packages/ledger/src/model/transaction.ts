@@ -52,16 +52,15 @@ class Session {
   constructor(database: ModelDatabase, sessions: Set<() => void>) {
     this.#database = database
     this.#sessions = sessions
+    // From the first: who is gone before it has begun must never hold the lock
+    sessions.add(this.end)
   }
 
   async begin(): Promise<void> {
     const unlock = await this.#database.lock()
     // Whoever waited may be gone
     if (this.#ended) unlock()
-    else {
-      this.#unlock = unlock
-      this.#sessions.add(this.end)
-    }
+    else this.#unlock = unlock
   }
 
   later(write: () => void): void {

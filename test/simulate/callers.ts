@@ -1,0 +1,123 @@
+import { toIntakeRecord } from '@rondo/contracts/cloudevents'
+import { DomainError } from '@rondo/kernel'
+import type { Applied, Unit } from '@rondo/ledger'
+import type { Acknowledged, AcknowledgedIntake, Refused, Unknown } from '@rondo/testkit/history'
+import type { Application } from './application.ts'
+import type { Step } from './plan.ts'
+import type { Process } from './process.ts'
+import { messagesOf, signal } from './services.ts'
+import type { World } from './world.ts'
+
+const mostTries = 6
+const patienceMs = 6_000
+const betweenMs = 400
+const later: readonly string[] = ['unavailable', 'conflict']
+
+/** Callers that ask again under the same id while nobody has told them anything, and write down what they were told. */
+export class Callers {
+  readonly acknowledged: Acknowledged[] = []
+  readonly refused: Refused[] = []
+  readonly unknown: Unknown[] = []
+  readonly intake: AcknowledgedIntake[] = []
+  /** Who still waits. */
+  waiting = 0
+  readonly #world: World
+  readonly #running: ReadonlyMap<Process, Promise<Application | undefined>>
+
+  constructor(world: World, running: ReadonlyMap<Process, Promise<Application | undefined>>) {
+    this.#world = world
+    this.#running = running
+    for (const one of world.plan.decisions) {
+      if (!('step' in one)) continue
+      this.waiting += 1
+      world.at(one.at, () => void (one.step === 'ask' ? this.#ask(one) : this.#send(one)).finally(() => (this.waiting -= 1)))
+    }
+  }
+
+  async #ask(step: Extract<Step, { step: 'ask' }>): Promise<void> {
+    const { id: messageId, rule, order, value } = step
+    const unit: Unit = {
+      id: messageId,
+      hash: `${rule} ${order} ${value}`,
+      remember: true,
+      messages: messagesOf(step),
+      cause: { actor: 'person:ada', correlationId: messageId, causationId: messageId },
+    }
+    const service = 'orders'
+    const answer = await this.#tried(step.process, (application) => application.submit(unit))
+    this.#world.tell(`${messageId} (${rule} ${order} ${value}): ${shown(answer)}`)
+    if (answer instanceof DomainError) {
+      // Under an id that was used before, the first stands
+      if (answer.code !== 'id_reused' && !this.#isShared(step)) this.refused.push({ messageId, service, code: answer.code })
+    } else if (answer)
+      this.acknowledged.push({ messageId, service, ...eventsOf(answer), ...(rule === 'place' ? { claims: [`number ${value}`] } : {}) })
+    else this.unknown.push({ messageId, service })
+  }
+
+  /** Another content is asked under the same id: what became of the one says nothing of the other. */
+  #isShared({ id, value }: Extract<Step, { step: 'ask' }>): boolean {
+    return this.#world.plan.decisions.some((one) => 'step' in one && one.step === 'ask' && one.id === id && one.value !== value)
+  }
+
+  async #send({ id: messageId, key, text, process, times }: Extract<Step, { step: 'intake' }>): Promise<void> {
+    const record = toIntakeRecord({
+      id: messageId,
+      key,
+      type: signal.heard.base,
+      schemaVersion: signal.heard.version,
+      data: { to: key, text },
+      occurredAt: '2026-11-25T09:00:00.000000Z',
+      actor: 'service:ci',
+      correlationId: messageId,
+      causationId: messageId,
+      loopIds: [],
+    })
+    for (let n = 0; n < times; n++) {
+      const places = await this.#tried(process, (application) => application.bus.send('rondo.intake.v1', [record]))
+      this.#world.tell(`${messageId} (${key} ${text}): ${places ? 'acknowledged by the bus' : 'nobody has said anything'}`)
+      if (Array.isArray(places) && n === 0) this.intake.push({ messageId, topic: 'rondo.intake.v1', type: signal.heard.base, key })
+    }
+  }
+
+  /** Undefined: nobody has told anything in the end. */
+  async #tried<Answer>(slot: number, call: (application: Application) => Promise<Answer>): Promise<Answer | DomainError | undefined> {
+    const { processes, scheduler } = this.#world
+    for (let n = 0; n < mostTries; n++) {
+      const process = processes[(slot + n) % processes.length]
+      if (process?.alive) {
+        const over = new Promise<undefined>((resolve) => void scheduler.after(patienceMs, () => resolve(undefined)))
+        const answer = await Promise.race([this.#called(process, call), process.died.promise.then(() => undefined), over])
+        if (answer !== undefined) return answer
+      }
+      await new Promise<void>((resolve) => void scheduler.after(betweenMs * (n + 1), resolve))
+    }
+    return undefined
+  }
+
+  async #called<Answer>(process: Process, call: (application: Application) => Promise<Answer>): Promise<Answer | DomainError | undefined> {
+    const application = await this.#running.get(process)
+    if (!application) return undefined
+    try {
+      return await call(application)
+    } catch (error) {
+      if (error instanceof DomainError) return later.includes(error.code) ? undefined : error
+      if (error instanceof Error && 'code' in error && error.code === 'unavailable') return undefined
+      throw error
+    }
+  }
+}
+
+/** A duplicate is not told its events again. */
+const eventsOf = ({ duplicate, results }: Applied) =>
+  duplicate
+    ? {}
+    : {
+        events: results.flatMap(({ events }) => events.map(({ stream, streamId, version, id }) => ({ stream, streamId, version, id }))),
+      }
+
+function shown(answer: Applied | DomainError | undefined): string {
+  if (answer === undefined) return 'nobody has said anything'
+  if (answer instanceof DomainError) return `refused, ${answer.code}`
+  const versions = answer.results.map(({ streamId, version }) => `${streamId}@${version}`)
+  return `acknowledged${answer.duplicate ? ' as known' : ''}: ${versions.join(' ')}`
+}

@@ -1,0 +1,149 @@
+import { fold } from '@rondo/kernel'
+import type { History, TopicHistory, Violation } from '@rondo/testkit/history'
+import { violations } from '@rondo/testkit/history'
+import { type Application, startApplication } from './application.ts'
+import { Callers } from './callers.ts'
+import type { Plan } from './plan.ts'
+import type { Process } from './process.ts'
+import { box, counted, order, orderFact, signal, tray } from './services.ts'
+import { World } from './world.ts'
+
+const intake = 'rondo.intake.v1'
+const topic = 'rondo.orders.v1'
+/** Everything that can go wrong has, by then. */
+const healsAfterMs = 40_000
+/** By then all has to be done: a clock that jumped back by a minute makes leases and timers late. */
+const restsAfterMs = 400_000
+const lookEveryMs = 1_000
+
+export interface Outcome {
+  readonly plan: Plan
+  readonly violations: readonly Violation[]
+  /** What happened, in words. */
+  readonly story: readonly string[]
+  readonly steps: number
+  readonly events: number
+}
+
+/** Runs a plan to its end, lets everything heal and drain, and judges what is left. */
+export async function run(plan: Plan): Promise<Outcome> {
+  const running = new Map<Process, Promise<Application | undefined>>()
+  const world = new World(plan, (process) => void running.set(process, startApplication(world, process)))
+  world.broker.create(intake, plan.partitions)
+  world.broker.create(topic, plan.partitions)
+  for (let slot = 0; slot < plan.processes; slot++) world.start(slot)
+  const callers = new Callers(world, running)
+  world.at(lastOf(plan) > healsAfterMs ? lastOf(plan) : Math.min(healsAfterMs, lastOf(plan) + 2_000), () => {
+    world.healed = true
+    world.tell('everything heals')
+  })
+  let atRest = false
+  const look = () => {
+    atRest = world.healed && callers.waiting === 0 && unfinished(world) === undefined
+    if (!atRest) world.scheduler.after(lookEveryMs, look)
+  }
+  look()
+  await world.scheduler.run(() => atRest, restsAfterMs)
+  const open = atRest ? undefined : (unfinished(world) ?? 'callers still wait')
+  const found = violations(historyOf(world, callers))
+  return {
+    plan,
+    violations: open ? [{ promise: 6, what: `when everything had healed, it did not come to rest: ${open}` }, ...found] : found,
+    story: world.story,
+    steps: world.scheduler.steps,
+    events: world.databases.orders.events.length + world.databases.tally.events.length,
+  }
+}
+
+const lastOf = ({ decisions }: Plan): number =>
+  Math.max(
+    0,
+    ...decisions.map((one) => ('at' in one ? one.at + ('fault' in one && 'ms' in one ? Math.max(0, Math.min(one.ms, 30_000)) : 0) : 0)),
+  )
+
+/** What still has to be done, in words. */
+function unfinished({ databases: { orders, tally }, broker, scheduler }: World): string | undefined {
+  const sent = orders.relays.get(topic)?.position ?? 0
+  if (sent < orders.head.position) return `positions up to ${sent} of ${orders.head.position} were sent`
+  const timer = [...orders.timers.values()].find(({ firedAt, due }) => firedAt === undefined && due <= orders.instant)
+  if (timer) return `the timer ${timer.stream_id}/${timer.due} is due`
+  if ([...orders.timers.values()].some(({ firedAt }) => firedAt === undefined) && scheduler.now < 200_000) return 'timers wait'
+  for (const [partition, tail] of orders.head.tails.entries()) {
+    const at = tally.checkpoints.get(JSON.stringify([`${topic}#1`, partition]))?.position ?? 0
+    if (at < tail) return `${topic}/${partition} was read up to ${at} of ${tail}`
+  }
+  for (const { partition, next } of broker.bounds(intake)) {
+    const at = tally.checkpoints.get(JSON.stringify([`${intake}@${broker.topic(intake).id}`, partition]))?.position ?? 0
+    if (at < Number(next)) return `${intake}/${partition} was read up to ${at} of ${next}`
+  }
+  return undefined
+}
+
+function historyOf(world: World, callers: Callers): History {
+  const { orders, tally } = world.databases
+  const ledgers = {
+    orders: orders.events.map(({ envelope }) => envelope),
+    tally: tally.events.map(({ envelope }) => envelope),
+  }
+  const records = (name: string, service?: string): TopicHistory => ({
+    ...(service === undefined ? {} : { service }),
+    partitions: world.broker.topic(name).partitions.map((partition) =>
+      partition.records.map(({ key, headers }) => ({
+        eventId: headers.ce_id ?? '',
+        key,
+        ...(service === undefined ? {} : { position: Number(headers.ce_position), previous: Number(headers.ce_previous) }),
+      })),
+    ),
+  })
+  const isPoison = (data: unknown) => typeof data === 'object' && data !== null && 'text' in data && data.text === 'poison'
+  const poisoned = world.plan.decisions.filter((one) => 'step' in one && one.step === 'intake' && one.text === 'poison')
+  const parked = [...tally.parkedRecords.values()].flatMap((ones) => [...ones.values()])
+  return {
+    acknowledged: callers.acknowledged,
+    refused: callers.refused,
+    unknown: callers.unknown,
+    intake: callers.intake,
+    ledgers,
+    topics: { [topic]: records(topic, 'orders'), [intake]: records(intake) },
+    consumers: {
+      tally: {
+        reads: [
+          { topic, types: counted },
+          { topic: intake, types: [signal.heard.base] },
+        ],
+        effects: ledgers.tally.map(({ causationId }) => causationId),
+        parked: parked.map(({ event, key }) => ({ eventId: event.id, key })),
+        poison: [
+          ...ledgers.orders.flatMap(({ id, type, data }) => (type === orderFact.noted.base && isPoison(data) ? [id] : [])),
+          ...poisoned.flatMap((one) => ('id' in one ? [one.id] : [])),
+        ],
+      },
+    },
+    holdings: [...Object.entries(world.databases)].flatMap(([service, database]) =>
+      [...database.keys.values()].flatMap((holders) => {
+        const [one] = holders.values()
+        return one?.is_unique ? [{ service, stream: one.stream, name: one.name, value: one.value, streamIds: [...holders.keys()] }] : []
+      }),
+    ),
+    rebuilt: [...Object.entries(world.databases)].flatMap(([service, database]) => rebuiltOf(service, database)),
+    timers: ledgers.orders.flatMap(({ type, streamId, data }) =>
+      type === orderFact.scheduled.base && typeof data === 'object' && data !== null && 'due' in data
+        ? [{ service: 'orders', id: `order/${streamId}/remind/${data.due}` }]
+        : [],
+    ),
+  }
+}
+
+const kinds = new Map([order, box, tray].map((one) => [one.name, one]))
+
+function rebuiltOf(service: string, { streams, events }: World['databases']['orders']) {
+  const bySubject = Map.groupBy(events, ({ envelope }) => `${envelope.stream}/${envelope.streamId}`)
+  return [...new Set([...streams.keys(), ...bySubject.keys()])].map((what) => {
+    const kind = kinds.get(what.slice(0, what.indexOf('/')))
+    const again = (bySubject.get(what) ?? []).reduce<unknown>(
+      (state, { envelope }) => (kind ? fold(kind, state, envelope) : state),
+      kind?.initial,
+    )
+    return { service, what, live: streams.get(what)?.state ?? 'nothing', rebuilt: JSON.stringify(again) }
+  })
+}

@@ -1,0 +1,135 @@
+import { ModelBroker } from '@rondo/bus/broker'
+import { ModelDatabase } from '@rondo/ledger/database'
+import type { Engine, Fault, Plan } from './plan.ts'
+import { Process } from './process.ts'
+import { Random } from './random.ts'
+import { Scheduler } from './scheduler.ts'
+
+/** When it begins, in milliseconds since 1970. */
+const epochMs = Date.parse('2026-11-25T09:00:00Z')
+
+type Of<Kind extends Fault['fault']> = Extract<Fault, { fault: Kind }>
+
+/** Engines and processes in virtual time, and what goes wrong with them, by the plan. */
+export class World {
+  readonly scheduler = new Scheduler()
+  readonly plan: Plan
+  readonly databases: Readonly<Record<'orders' | 'tally', ModelDatabase>>
+  readonly broker: ModelBroker
+  readonly story: string[] = []
+  readonly processes: (Process | undefined)[] = []
+  /** When everything has healed: nothing goes wrong from then on. */
+  healed = false
+  readonly #random: Random
+  readonly #offsets: Record<Engine, number> = { orders: 0, tally: 0, bus: 0 }
+  readonly #crashes: Of<'crash'>[]
+  readonly #cuts: Of<'cut'>[]
+  readonly #slow: readonly Of<'slow'>[]
+  readonly #outages: readonly Of<'outage'>[]
+  readonly #boot: (process: Process) => void
+  #torn = new Map<number, number>()
+  #lives = 0
+
+  constructor(plan: Plan, boot: (process: Process) => void) {
+    this.plan = plan
+    this.#boot = boot
+    this.#random = new Random(plan.seed * 31 + 7)
+    const of = <Kind extends Fault['fault']>(kind: Kind) =>
+      plan.decisions.filter((one): one is Of<Kind> => 'fault' in one && one.fault === kind)
+    this.#crashes = of('crash')
+    this.#cuts = of('cut')
+    this.#slow = of('slow')
+    this.#outages = of('outage')
+    const clock = (engine: Engine) => () => epochMs + Math.floor(this.scheduler.now) + this.#offsets[engine]
+    this.databases = { orders: new ModelDatabase(clock('orders')), tally: new ModelDatabase(clock('tally')) }
+    this.broker = new ModelBroker(clock('bus'))
+    for (const one of of('freeze')) this.at(one.at, () => this.#freeze(one))
+    for (const one of of('stop')) this.at(one.at, () => this.#stop(one))
+    for (const one of of('jump')) this.at(one.at, () => this.#jump(one))
+    for (const one of of('move')) this.at(one.at, () => this.#move())
+  }
+
+  at(ms: number, run: () => void): void {
+    this.scheduler.after(ms - this.scheduler.now, run)
+  }
+
+  tell(text: string): void {
+    this.story.push(`${(this.scheduler.now / 1000).toFixed(3).padStart(8)} s  ${text}`)
+  }
+
+  start(slot: number): void {
+    const process = new Process(this, slot, ++this.#lives)
+    this.processes[slot] = process
+    this.tell(`${process.name} starts`)
+    this.#boot(process)
+  }
+
+  /** Of one way between a process and an engine, in milliseconds. */
+  delay(slot: number): number {
+    const { now } = this.scheduler
+    const slow = this.healed ? undefined : this.#slow.find((one) => one.process === slot && now >= one.at && now < one.at + one.ms)
+    return 0.2 + this.#random.next() * (slow ? slow.by : 2)
+  }
+
+  isDeaf(): boolean {
+    return !this.healed && this.#random.below(10) < this.plan.deaf
+  }
+
+  isDown(engine: Engine): boolean {
+    const { now } = this.scheduler
+    return !this.healed && this.#outages.some((one) => one.engine === engine && now >= one.at && now < one.at + one.ms)
+  }
+
+  crashAt(slot: number, request: number): Of<'crash'> | undefined {
+    if (this.healed) return undefined
+    const index = this.#crashes.findIndex((one) => one.process === slot && one.request === request)
+    return index < 0 ? undefined : this.#crashes.splice(index, 1)[0]
+  }
+
+  cutOf(slot: number, engine: Engine, what: string): Of<'cut'> | undefined {
+    if (this.healed) return undefined
+    const fits = (one: Of<'cut'>) =>
+      one.process === slot && one.engine === engine && (one.what ?? what) === what && one.at <= this.scheduler.now
+    const index = this.#cuts.findIndex(fits)
+    const [cut] = index < 0 ? [] : this.#cuts.splice(index, 1)
+    if (!cut) return undefined
+    this.tell(`p${slot}: ${what} of ${engine} is cut (${cut.how}, ${cut.ms} ms)`)
+    if (cut.how === 'torn') this.#torn.set(slot, 1)
+    return cut
+  }
+
+  /** Of a request to several partitions, how many take it. */
+  torn(slot: number, parts: number): number | undefined {
+    const torn = this.#torn.get(slot)
+    this.#torn.delete(slot)
+    return torn === undefined ? undefined : Math.min(torn, parts)
+  }
+
+  crash(process: Process, { downMs }: { readonly downMs: number }, why: string): void {
+    this.tell(`${process.name} crashes ${why}`)
+    process.end()
+    this.scheduler.after(this.healed ? 0 : downMs, () => this.start(process.slot))
+  }
+
+  #freeze({ process: slot, ms }: Of<'freeze'>): void {
+    const process = this.processes[slot]
+    if (this.healed || !process?.alive) return
+    this.tell(`${process.name} stands still for ${ms} ms`)
+    process.freeze(this.scheduler.now + ms)
+  }
+
+  #stop(one: Of<'stop'>): void {
+    const process = this.processes[one.process]
+    if (!this.healed && process?.alive) this.crash(process, one, 'as it is told to')
+  }
+
+  #jump({ engine, ms }: Of<'jump'>): void {
+    this.tell(`the clock of ${engine} jumps by ${ms} ms`)
+    this.#offsets[engine] += ms
+  }
+
+  #move(): void {
+    this.tell('the group forgets its members')
+    this.broker.forgetMembers()
+  }
+}
