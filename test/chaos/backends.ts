@@ -36,7 +36,7 @@ export async function terminated(
   services: readonly string[],
   fits: (service: string) => boolean,
 ): Promise<Backend | undefined> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000 })
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, query_timeout: 3000 })
   client.on('error', () => undefined)
   await client.connect()
   const names = services.map((service) => `rondo ${service}`)

@@ -3,8 +3,9 @@ import { eventually } from '@rondo/testkit/eventually'
 import kafkajs from 'kafkajs'
 import { oneAtWork, terminated } from './backends.ts'
 import type { Member } from './fleet.ts'
+import { network } from './network.ts'
 import type { FaultName } from './schedule.ts'
-import { callsOf, type Kill, type KillKind, type Stage } from './stage.ts'
+import { callsOf, count, type Kill, type KillKind, type Stage } from './stage.ts'
 import type { Call } from './told.ts'
 
 /** Resolves when its damage is done and mended, as far as it is mended by itself. */
@@ -25,9 +26,6 @@ async function underWay(stage: Stage, fits: (call: Call) => boolean): Promise<nu
 function note(stage: Stage, kind: KillKind, victim: string, inFlight: number): void {
   const kill: Kill = { kind, victim, at: performance.now(), inFlight }
   stage.kills.push(kill)
-}
-function count(stage: Stage, what: string): void {
-  stage.others.set(what, (stage.others.get(what) ?? 0) + 1)
 }
 
 /** Calls that this process, or for it its gateway, has not answered yet. */
@@ -67,6 +65,7 @@ const backend: Fault = async (stage) => {
     return inFlight > 0
   })
   if (victim) note(stage, 'backend', `connection of ${victim.service}`, inFlight)
+  else stage.say(`  no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
 }
 
 /** Until the server answers again; it may have to wait for what is left of the old one. */
@@ -129,8 +128,8 @@ const redis: Fault = async (stage) => {
 /** Members that come and go: the partitions of the group move each time. */
 const storm: Fault = async (stage) => {
   const group = `rondo.${stage.random.pick(['operations', 'requirements'])}`
-  const brokers = stage.engines.brokers.map(({ address }) => address)
-  const kafka = new kafkajs.Kafka({ brokers, clientId: 'storm', logLevel: kafkajs.logLevel.NOTHING })
+  const brokers = stage.engines.addresses.kafka
+  const kafka = new kafkajs.Kafka({ brokers: [...brokers], clientId: 'storm', logLevel: kafkajs.logLevel.NOTHING })
   for (let times = 0; times < 5; times += 1) {
     const consumer = kafka.consumer({ groupId: group, sessionTimeout: 10_000, rebalanceTimeout: 10_000 })
     try {
@@ -160,4 +159,5 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   freeze,
   redis,
   storm,
+  network,
 }

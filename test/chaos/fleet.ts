@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { addToken, newToken } from '@rondo/runtime'
+import type { Replicated } from '@rondo/testkit/launch'
 import { type Place, placesOf, ServiceProcess } from '../rig/processes.ts'
 import type { Gateway } from './edge.ts'
 
@@ -26,8 +27,8 @@ export class Member {
   readonly process: ServiceProcess
   /** Neither killed just now nor still starting nor frozen. */
   up = true
-  /** How long each start took until callers were answered. */
-  readonly starts: { readonly seconds: number; readonly tries: number }[] = []
+  /** Seconds that each start took until callers were answered. */
+  readonly starts: number[] = []
   #stopping = false
   #restarting: Promise<void> | undefined
   readonly #fell: (one: Fell) => void
@@ -83,7 +84,7 @@ export class Member {
       try {
         await this.process.start({ ready: false })
         this.up = true
-        this.starts.push({ seconds: (performance.now() - begin) / 1000, tries: tries + 1 })
+        this.starts.push((performance.now() - begin) / 1000)
         return
       } catch (error) {
         if (this.#stopping) return
@@ -106,16 +107,32 @@ export interface Fleet {
   end(): Promise<void>
 }
 
-function envOf(places: readonly Place[], index: number, replica: number): Readonly<Record<string, string>> {
-  const of = (service: Place['service'], which: number) => places.filter((one) => one.service === service)[which]?.grpc
+/** `host:port` where somebody is reached, by a name: as it is, or through a line that can be hurt. */
+type Reach = (name: string, address: string) => Promise<string>
+
+export const reachThrough =
+  (network: Replicated['network']): Reach =>
+  async (name, address) =>
+    'missing' in network ? address : (await network.line(name, address)).address
+
+/** Where a gateway finds the services. */
+async function envOf(places: readonly Place[], index: number, replica: number, reach: Reach): Promise<Readonly<Record<string, string>>> {
   if (places[index]?.service !== 'gateway') return {}
-  const named = ['operations', 'requirements'].map((name) => [name, of(name as Place['service'], replica)] as const)
-  const rest = severalServices.map((name) => [name, of('several', 0)] as const)
-  return Object.fromEntries([...named, ...rest].map(([name, port]) => [`RONDO_${name.toUpperCase()}_ADDRESS`, `127.0.0.1:${port}`]))
+  const addressed = async (service: string, host: Place['service'], which: number) => {
+    const port = places.filter((one) => one.service === host)[which]?.grpc
+    return [`RONDO_${service.toUpperCase()}_ADDRESS`, await reach(`gateway-${replica}-${service}`, `127.0.0.1:${port}`)] as const
+  }
+  const alone = [addressed('operations', 'operations', replica), addressed('requirements', 'requirements', replica)]
+  return Object.fromEntries(await Promise.all([...alone, ...severalServices.map((name) => addressed(name, 'several', 0))]))
 }
 
+const reached = async ({ name, process: { url, grpc } }: Member, reach: Reach): Promise<Gateway> => ({
+  url: `http://${await reach(`callers-${name}-http`, new URL(url).host)}`,
+  grpc: await reach(`callers-${name}-grpc`, grpc),
+})
+
 /** Starts all, one kind after the other, so that two do not migrate one schema at once on a cold machine. */
-export async function startFleet(engines: Readonly<Record<string, string>>): Promise<Fleet> {
+export async function startFleet(engines: Readonly<Record<string, string>>, reach: Reach): Promise<Fleet> {
   const dataDir = await mkdtemp(join(tmpdir(), 'rondo-chaos-'))
   const token = newToken()
   await addToken(join(dataDir, 'tokens.json'), token, { actor: 'person:chaos', roles: ['admin'] })
@@ -124,7 +141,7 @@ export async function startFleet(engines: Readonly<Record<string, string>>): Pro
     ...engines,
     RONDO_DATA_DIR: dataDir,
     RONDO_RATE_LIMIT: '100000',
-    RONDO_LOG_LEVEL: process.env.CHAOS_LOG ?? 'warn',
+    RONDO_LOG_LEVEL: 'warn',
     // Half the price of a start
     NODE_COMPILE_CACHE: join(dataDir, 'compiled'),
   }
@@ -143,7 +160,7 @@ export async function startFleet(engines: Readonly<Record<string, string>>): Pro
     for (const [index, place] of places.entries()) {
       const replica = counts.get(place.service) ?? 0
       counts.set(place.service, replica + 1)
-      all.push(new Member(place, replica, { ...common, ...envOf(places, index, replica) }, (one) => fell.push(one)))
+      all.push(new Member(place, replica, { ...common, ...(await envOf(places, index, replica, reach)) }, (one) => fell.push(one)))
     }
     for (const one of all) await one.process.ready(false)
     for (const one of all) await one.process.ready()
@@ -151,7 +168,7 @@ export async function startFleet(engines: Readonly<Record<string, string>>): Pro
     await end()
     throw error
   }
-  const gateways = all.filter(({ service }) => service === 'gateway').map(({ process: { url, grpc } }) => ({ url, grpc }))
+  const gateways = await Promise.all(all.filter(({ service }) => service === 'gateway').map((one) => reached(one, reach)))
   if (gateways.length !== replicas) throw new RangeError(`${gateways.length} gateways were started`)
   return { members: all, gateways, token, fell, back: async () => void (await Promise.all(all.map((one) => one.back()))), end }
 }

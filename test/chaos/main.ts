@@ -12,6 +12,8 @@ healed, what ledgers, topics and consumers hold is compared with what the caller
   --minutes N   the whole run, starting and checking included (default 4)
   --seed N      the faults and the callers' words come from it (default: the time)
   --callers N   how many call at the same time (default 14)
+  --kills N     so many have to hit unacknowledged work (default 25 a minute): on a machine that is too busy
+                the faults go on for half of the minutes more
   --json FILE   the result as JSON
 `
 
@@ -29,13 +31,16 @@ async function main(): Promise<void> {
       minutes: { type: 'string', default: '4' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       callers: { type: 'string', default: '14' },
+      kills: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
   if (values.help) return void process.stdout.write(usage)
+  const minutes = numberOf('minutes', values.minutes, 1)
   const settings = {
-    minutes: numberOf('minutes', values.minutes, 1),
+    minutes,
+    kills: numberOf('kills', values.kills ?? String(25 * minutes), 0),
     seed: numberOf('seed', values.seed, 0),
     callers: numberOf('callers', values.callers, 1),
     say,

@@ -5,7 +5,7 @@ const shown = 40
 
 /** What a machine reads of a run. */
 export function shortOf(result: Result) {
-  const { seed, kills, acknowledged, lost, twice, broken, left, fell, others, tries, seconds } = result
+  const { seed, kills, acknowledged, lost, twice, broken, left, fell, others, tries, seconds, restarts } = result
   const hits = kills.filter(({ inFlight }) => inFlight > 0)
   const byKind = Object.fromEntries(killKinds.map((kind) => [kind, hits.filter((one) => one.kind === kind).length]))
   return {
@@ -24,6 +24,7 @@ export function shortOf(result: Result) {
     unfinished: left.length,
     fell: fell.length,
     seconds,
+    restartSeconds: { median: restarts.toSorted((a, b) => a - b)[restarts.length >> 1] ?? 0, most: Math.max(0, ...restarts) },
     details: {
       lost: lost.slice(0, shown),
       twice: twice.slice(0, shown),
@@ -44,7 +45,7 @@ const list = (title: string, lines: readonly string[]): string =>
 
 /** The same in plain words. */
 export function reportOf(result: Result): string {
-  const { kept, kills, killsByKind, killsOfNobody, otherFaults, acknowledged, tries, seconds } = shortOf(result)
+  const { kept, kills, killsByKind, killsOfNobody, otherFaults, acknowledged, tries, seconds, restartSeconds } = shortOf(result)
   const kinds = Object.entries(killsByKind).map(([kind, count]) => `${count} ${kind}`)
   const others = Object.entries(otherFaults).map(([what, times]) => `${what}: ${times}`)
   return [
@@ -54,6 +55,7 @@ export function reportOf(result: Result): string {
     `  ${others.join('; ') || 'no other faults'}`,
     `  ${acknowledged} messages were acknowledged (in ${tries} tries): ${result.lost.length} lost, ${result.twice.length} twice`,
     `  ${seconds.all.toFixed(0)} s in all: ${seconds.faults.toFixed(0)} s under faults, ${seconds.drain.toFixed(0)} s until all was drained`,
+    `  a process that was killed answered again after ${restartSeconds.median.toFixed(1)} s (median; ${restartSeconds.most.toFixed(1)} s at most)`,
     list('lost', result.lost) + list('twice', result.twice),
     list(
       'broken',

@@ -1,11 +1,10 @@
-import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { launchReplicated } from '@rondo/testkit/launch'
 import { type Broken, startCaller } from './callers.ts'
 import { drained } from './drain.ts'
 import { Edge } from './edge.ts'
 import { faults } from './faults.ts'
-import { type Fell, type Fleet, startFleet } from './fleet.ts'
+import { type Fell, type Fleet, reachThrough, startFleet } from './fleet.ts'
 import { gathered } from './gather.ts'
 import { service } from './jobs.ts'
 import { createRandom, type Random } from './random.ts'
@@ -18,6 +17,8 @@ export interface Settings {
   readonly seed: number
   readonly minutes: number
   readonly callers: number
+  /** So many have to hit work that is not acknowledged; where the machine is too busy, the faults go on for half as long again. */
+  readonly kills: number
   readonly say: (text: string) => void
 }
 
@@ -29,6 +30,8 @@ export interface Result extends Verdict {
   /** What was not at its end in time, a line each. */
   readonly left: readonly string[]
   readonly tries: number
+  /** Seconds from each kill of a process until it answered callers again. */
+  readonly restarts: readonly number[]
   readonly seconds: { readonly faults: number; readonly drain: number; readonly all: number }
 }
 
@@ -69,23 +72,38 @@ async function hurt(stage: Stage, planned: readonly Planned[], end: number): Pro
 
 function progress(stage: Stage): () => void {
   const timer = setInterval(() => {
-    const hits = stage.kills.filter(({ inFlight }) => inFlight > 0).length
     stage.say(
-      `  ${stage.history.acknowledged} acknowledged, ${stage.history.told.length} tries, ${hits} kills that hit (${stage.kills.length} in all)`,
+      `  ${stage.history.acknowledged} acknowledged, ${stage.history.told.length} tries, ${hitsOf(stage)} kills that hit (${stage.kills.length} in all)`,
     )
   }, 10_000)
   return () => clearInterval(timer)
 }
 
-async function disturbed(stage: Stage, edge: Edge, settings: Settings, end: number): Promise<readonly Broken[]> {
+const hitsOf = ({ kills }: Stage): number => kills.filter(({ inFlight }) => inFlight > 0).length
+
+/** From when on it ends, and when it ends in any case (milliseconds of this process's clock). */
+interface Span {
+  readonly end: number
+  readonly latest: number
+}
+
+async function hurtEnough(stage: Stage, random: Random, wanted: number, { end, latest }: Span): Promise<void> {
+  const leg = (until: number, name: string) => hurt(stage, scheduleOf((until - performance.now()) / 1000, random.fork(name)), until)
+  await leg(end, 'schedule')
+  for (let more = 1; hitsOf(stage) < wanted && performance.now() < latest; more += 1) {
+    stage.say(`${hitsOf(stage)} kills of the ${wanted} wanted: going on`)
+    await leg(Math.min(latest, performance.now() + 20_000), `schedule ${more}`)
+  }
+}
+
+async function disturbed(stage: Stage, edge: Edge, settings: Settings, span: Span): Promise<readonly Broken[]> {
   const broken: Broken[] = []
   const random: Random = createRandom(settings.seed)
   const callers = Array.from({ length: settings.callers }, (_, index) =>
     startCaller(`${index}`, { edge, random: random.fork(`caller ${index}`), broken: (one) => broken.push(one), rest: 120 }),
   )
   const quiet = progress(stage)
-  const seconds = (end - performance.now()) / 1000
-  await hurt(stage, scheduleOf(seconds, random.fork('schedule')), end)
+  await hurtEnough(stage, random, settings.kills, span)
   settings.say('the last fault is over; all heals')
   await stage.fleet.back()
   await Promise.all(callers.map((caller) => caller.stop()))
@@ -102,9 +120,12 @@ export async function chaos(settings: Settings): Promise<Result> {
   let fleet: Fleet | undefined
   try {
     const database = engines.postgres.address
-    const brokers = engines.brokers.map(({ address }) => address)
+    const brokers = engines.addresses.kafka
+    if ('missing' in engines.network) say(`the network is left alone: ${engines.network.missing}`)
     say(`starting the services (${((performance.now() - begin) / 1000).toFixed(0)} s)`)
-    fleet = await startFleet({ RONDO_DATABASE_URL: database, RONDO_KAFKA_BROKERS: brokers.join(), RONDO_REDIS_URL: engines.redis.address })
+    const { postgres, kafka, redis } = engines.addresses
+    const env = { RONDO_DATABASE_URL: postgres, RONDO_KAFKA_BROKERS: kafka.join(), RONDO_REDIS_URL: redis }
+    fleet = await startFleet(env, reachThrough(engines.network))
     const history = new History()
     const edge = new Edge(fleet.gateways, fleet.token, history)
     await prepared(edge)
@@ -112,25 +133,14 @@ export async function chaos(settings: Settings): Promise<Result> {
     const stage: Stage = { engines, database, fleet, history, random: createRandom(seed).fork('faults'), kills: [], others, say }
     const started = performance.now()
     say(`hurting (${((started - begin) / 1000).toFixed(0)} s)`)
-    const seen = await disturbed(stage, edge, settings, Math.max(started + 20_000, begin + (minutes * 60 - reserved) * 1000))
+    const end = Math.max(started + 20_000, begin + (minutes * 60 - reserved) * 1000)
+    const seen = await disturbed(stage, edge, settings, { end, latest: end + minutes * 30_000 })
     const hurtFor = performance.now()
     const left = await drained(database, brokers, drainWithin)
     const drainedAt = performance.now()
     say(`drained in ${((drainedAt - hurtFor) / 1000).toFixed(0)} s; reading ledgers and topics`)
     const found = await gathered(database, brokers)
     edge.close()
-    if (process.env.CHAOS_TRACE)
-      writeFileSync(
-        process.env.CHAOS_TRACE,
-        JSON.stringify({
-          started,
-          told: history.told,
-          kills: stage.kills,
-          starts: fleet.members.map(({ name, starts }) => [name, starts]),
-          logs: fleet.members.map((one) => [one.name, one.process.log]),
-          origin: performance.timeOrigin,
-        }),
-      )
     const seconds = { faults: (hurtFor - started) / 1000, drain: (drainedAt - hurtFor) / 1000, all: (performance.now() - begin) / 1000 }
     return {
       ...verdictOf(history.told, found, seen),
@@ -140,6 +150,7 @@ export async function chaos(settings: Settings): Promise<Result> {
       fell: fleet.fell,
       left,
       tries: history.told.length,
+      restarts: fleet.members.flatMap(({ starts }) => starts),
       seconds,
     }
   } finally {

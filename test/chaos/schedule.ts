@@ -12,6 +12,7 @@ export const faultNames = [
   'freeze',
   'redis',
   'storm',
+  'network',
 ] as const
 export type FaultName = (typeof faultNames)[number]
 
@@ -42,6 +43,7 @@ export function scheduleOf(seconds: number, random: Random): readonly Planned[] 
     for (let n = 0; n < killsEach; n += 1) planned.push({ at: start + random.next() * burst, fault: random.pick(victims) })
     for (let at = start + random.next(); at < start + round; at += betweenBackends * (0.5 + random.next()))
       planned.push({ at, fault: 'backend' })
+    for (let n = 0; n < 2; n += 1) planned.push({ at: start + random.next() * round, fault: 'network' })
     const fault = rare[index % rare.length]
     if (fault) planned.push({ at: start + 3 + random.next() * 8, fault })
   }

@@ -34,3 +34,8 @@ export const callsOf =
   (service: string) =>
   ({ target }: Call): boolean =>
     target === service || (service === 'gateway' && target === 'intake')
+
+/** Of the faults that are no kills. */
+export function count({ others }: Stage, what: string): void {
+  others.set(what, (others.get(what) ?? 0) + 1)
+}

@@ -1,7 +1,9 @@
-import type { Controlled, EngineName } from './engine.ts'
+import { type Controlled, type EngineName, messageOf } from './engine.ts'
 import { launchKafka, launchKafkaNodes } from './local/kafka.ts'
 import { launchPostgres } from './local/postgres.ts'
 import { launchRedis } from './local/redis.ts'
+import { launchToxiproxy, type Network } from './local/toxiproxy.ts'
+import { freePorts } from './port.ts'
 import { createRunFolder, removeLeftovers, removeRunFolder } from './run-folder.ts'
 
 /** How each engine starts as a plain process, its data below the folder given. */
@@ -47,34 +49,59 @@ export interface Replicated {
   /** Three copies of each topic, at least two in sync. */
   readonly brokers: readonly Controlled[]
   readonly redis: Controlled
+  /** Between whoever uses an engine and the engine; or why there is nothing between them. */
+  readonly network: Network | { readonly missing: string }
+  /** For those who use the engines: through the network, where there is one. */
+  readonly addresses: { readonly postgres: string; readonly kafka: readonly string[]; readonly redis: string }
   /** Where the data of all of them lie. */
   readonly folder: string
   end(): Promise<void>
+}
+
+const through = async (network: Replicated['network'], name: string, url: string): Promise<string> => {
+  if ('missing' in network) return url
+  const address = new URL(url)
+  address.host = (await network.line(name, address.host)).address
+  return address.href
+}
+
+async function brokersBehind(folder: string, network: Replicated['network']) {
+  const ports = 'missing' in network ? [] : await freePorts(3)
+  const brokers = await launchKafkaNodes(folder, 3, ports)
+  if ('missing' in network) return { brokers, kafka: brokers.map(({ address }) => address) }
+  const lines = await Promise.all(brokers.map(({ address }, index) => network.line(`kafka-${index}`, address, ports[index])))
+  return { brokers, kafka: lines.map(({ address }) => address) }
 }
 
 /** PostgreSQL that waits for its disk, three brokers, and Redis; all ended by `end`. */
 export async function launchReplicated(): Promise<Replicated> {
   removeLeftovers()
   const folder = await createRunFolder()
-  const running: Controlled[] = []
-  const kept = async <One extends Controlled | readonly Controlled[]>(launching: Promise<One>): Promise<One> => {
-    const one = await launching
-    running.push(...[one].flat())
-    return one
-  }
+  const network = await launchToxiproxy(folder).catch((error: unknown) => ({ missing: messageOf(error) }))
+  const started = await Promise.allSettled([
+    launchPostgres(folder, 18, { durable: true }),
+    brokersBehind(folder, network),
+    launchRedis(folder),
+  ])
+  const [postgres, kafka, redis] = started
   const end = async (): Promise<void> => {
+    const running = [postgres, redis].flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const brokers = kafka.status === 'fulfilled' ? kafka.value.brokers : []
     // Brokers that lose one another wait for each other
-    await Promise.all(running.map((engine) => engine.kill()))
+    await Promise.all([...running, ...brokers].map((engine) => engine.kill()))
+    if (!('missing' in network)) await network.end()
     removeRunFolder(folder)
   }
-  const started = await Promise.allSettled([
-    kept(launchPostgres(folder, 18, { durable: true })),
-    kept(launchKafkaNodes(folder, 3)),
-    kept(launchRedis(folder)),
-  ])
-  const [postgres, brokers, redis] = started
-  if (postgres.status === 'fulfilled' && brokers.status === 'fulfilled' && redis.status === 'fulfilled')
-    return { postgres: postgres.value, brokers: brokers.value, redis: redis.value, folder, end }
-  await end()
-  throw started.find((one) => one.status === 'rejected')?.reason
+  if (postgres.status !== 'fulfilled' || kafka.status !== 'fulfilled' || redis.status !== 'fulfilled') {
+    await end()
+    throw started.find((one) => one.status === 'rejected')?.reason
+  }
+  const addresses = {
+    postgres: await through(network, 'postgres', postgres.value.address),
+    kafka: kafka.value.kafka,
+    redis: await through(network, 'redis', redis.value.address),
+  }
+  return { postgres: postgres.value, brokers: kafka.value.brokers, redis: redis.value, network, addresses, folder, end }
 }
+
+export type { Line, Network, Toxic } from './local/toxiproxy.ts'

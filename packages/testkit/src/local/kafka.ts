@@ -50,21 +50,32 @@ interface Node {
   readonly id: number
   readonly port: number
   readonly controller: number
+  /** Where clients are told to find it, if elsewhere (behind a proxy); brokers then talk to each other by a listener of their own. */
+  readonly advertised?: { readonly port: number; readonly internal: number } | undefined
+}
+
+function listeners({ port, controller, advertised }: Node): Readonly<Record<string, string>> {
+  const own = [`PLAINTEXT://127.0.0.1:${port}`, ...(advertised ? [`INTERNAL://127.0.0.1:${advertised.internal}`] : [])]
+  const told = [`PLAINTEXT://127.0.0.1:${advertised?.port ?? port}`, ...own.slice(1)]
+  return {
+    listeners: [...own, `CONTROLLER://127.0.0.1:${controller}`].join(),
+    'advertised.listeners': told.join(),
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'inter.broker.listener.name': advertised ? 'INTERNAL' : 'PLAINTEXT',
+  }
 }
 
 /** Where a record lies on all but the smallest number of nodes, the death of one loses nothing and stops nothing. */
 const copiesOf = (nodes: readonly Node[]) => ({ all: Math.min(3, nodes.length), least: nodes.length >= 3 ? 2 : 1 })
 
-function properties(data: string, { id, port, controller }: Node, nodes: readonly Node[], more: Readonly<Record<string, unknown>>): string {
+function properties(data: string, node: Node, nodes: readonly Node[]): string {
   const { all, least } = copiesOf(nodes)
   return Object.entries({
     'process.roles': 'broker,controller',
-    'node.id': id,
-    'controller.quorum.voters': nodes.map((node) => `${node.id}@127.0.0.1:${node.controller}`).join(),
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    'node.id': node.id,
+    'controller.quorum.voters': nodes.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(),
+    ...listeners(node),
     'log.dirs': data,
     'auto.create.topics.enable': false,
     'default.replication.factor': all,
@@ -79,7 +90,6 @@ function properties(data: string, { id, port, controller }: Node, nodes: readonl
     'group.initial.rebalance.delay.ms': 0,
     'log.cleaner.dedupe.buffer.size': 16777216,
     'log.retention.check.interval.ms': 1000,
-    ...more,
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join('')
@@ -109,15 +119,14 @@ interface Broker {
   /** All of the cluster. */
   readonly nodes: readonly Node[]
   readonly sharing: readonly string[]
-  readonly more?: Readonly<Record<string, unknown>>
 }
 
-async function programOf(runFolder: string, folder: string, { node, nodes, sharing, more = {} }: Broker): Promise<Program> {
+async function programOf(runFolder: string, folder: string, { node, nodes, sharing }: Broker): Promise<Program> {
   const java = needed('java', 'run Kafka')
   const cwd = join(runFolder, `kafka-${node.port}`)
   const config = join(cwd, 'server.properties')
   mkdirSync(cwd)
-  writeFileSync(config, properties(join(cwd, 'data'), node, nodes, more))
+  writeFileSync(config, properties(join(cwd, 'data'), node, nodes))
   const cp = classPath(folder)
   const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
   await run(java, [...quick, '-cp', cp, 'kafka.tools.StorageTool', 'format', '-t', 'cm9uZG8tdGVzdGtpdC0wMQ', '-c', config], { cwd })
@@ -137,13 +146,13 @@ async function programOf(runFolder: string, folder: string, { node, nodes, shari
   }
 }
 
-async function freeNodes(count: number): Promise<readonly Node[]> {
-  const ports = await freePorts(2 * count)
-  return Array.from({ length: count }, (_, index) => ({
-    id: index + 1,
-    port: ports[2 * index] ?? 0,
-    controller: ports[2 * index + 1] ?? 0,
-  }))
+async function freeNodes(count: number, advertised: readonly number[]): Promise<readonly Node[]> {
+  const ports = await freePorts(3 * count)
+  return Array.from({ length: count }, (_, index) => {
+    const [port = 0, controller = 0, internal = 0] = ports.slice(3 * index)
+    const told = advertised[index]
+    return { id: index + 1, port, controller, ...(told === undefined ? {} : { advertised: { port: told, internal } }) }
+  })
 }
 
 /** Written once by a broker that starts and stops; with it a start takes 3 to 5 s in place of 9. */
@@ -154,7 +163,7 @@ async function classArchive(runFolder: string, folder: string): Promise<string> 
     if (existsSync(path)) return path
     const draft = join(folder, `${archive}.draft`)
     await rm(draft, { force: true })
-    const nodes = await freeNodes(1)
+    const nodes = await freeNodes(1, [])
     const [node] = nodes
     if (node === undefined) throw new Error('a cluster without a node')
     const teacher = await controlled(await programOf(runFolder, folder, { node, nodes, sharing: [`-XX:ArchiveClassesAtExit=${draft}`] }))
@@ -164,17 +173,20 @@ async function classArchive(runFolder: string, folder: string): Promise<string> 
   })
 }
 
-/** Nodes that are broker and controller in one, each a process that may be killed; from three on, topics have three copies, two at least in sync. */
+/**
+ * Nodes that are broker and controller in one, each a process that may be killed; from three on, topics have three copies, two at least in
+ * sync. `advertised`: ports at which clients are told to find them.
+ */
 export async function launchKafkaNodes(
   runFolder: string,
   count: number,
-  more: Readonly<Record<string, unknown>> = {},
+  advertised: readonly number[] = [],
 ): Promise<readonly Controlled[]> {
   const folder = await jars()
   await mkdir(runFolder, { recursive: true })
   const sharing = [`-XX:SharedArchiveFile=${await classArchive(runFolder, folder)}`, '-Xshare:auto']
-  const nodes = await freeNodes(count)
-  const programs = await Promise.all(nodes.map((node) => programOf(runFolder, folder, { node, nodes, sharing, more })))
+  const nodes = await freeNodes(count, advertised)
+  const programs = await Promise.all(nodes.map((node) => programOf(runFolder, folder, { node, nodes, sharing })))
   const started = await Promise.allSettled(programs.map(controlled))
   const failed = started.find((one) => one.status === 'rejected')
   const running = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
