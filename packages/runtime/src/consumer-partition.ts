@@ -264,7 +264,7 @@ export class ConsumerPartition {
       const { duplicate } = await submitFact(ledger, { event: known, interest, checkpoint, hash: this.#intakeHash(place) }, turn)
       this.#count(duplicate ? 'duplicate' : 'applied')
     }
-    if (this.#parked.has(record.key) && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) {
+    if (this.#parked.has(record.key) && (await this.#waits(place))) {
       await ahead.settled
       return this.#park(place, `behind an earlier record of ${record.key}`)
     }
@@ -282,6 +282,13 @@ export class ConsumerPartition {
       else if (isTemporary(error)) throw error
       else return this.#park(place, reasonOf(error))
     }
+  }
+
+  /** Whether it has to wait behind its key. Intake that was applied before and comes again does not: it would be applied once more. */
+  async #waits({ record, event }: Place): Promise<boolean> {
+    const { ledger } = this.#parts
+    if (!(await ledger.isParked(this.#mark.source, this.#partition, record.key))) return false
+    return !isIntake(this.#topic) || (await ledger.known(event.id)) === undefined
   }
 
   #intakeHash({ record, event }: Pick<Place, 'record' | 'event'>): string | undefined {
@@ -308,7 +315,7 @@ export class ConsumerPartition {
       { topic: this.#topic, partition: this.#partition, key: record.key, event: event.id, type: event.type, reason },
       'a fact could not be applied: its key is parked',
     )
-    await ledger.park({ key: record.key, event, reason }, place.checkpoint)
+    await ledger.park({ key: record.key, event, reason, hash: this.#intakeHash(place) }, place.checkpoint)
     this.#parked.add(record.key)
     this.#count('parked')
   }
