@@ -21,6 +21,7 @@ healed and drained, a checker of the history decides whether the promises of doc
   --minutes N   ends after so many, with what was done until then (default 4)
   --workers N   processes that run seeds (default: one for each core)
   --seed N      that seed alone, with its story; where it fails, the shortest that fails
+  --first       ends at the first that fails, without looking for a shorter history
   --json FILE   {seeds, seeds_per_second, steps, events, failed: [{seed, violations}]}
 
 Ends with 0 when all promises held, 1 when one was broken, 2 when not all seeds could be run in time.
@@ -28,7 +29,7 @@ Ends with 0 when all promises held, 1 when one was broken, 2 when not all seeds 
 
 const chunk = 25
 /** With so many that fail it ends early: one is enough to go on with. */
-const mostFailures = 5
+const mostFailures = () => (values.first ? 1 : 5)
 const shrinkMs = 30_000
 
 const { values } = parseArgs({
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: String(cpus().length) },
     seed: { type: 'string' },
     json: { type: 'string' },
+    first: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
@@ -67,7 +69,7 @@ function all(from: number, seeds: number, workers: number, minutes: number): Pro
   let next = from
   let running = workers
   const give = (worker: ChildProcess) => {
-    const over = performance.now() - start > minutes * 60_000 || sum.failed.length >= mostFailures
+    const over = performance.now() - start > minutes * 60_000 || sum.failed.length >= mostFailures()
     if (next >= from + seeds || over) {
       worker.disconnect()
       running -= 1
@@ -125,7 +127,7 @@ async function many(): Promise<number> {
     writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`)
   }
   const [first] = sum.failed.toSorted((a, b) => a.plan.decisions.length - b.plan.decisions.length)
-  if (first) process.stdout.write(report(await shortest(await run(first.plan))))
+  if (first) process.stdout.write(report(values.first ? await run(first.plan) : await shortest(await run(first.plan))))
   const done = `${sum.seeds} seeds in ${seconds.toFixed(0)} s (${perSecond} a second): ${sum.steps} steps, ${sum.events} events`
   process.stdout.write(
     `${done}; ${failed.length === 0 ? 'every promise held' : `${failed.length} seeds broke a promise: ${failed.map(({ seed }) => seed).join(', ')}`}\n`,
