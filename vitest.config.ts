@@ -22,6 +22,7 @@ export default defineConfig({
             'services/**/*.test.ts',
             'scripts/**/*.test.ts',
             'test/tidy/**/*.test.ts',
+            'test/simulate/**/*.test.ts',
           ],
           exclude: [...never, '**/*.int.test.ts'],
           // Pure files share a worker: starting one costs more than most of them take.
@@ -37,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['packages/**/*.int.test.ts', 'services/**/*.int.test.ts', 'test/**/*.test.ts'],
-          exclude: [...never, 'test/tidy/**'],
+          exclude: [...never, 'test/tidy/**', 'test/simulate/**'],
           globalSetup: existsSync(engines) ? [engines] : [],
           testTimeout: 60_000,
           hookTimeout: 180_000,

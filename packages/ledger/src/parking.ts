@@ -13,12 +13,14 @@ export interface ParkedRecord {
   readonly key: string
   readonly position: number
   readonly event: Envelope
+  /** Of intake: the hash that it is known by, once it was applied. */
+  readonly hash?: string
 }
 
 /** Stores the record behind its key and moves the checkpoint. Refuses `unavailable` where too many wait already. */
 export async function park(
   { store }: Database,
-  { key, event, reason }: { key: string; event: Envelope; reason: string },
+  { key, event, reason, hash }: { key: string; event: Envelope; reason: string; hash?: string | undefined },
   checkpoint: Checkpoint,
 ): Promise<void> {
   const { source, partition, previous, position } = checkpoint
@@ -36,7 +38,7 @@ export async function park(
           { parked: key },
         )
       }
-      await tx.insertParked({ ...name, position, event })
+      await tx.insertParked({ ...name, position, event, ...(hash === undefined ? {} : { hash }) })
       await tx.moveCheckpoint(checkpoint)
     }),
   )

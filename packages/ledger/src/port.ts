@@ -79,7 +79,10 @@ export interface Ledger {
   onCommit(listener: (position: number) => void): () => void
   checkpoint(source: string, partition: number): Promise<{ position: number; nextOffset: bigint } | undefined>
   /** Stores a record that could not be applied, with its key and all that follow under this key, and moves the checkpoint. */
-  park(record: { readonly key: string; readonly event: Envelope; readonly reason: string }, checkpoint: Checkpoint): Promise<void>
+  park(
+    record: { readonly key: string; readonly event: Envelope; readonly reason: string; readonly hash?: string | undefined },
+    checkpoint: Checkpoint,
+  ): Promise<void>
   parkedKeys(): Promise<readonly ParkedKey[]>
   isParked(source: string, partition: number, key: string): Promise<boolean>
   /** What became of a message id: for receipts. */

@@ -1,8 +1,9 @@
 import type { Bounds, Bus, Clock, PartitionControl, StoredRecord } from '@rondo/bus'
-import { contentHashOf, fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
+import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
+import { type Chained, chained } from './consumer-record.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
 import { type Ahead, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
@@ -146,6 +147,11 @@ export class ConsumerPartition {
     return `"rondo replay ${this.#topic.split('.')[1]} --partition ${this.#partition} --from ${from}"`
   }
 
+  /** Records were passed over, and those before them have not come yet. */
+  get isMissing(): boolean {
+    return this.#ahead !== undefined
+  }
+
   /** In order; a rejection leaves everything up to the last committed record done. */
   async handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
     await this.#storing
@@ -218,13 +224,9 @@ export class ConsumerPartition {
     return true
   }
 
-  #decode(record: StoredRecord) {
+  #decode(record: StoredRecord): Chained | undefined {
     try {
-      // An offset is its own chain: the position is one past it, so that 0 means "nothing read".
-      if (isIntake(this.#topic))
-        return { event: fromIntakeRecord(record), previous: undefined, position: Number(record.offset) + 1, epoch: 0 }
-      const { event, chain } = fromRecord(record)
-      return { event, previous: chain.previous, position: event.position, epoch: chain.epoch }
+      return chained(this.#topic, record)
     } catch (error) {
       if (!(error instanceof NotAnEvent)) throw error
       this.#parts.log.error(
@@ -324,7 +326,7 @@ export class ConsumerPartition {
       const { duplicate } = await submitFact(ledger, { event: known, interest, checkpoint, hash: this.#intakeHash(place) }, turn)
       this.#count(duplicate ? 'duplicate' : 'applied')
     }
-    if (this.#parked.has(record.key) && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) {
+    if (this.#parked.has(record.key) && (await this.#waits(place))) {
       await ahead.settled
       return this.#park(place, `behind an earlier record of ${record.key}`)
     }
@@ -342,6 +344,13 @@ export class ConsumerPartition {
       else if (isTemporary(error)) throw error
       else return this.#park(place, reasonOf(error))
     }
+  }
+
+  /** Whether it has to wait behind its key. Intake that was applied before and comes again does not: it would be applied once more. */
+  async #waits({ record, event }: Place): Promise<boolean> {
+    const { ledger } = this.#parts
+    if (!(await ledger.isParked(this.#mark.source, this.#partition, record.key))) return false
+    return !isIntake(this.#topic) || (await ledger.known(event.id)) === undefined
   }
 
   #intakeHash({ record, event }: Pick<Place, 'record' | 'event'>): string | undefined {
@@ -368,7 +377,7 @@ export class ConsumerPartition {
       { topic: this.#topic, partition: this.#partition, key: record.key, event: event.id, type: event.type, reason },
       'a fact could not be applied: its key is parked',
     )
-    await ledger.park({ key: record.key, event, reason }, place.checkpoint)
+    await ledger.park({ key: record.key, event, reason, hash: this.#intakeHash(place) }, place.checkpoint)
     this.#parked.add(record.key)
     this.#count('parked')
   }

@@ -1,7 +1,7 @@
 import type { Envelope, Tell } from '@rondo/kernel'
-import type { Checkpoint, Ledger, Unit } from '@rondo/ledger'
+import type { Checkpoint, Ledger, ParkedRecord, Unit } from '@rondo/ledger'
 import type { Ahead } from './in-flight.ts'
-import { type Interest, react } from './reaction-table.ts'
+import { type Interest, raised, react } from './reaction-table.ts'
 import { hashOf } from './request.ts'
 import { activeTraceparent } from './trace.ts'
 
@@ -84,10 +84,16 @@ export const submitTells = (ledger: Ledger, id: string, event: Envelope | undefi
     checkpoint,
   })
 
-/** As `submitFact`, for a record that was parked: its checkpoint has been moved already. Known by its event, so that it is done once. */
-export async function submitParked(ledger: Ledger, interest: Interest, event: Envelope) {
+/**
+ * As `submitFact`, for a record that was parked: its checkpoint has been moved already. Known by its event, so that it is done once;
+ * intake by its own id, under which it may come again.
+ */
+export async function submitParked(ledger: Ledger, interest: Interest, record: Pick<ParkedRecord, 'event' | 'hash'>) {
+  const event = raised(interest, record.event)
   const again = () => react(interest, event, ledger.read)
-  const id = `${event.id}/parked`
+  const { id, hash } = record.event.stream === 'intake' ? intakeName(record) : { id: `${event.id}/parked`, hash: `${event.id}/parked` }
   const projections = interest.projections.map((projection) => ({ projection, event }))
-  return ledger.submit({ id, hash: id, remember: true, messages: await again(), cause: causeOf(event), projections, again })
+  return ledger.submit({ id, hash, remember: true, messages: await again(), cause: causeOf(event), projections, again })
 }
+
+const intakeName = ({ event, hash }: Pick<ParkedRecord, 'event' | 'hash'>) => ({ id: event.id, hash: hash ?? contentHash(event) })

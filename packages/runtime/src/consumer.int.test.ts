@@ -12,6 +12,7 @@ import { storedWithinMs } from './consumer-partition.ts'
 import { openBus, openServiceLedger } from './engines.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { retryParked } from './operator.ts'
 import { reactionTable } from './reaction-table.ts'
 import type { Service } from './service.ts'
 import { tracerOf } from './telemetry.ts'
@@ -297,5 +298,39 @@ describe('intake', () => {
     await seen([one], 'conflicts')
     await sendIntake(observed(three, 'unwanted', unwanted.seen.base))
     await eventually(() => ledger.known(three), { within: 10_000 })
+  })
+
+  test('that was parked, and applied when it was retried, is not applied again when it comes again', async () => {
+    await sendIntake(observed(one, 'first'))
+    await consume({
+      reactions: [
+        when(outside.observed, () => {
+          throw new TypeError('broken on purpose')
+        }),
+      ],
+    })
+    const [key] = await eventually(async () => (await ledger.parkedKeys()).length === 1 && ledger.parkedKeys(), { within: 10_000 })
+    await consumer?.stop()
+    await consume()
+    const by = { actor: 'person:ada', why: 'mended' }
+    expect(await retryParked({ service, ledger, table: reactionTable(service) }, key!, by)).toMatchObject({ applied: 1, waiting: 0 })
+    await sendIntake(observed(one, 'first'), observed(two, 'second'))
+    await seen(['first', 'second'])
+    expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 0 })
+  })
+
+  test('that was applied and comes again behind its parked key does not wait there', async () => {
+    await sendIntake({ ...observed(one, 'first'), key: 'k' }, { ...observed(two, 'second'), key: 'k' })
+    await consume({
+      reactions: [
+        when(outside.observed, ({ id, data }) => {
+          if (id === two) throw new TypeError('broken on purpose')
+          return puts(data)
+        }),
+      ],
+    })
+    await sendIntake({ ...observed(one, 'first'), key: 'k' })
+    await eventually(async () => (await ledger.known(one))?.duplicates === 1, { within: 10_000 })
+    expect(await ledger.parkedKeys()).toMatchObject([{ key: 'k', waiting: 1 }])
   })
 })

@@ -73,6 +73,8 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   // Errors can come before the first attempt has resolved.
   let consumer: Consumer | undefined
   const lost = new Map<string, OffsetOutOfRange>()
+  // A partition that looks again for what is missing stands still until it has found it, or the next look: not well in between
+  const lookedAt = new Map<string, Paused>()
   consumer = await bus.consume({
     group: groupOf(service.name),
     topics: table.topics,
@@ -84,7 +86,10 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     async handle(batch, control) {
       const [first] = batch
       if (!first) return
-      await partitions.get(at(first.topic, first.partition))?.handle(batch, control)
+      const place = at(first.topic, first.partition)
+      const work = partitions.get(place)
+      await work?.handle(batch, control)
+      if (!work?.isMissing) lookedAt.delete(place)
     },
     onLag,
     onError(error, topic, partition) {
@@ -99,16 +104,28 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     },
   } satisfies Parameters<Bus['consume']>[0])
   const running = consumer
-  const paused = () => running.paused.map((one) => told(service.name, one, lost.get(at(one.topic, one.partition))))
+  const halted = () => running.paused.map((one) => told(service.name, one, lost.get(at(one.topic, one.partition))))
+  const paused = () => {
+    const now = halted()
+    const places = new Set(now.map(({ topic, partition }) => at(topic, partition)))
+    return [...now, ...[...lookedAt].flatMap(([place, one]) => (places.has(place) ? [] : [one]))]
+  }
   const lookAgain = () => {
-    for (const { topic, partition, reason } of paused()) if (reason.includes(missing)) running.resume(topic, partition)
+    lookedAt.clear()
+    for (const one of halted().filter(({ reason }) => reason.includes(missing))) {
+      lookedAt.set(at(one.topic, one.partition), one)
+      running.resume(one.topic, one.partition)
+    }
   }
   const stopLooking = every(clock, lookAgainMs, lookAgain, 'aside')
   return {
     get paused() {
       return paused()
     },
-    resume: (topic, partition) => running.resume(topic, partition),
+    resume(topic, partition) {
+      lookedAt.delete(at(topic, partition))
+      running.resume(topic, partition)
+    },
     async stop() {
       stopLooking()
       await storing.stop()

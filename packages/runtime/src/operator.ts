@@ -2,7 +2,7 @@ import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
 import { DomainError } from '@rondo/kernel'
 import type { ParkedKey } from '@rondo/ledger'
 import { submitParked } from './consumer-unit.ts'
-import { isIntake, raised } from './reaction-table.ts'
+import { isIntake } from './reaction-table.ts'
 import type { RunningService } from './running-service.ts'
 
 const page = 300
@@ -92,7 +92,7 @@ export interface Decision {
 }
 type Key = Pick<ParkedKey, 'source' | 'partition' | 'key'>
 
-async function waitingBehind({ ledger, service }: RunningService, key: Key) {
+async function waitingBehind({ ledger, service }: Pick<RunningService, 'service' | 'ledger'>, key: Key) {
   const records = await ledger.parkedRecords(key)
   if (records.length === 0) {
     throw new DomainError(
@@ -105,14 +105,14 @@ async function waitingBehind({ ledger, service }: RunningService, key: Key) {
 }
 
 /** Applies what waits behind a key, oldest first, until one fails again. */
-export async function retryParked(running: RunningService, key: Key, by: Decision) {
+export async function retryParked(running: Pick<RunningService, 'service' | 'ledger' | 'table'>, key: Key, by: Decision) {
   const { ledger, table } = running
   const records = await waitingBehind(running, key)
   let applied = 0
   for (const record of records) {
     try {
       const interest = table.interests.get(record.event.type)
-      if (interest) await submitParked(ledger, interest, raised(interest, record.event))
+      if (interest) await submitParked(ledger, interest, record)
     } catch (error) {
       if (error instanceof DomainError && error.code === 'unavailable') throw error
       return {
@@ -128,7 +128,7 @@ export async function retryParked(running: RunningService, key: Key, by: Decisio
 }
 
 /** Leaves out the oldest record of a key. */
-export async function skipParked(running: RunningService, key: Key, by: Decision) {
+export async function skipParked(running: Pick<RunningService, 'service' | 'ledger'>, key: Key, by: Decision) {
   const [oldest, ...rest] = await waitingBehind(running, key)
   if (!oldest) throw new DomainError('not_found', 'key: nothing waits', { path: 'key' })
   await running.ledger.unpark(oldest, { decision: 'skipped', ...by })

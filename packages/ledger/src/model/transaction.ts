@@ -94,13 +94,13 @@ function statements(database: ModelDatabase, ask: Ask, session: Session): Transa
         if (!parkedKeys.has(name)) parkedKeys.set(name, { source, partition, key, reason, since: database.instant })
       }),
     countParked: (name) => ask('count parked', () => parkedRecords.get(parkedKey(name))?.size ?? 0),
-    insertParked: ({ source, partition, key, position, event }) =>
+    insertParked: ({ source, partition, key, position, event, ...hash }) =>
       ask('insert parked', () => {
         const text = jsonb(event)
         session.later(() => {
           const name = parkedKey({ source, partition, key })
           const records = parkedRecords.get(name) ?? new Map()
-          if (!records.has(position)) records.set(position, { source, partition, key, position, event: JSON.parse(text) })
+          if (!records.has(position)) records.set(position, { source, partition, key, position, event: JSON.parse(text), ...hash })
           parkedRecords.set(name, records)
         })
       }),

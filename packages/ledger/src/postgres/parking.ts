@@ -1,3 +1,4 @@
+import type { Envelope } from '@rondo/kernel'
 import type pg from 'pg'
 import type { ParkedRecord } from '../parking.ts'
 import type { ParkedKey } from '../port.ts'
@@ -5,6 +6,9 @@ import type { Store, Transaction } from '../store.ts'
 import { type Schema, transaction } from './connection.ts'
 
 const at = 'instant(clock_timestamp())'
+
+/** The hash lies in the event's document. */
+type StoredEvent = Envelope & { readonly parkedHash?: string | undefined }
 
 export function parking({ pool }: Schema): Pick<Store, 'parkedKeys' | 'isParked' | 'parkedRecords' | 'transaction'> {
   return {
@@ -24,11 +28,16 @@ export function parking({ pool }: Schema): Pick<Store, 'parkedKeys' | 'isParked'
       return rowCount === 1
     },
     async parkedRecords({ source, partition, key }) {
-      const { rows } = await pool.query<Omit<ParkedRecord, 'position'> & { position: string }>(
+      const { rows } = await pool.query<Omit<ParkedRecord, 'position' | 'event'> & { position: string; event: StoredEvent }>(
         'select source, partition, key, position, event from parked_record where (source, partition, key) = ($1, $2, $3) order by parked_record.position',
         [source, partition, key],
       )
-      return rows.map((row) => ({ ...row, position: Number(row.position) }))
+      return rows.map(({ event: { parkedHash: hash, ...event }, ...row }) => ({
+        ...row,
+        position: Number(row.position),
+        event,
+        ...(hash === undefined ? {} : { hash }),
+      }))
     },
     transaction: (lock, work) =>
       transaction(pool, async (client) => {
@@ -71,13 +80,13 @@ function statements(client: pg.PoolClient): Transaction {
       )
       return rows[0]?.count ?? 0
     },
-    insertParked: ({ source, partition, key, position, event }) =>
+    insertParked: ({ source, partition, key, position, event, hash }) =>
       run('insert into parked_record values ($1, $2, $3, $4, $5) on conflict do nothing', [
         source,
         partition,
         key,
         position,
-        JSON.stringify(event),
+        JSON.stringify({ ...event, parkedHash: hash } satisfies StoredEvent),
       ]),
     async removeParked({ source, partition, key, position }) {
       const { rowCount } = await client.query('delete from parked_record where (source, partition, key, position) = ($1, $2, $3, $4)', [

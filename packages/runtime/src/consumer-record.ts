@@ -1,0 +1,21 @@
+import type { StoredRecord } from '@rondo/bus'
+import { fromIntakeRecord, fromRecord } from '@rondo/contracts/cloudevents'
+import type { Envelope } from '@rondo/kernel'
+import { isIntake } from './reaction-table.ts'
+
+/** An event and its place in the chain of its partition. */
+export interface Chained {
+  readonly event: Envelope
+  /** The position before it; undefined: nothing can be missing before it. */
+  readonly previous: number | undefined
+  readonly position: number
+  readonly epoch: number
+}
+
+/** Throws NotAnEvent. */
+export function chained(topic: string, record: StoredRecord): Chained {
+  // An offset is its own chain: the position is one past it, so that 0 means "nothing read".
+  if (isIntake(topic)) return { event: fromIntakeRecord(record), previous: undefined, position: Number(record.offset) + 1, epoch: 0 }
+  const { event, chain } = fromRecord(record)
+  return { event, previous: chain.previous, position: event.position, epoch: chain.epoch }
+}

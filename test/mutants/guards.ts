@@ -1,0 +1,354 @@
+/** A guard of the code, and what takes it away. */
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** The test that is to notice where the simulation cannot: a file, and a part of the test's name. */
+  readonly test?: readonly [file: string, name: string]
+  /** What lies in SQL, or speaks to a real engine, is not simulated. */
+  readonly simulated?: false
+}
+
+const ledger = 'packages/ledger/src'
+const runtime = 'packages/runtime/src'
+const sql = 'packages/ledger/migrations/0002-append.sql'
+const store = `${ledger}/store.int.test.ts`
+const concurrency = `${ledger}/concurrency.int.test.ts`
+
+/** Writing a batch. */
+const writing: readonly Mutant[] = [
+  {
+    name: 'the message id is looked up before a unit is decided',
+    file: `${ledger}/batch.ts`,
+    find: 'unit.remember ? this.#seen(unit) : undefined',
+    replace: 'undefined',
+  },
+  {
+    name: 'the message id is seen in the same batch',
+    file: `${ledger}/batch.ts`,
+    find: 'this.messages.get(unit.id) ?? this.loaded.messages.get(unit.id)',
+    replace: 'this.loaded.messages.get(unit.id)',
+  },
+  {
+    name: 'the hash of a message id is compared',
+    file: `${ledger}/batch.ts`,
+    find: 'before.hash === unit.hash',
+    replace: 'true',
+    test: [store, 'knows a message by its id and hash'],
+  },
+  {
+    name: 'an accepted outcome is kept with its message id',
+    file: `${ledger}/batch.ts`,
+    find: '    if (unit.remember) {',
+    replace: '    if (unit.id === "") {',
+  },
+  {
+    name: 'a record at or before the checkpoint is applied already',
+    file: `${ledger}/batch.ts`,
+    find: 'if (stored !== undefined && checkpoint.position <= stored) return true',
+    replace: '',
+    test: [store, 'moves a checkpoint with the unit'],
+  },
+  {
+    name: 'a record ahead of the checkpoint is a gap',
+    file: `${ledger}/batch.ts`,
+    find: 'if (stored === undefined ? checkpoint.previous > 0 : checkpoint.previous !== stored) {',
+    replace: 'if (stored === -5) {',
+    test: [store, 'moves a checkpoint with the unit'],
+  },
+  {
+    name: 'the checkpoint moves in the transaction of its unit',
+    file: `${ledger}/batch.ts`,
+    find: '    if (refused && events.length === 0) return\n    if (unit.checkpoint) this.checkpoints.set(chainOf(unit.checkpoint), unit.checkpoint)',
+    replace: '    if (refused && events.length === 0) return',
+  },
+  {
+    name: 'what follows a unit that was put off waits for it',
+    file: `${ledger}/batch.ts`,
+    find: "chain !== undefined && this.held.has(chain) ? ({ kind: 'later' } as const) : this.#decide(work)",
+    replace: 'this.#decide(work)',
+  },
+  {
+    name: 'a unique key taken twice in a batch is seen in memory',
+    file: `${ledger}/batch.ts`,
+    find: "    if (lostKey) return { kind: 'later', lostKey }\n",
+    replace: '',
+    test: [store, 'a unique key is held once'],
+  },
+  {
+    name: 'a timer fires only while the state derives it',
+    file: `${ledger}/batch.ts`,
+    find: "if (timer && !this.#isDue(timer)) return { kind: 'duplicate', results: [] }",
+    replace: '',
+    test: [store, 'a timer that is no longer derived'],
+  },
+  {
+    name: 'who loses a stream is decided again',
+    file: `${ledger}/losers.ts`,
+    find: 'unit.messages.some(({ stream, id }) => streams.has(keyOf(stream.name, id))) ||',
+    replace: '',
+  },
+  {
+    name: 'who follows a loser in its partition is decided again',
+    file: `${ledger}/losers.ts`,
+    find: '    if (chain !== undefined) chains.add(chain)\n',
+    replace: '',
+  },
+  {
+    name: 'who follows the loser of a unique key is not refused in its place',
+    file: `${ledger}/losers.ts`,
+    find: 'key && !claimants.has(key) ? key : undefined',
+    replace: 'key',
+  },
+  {
+    name: 'after a lost reply it is looked up whether the batch was written',
+    file: `${ledger}/commit.ts`,
+    find: 'const written = await lookUp(database, batch, error)',
+    replace: 'const written = undefined as Written | undefined',
+    test: [`${ledger}/commit.int.test.ts`, 'a lost reply to the commit'],
+  },
+  {
+    name: 'nobody is told that a batch was written whose reply was lost',
+    file: `${ledger}/commit.ts`,
+    find: 'return written && { written }',
+    replace: "return { written: written ?? { position: 0, recordedAt: '' } }",
+  },
+  {
+    name: 'a batch that cannot be written is halved until the culprit stands alone',
+    file: `${ledger}/writer.ts`,
+    find: 'if (works.length === 1 && alone)',
+    replace: 'if (alone)',
+    test: [`${ledger}/ledger.int.test.ts`, 'one bad unit among 500'],
+  },
+  {
+    name: 'the unit that failed a batch is named by who fails alone',
+    file: `${ledger}/writer.ts`,
+    find: 'for (const [work, key] of losers) lost.set(work, key)',
+    replace: '',
+  },
+]
+
+/** What PostgreSQL compares: the model of it is not the one that is shipped. */
+const statements: readonly Mutant[] = [
+  {
+    name: 'SQL: compare and set of a stream’s version',
+    file: sql,
+    find: 'where stream.version = excluded.base and stream.fold <= excluded.fold',
+    replace: 'where stream.fold <= excluded.fold',
+    test: [store, 'neither loses what the other writes'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: nobody writes with a lower fold',
+    file: sql,
+    find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",
+    replace: 'null;',
+    test: [`${ledger}/state.int.test.ts`, 'a new fold is complete'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: streams are locked in the order of their keys',
+    file: sql,
+    find: 'from expected order by (stream || \'/\' || id) collate "C"',
+    replace: 'from expected',
+    test: [concurrency, 'opposite orders do not deadlock'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: the head row is locked before positions are given',
+    file: sql,
+    find: 'from head for update',
+    replace: 'from head',
+    test: [store, 'one message through both|neither loses'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a message id that is there already is lost',
+    file: sql,
+    find: 'select jsonb_agg(id) into lost_messages from mine where id not in (select id from stored);',
+    replace: 'select null into lost_messages from mine where id not in (select id from stored);',
+    test: [store, 'one message through both'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a checkpoint that has moved is lost',
+    file: sql,
+    find: 'where mine.previous is distinct from checkpoint.position;',
+    replace: 'where false;',
+    test: [store, 'a partition read by both'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a unique key that another stream holds is lost',
+    file: sql,
+    find: 'where mine.is_unique and held.is_unique and held.id <> mine.id;',
+    replace: 'where false;',
+    test: [store, 'a unique key is held once'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: the index on unique keys',
+    file: 'packages/ledger/migrations/0001-tables.sql',
+    find: 'create unique index stream_key_held_once',
+    replace: 'create index stream_key_held_once',
+    test: [`${ledger}/migration.int.test.ts`, 'the schema is as committed'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: what stands before an event in its partition',
+    file: sql,
+    find: 'coalesce(before.position + lag(n) over (partition by partition order by n), before.tails[partition + 1])',
+    replace: 'before.position',
+    test: [concurrency, 'previous is the position before'],
+    simulated: false,
+  },
+]
+
+/** From the ledger to the bus. */
+const relaying: readonly Mutant[] = [
+  {
+    name: 'the relay stops at the first failed send',
+    file: `${ledger}/relay.ts`,
+    find: '        batch.map((chained) => this.#encoded(chained)),\n      )',
+    replace: '        batch.map((chained) => this.#encoded(chained)),\n      ).catch(() => undefined)',
+  },
+  {
+    name: 'one batch of the relay is in flight',
+    file: `${ledger}/relay.ts`,
+    find: 'await this.#options.bus.send(',
+    replace: 'void this.#options.bus.send(',
+  },
+  {
+    name: 'a position is marked as sent after it was sent',
+    file: `${ledger}/relay.ts`,
+    find: 'const kept = await database.store.markSent(topic, this.#holder, last.position, leaseSeconds)',
+    replace: 'const kept = await database.store.markSent(topic, this.#holder, last.position + 1, leaseSeconds)',
+  },
+  {
+    name: 'the relay goes on where the store says after a failure',
+    file: `${ledger}/relay.ts`,
+    find: 'this.#position = position\n    const more',
+    replace: 'this.#position ??= position + 1\n    const more',
+  },
+  {
+    name: 'a bus that is ahead of the ledger is noticed',
+    file: `${ledger}/relay.ts`,
+    find: 'mark.position <= ledger.position)) return',
+    replace: 'mark.position >= 0)) return',
+    test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
+  },
+  {
+    name: 'the epoch of a record is the ledger’s',
+    file: `${ledger}/relay.ts`,
+    find: 'epoch: this.#epoch }), partition',
+    replace: 'epoch: 1 }), partition',
+    test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
+  },
+  {
+    name: 'a mark outside of the data folder is compared',
+    file: `${ledger}/relay.ts`,
+    find: 'if (file) refuseAhead(',
+    replace: 'if (file === null) refuseAhead(',
+    test: [`${ledger}/relay.int.test.ts`, 'keeps a mark outside'],
+  },
+]
+
+/** From the bus to another ledger; timers. */
+const consuming: readonly Mutant[] = [
+  {
+    name: 'the watermark: what was seen is skipped',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'epoch < this.#mark.epoch || position <= this.#mark.seen',
+    replace: 'epoch < this.#mark.epoch',
+  },
+  {
+    name: 'the watermark: what is not the next is a gap',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'if (previous !== undefined && previous !== this.#mark.seen) return',
+    replace: 'if (previous !== undefined && previous === -1) return',
+    test: [`${runtime}/consumer.int.test.ts`, 'that are missing stop the partition'],
+  },
+  {
+    name: 'a partition begins where the database says',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'return { mark: { source, epoch, seen, stored: seen }, offset',
+    replace: 'return { mark: { source, epoch, seen: seen + 1, stored: seen }, offset',
+  },
+  {
+    name: 'a parked key keeps what follows it',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '    this.#parked.add(record.key)\n',
+    replace: '',
+  },
+  {
+    name: 'parked keys are known again after a restart',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'this.#parked = new Set(',
+    replace: 'this.#parked = new Set<string>([] ?? ',
+  },
+  {
+    name: 'a failure that passes is not parked',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'else if (isTemporary(error)) throw error\n',
+    replace: '',
+  },
+  {
+    name: 'intake that was applied does not wait behind its key',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'return !isIntake(this.#topic) || (await ledger.known(event.id)) === undefined',
+    replace: 'return true',
+  },
+  {
+    name: 'parked intake is retried under its own id',
+    file: `${runtime}/consumer-unit.ts`,
+    find: "record.event.stream === 'intake'",
+    replace: "record.event.stream === ''",
+    test: [`${runtime}/consumer.int.test.ts`, 'that was parked, and applied when it was retried'],
+  },
+  {
+    name: 'facts of one partition are handed over in their order',
+    file: `${runtime}/consumer-unit.ts`,
+    find: '  await ahead.handed\n',
+    replace: '',
+  },
+  {
+    name: 'facts of one key come one after the other',
+    file: `${runtime}/in-flight.ts`,
+    find: 'Math.max(same + 1, ',
+    replace: 'Math.max(Math.min(0, same), ',
+    test: [`${runtime}/in-flight.test.ts`, ''],
+  },
+  {
+    name: 'nothing is on its way any more when reading begins anew',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '      await this.#inFlight.drain()\n    }\n  }\n\n  async #handle',
+    replace: '    }\n  }\n\n  async #handle',
+  },
+  {
+    name: 'a parked record moves its checkpoint with it',
+    file: `${ledger}/parking.ts`,
+    find: '      await tx.moveCheckpoint(checkpoint)\n',
+    replace: '',
+  },
+  {
+    name: 'a record behind the checkpoint is not parked again',
+    file: `${ledger}/parking.ts`,
+    find: '      if (stored !== undefined && position <= stored) return\n      if (stored === undefined ? previous > 0 : previous !== stored) throw new CheckpointGap(source, partition, stored, previous)\n',
+    replace: '',
+  },
+  {
+    name: 'the id of a timer’s unit is stream, tell and when it is due',
+    file: `${ledger}/timers.ts`,
+    find: 'const id = timerUnitId(timer)',
+    replace: 'const id = timerUnitId(timer).concat(String(performance.now()))',
+  },
+  {
+    name: 'it happened when it was due',
+    file: `${ledger}/timers.ts`,
+    find: 'cause: { at: timer.due,',
+    replace: 'cause: {',
+  },
+]
+
+export const mutants: readonly Mutant[] = [...writing, ...statements, ...relaying, ...consuming]

@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { repositoryRoot } from '@rondo/testkit/shared'
+import { type Mutant, mutants } from './guards.ts'
+
+const usage = `npm run mutants -- [--only PART] [--seeds N] [--minutes N] [--json FILE]
+
+Removes each guard of the ledger, the relay and the consumer in turn, in a copy of the tree, and shows who notices: the simulation, or a
+test that is named for it (which needs PostgreSQL, as the other tests do).
+
+  --only PART   those whose name or file holds this text
+  --seeds N     seeds that the simulation tries with each (default 1500)
+  --from N      the first of them (default 1)
+  --minutes N   starts no further one after so many (default 30)
+  --json FILE   {mutants: [{name, noticed, by}]}
+
+Ends with 0 when each was noticed, 1 when one was not, 2 when not all could be tried in time.
+`
+
+interface Result {
+  readonly name: string
+  readonly noticed: boolean
+  /** \`simulation: seed …\`, or the test. */
+  readonly by: string | undefined
+}
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    seeds: { type: 'string', default: '1500' },
+    from: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '30' },
+    json: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+const root = repositoryRoot()
+const copied = [
+  'package.json',
+  'pnpm-workspace.yaml',
+  'tsconfig.json',
+  'tsconfig.base.json',
+  'vitest.config.ts',
+  'packages',
+  'proto',
+  'test',
+]
+
+/** Packages find each other by relative links, so that those of a copy find the copy's. */
+function copyOfTree(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'rondo-mutants-'))
+  for (const name of copied) cpSync(join(root, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  return copy
+}
+
+interface Ended {
+  readonly code: number
+  readonly output: string
+}
+
+function ended(folder: string, command: string, args: readonly string[]): Promise<Ended> {
+  const child = spawn(join(folder, 'node_modules/.bin', command), args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += chunk
+    })
+  const { promise, resolve, reject } = Promise.withResolvers<Ended>()
+  child.on('error', reject)
+  child.on('close', (code) => resolve({ code: code ?? 1, output }))
+  return promise
+}
+
+const simulated = (folder: string): Promise<Ended> =>
+  ended(folder, 'node', [
+    '--conditions=development',
+    'test/simulate/main.ts',
+    '--first',
+    ...['--seeds', values.seeds, '--from', values.from, '--minutes', '2'],
+  ])
+
+const tested = (folder: string, [file, name]: readonly [string, string]): Promise<Ended> =>
+  ended(folder, 'vitest', ['run', '--project', file.endsWith('.int.test.ts') ? 'integration' : 'unit', file, ...(name ? ['-t', name] : [])])
+
+async function noticed(folder: string, mutant: Mutant): Promise<string | undefined> {
+  if (mutant.simulated !== false) {
+    const { code, output } = await simulated(folder)
+    if (code !== 0) return `simulation: ${/promise \d[^\n]*/.exec(output)?.[0] ?? output.trim().split('\n').at(-1)}`
+  }
+  if (!mutant.test) return undefined
+  const { code, output } = await tested(folder, mutant.test)
+  if (code === 0) return undefined
+  if (!/\d+ failed/.test(output)) throw new Error(`${mutant.test.join(' ')} could not be run:\n${output}`)
+  return `test: ${mutant.test.join(' ')}`
+}
+
+async function tried(folder: string, mutant: Mutant): Promise<Result> {
+  const file = join(folder, mutant.file)
+  const text = readFileSync(file, 'utf8')
+  if (text.split(mutant.find).length !== 2)
+    throw new Error(`${mutant.file} holds ${JSON.stringify(mutant.find)} not exactly once: mend the table`)
+  writeFileSync(
+    file,
+    text.replace(mutant.find, () => mutant.replace),
+  )
+  try {
+    const by = await noticed(folder, mutant)
+    return { name: mutant.name, noticed: by !== undefined, by }
+  } finally {
+    writeFileSync(file, text)
+  }
+}
+
+async function all(): Promise<number> {
+  const wanted = mutants.filter(({ name, file }) => `${name} ${file}`.includes(values.only))
+  const end = performance.now() + Number(values.minutes) * 60_000
+  const folder = copyOfTree()
+  const results: Result[] = []
+  try {
+    const sound = await simulated(folder)
+    if (sound.code !== 0) throw new Error(`the tree as it is does not pass:\n${sound.output}`)
+    for (const mutant of wanted) {
+      if (performance.now() > end) break
+      const result = await tried(folder, mutant)
+      results.push(result)
+      process.stdout.write(
+        `${result.noticed ? 'noticed    ' : 'NOT NOTICED'}  ${result.name}${result.by ? `\n               ${result.by}` : ''}\n`,
+      )
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  if (values.json) writeFileSync(values.json, `${JSON.stringify({ mutants: results }, null, 2)}\n`)
+  const missed = results.filter((one) => !one.noticed)
+  process.stdout.write(`${results.length} of ${wanted.length} guards removed, ${missed.length} of them unnoticed\n`)
+  if (missed.length > 0) return 1
+  return results.length < wanted.length ? 2 : 0
+}
+
+if (values.help) process.stdout.write(usage)
+else if (!existsSync(join(root, 'node_modules'))) throw new Error('run "npm run setup" first')
+else process.exitCode = await all()

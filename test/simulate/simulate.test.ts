@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { planOf } from './plan.ts'
+import { run } from './run.ts'
+import { shrink } from './shrink.ts'
+
+test('every promise holds for some hundred seeds', { timeout: 60_000 }, async () => {
+  const broken: string[] = []
+  let events = 0
+  for (let seed = 1; seed <= 80; seed++) {
+    const outcome = await run(planOf(seed))
+    events += outcome.events
+    broken.push(...outcome.violations.map(({ what }) => `seed ${seed}: ${what}`))
+  }
+  expect(broken).toEqual([])
+  // Something was at stake
+  expect(events).toBeGreaterThan(1_000)
+})
+
+test('a seed makes the same history each time', async () => {
+  for (const seed of [7, 23, 42]) {
+    const [one, other] = [await run(planOf(seed)), await run(planOf(seed))]
+    expect(other.story).toEqual(one.story)
+    expect(other.steps).toBe(one.steps)
+  }
+})
+
+test('what is left out until it no longer fails is the shortest', async () => {
+  const plan = planOf(23)
+  const culprits = [plan.decisions[3], plan.decisions[8]]
+  const fails = async (given: typeof plan) => ({
+    plan: given,
+    violations: culprits.every((one) => one && given.decisions.includes(one)) ? [{ promise: 1 as const, what: 'both are there' }] : [],
+    story: [],
+    steps: 0,
+    events: 0,
+  })
+  const { plan: least } = await shrink(await fails(plan), fails, 5_000)
+  expect(least.decisions).toEqual(culprits)
+  expect(least).toMatchObject({ processes: 1, deaf: 0 })
+})
