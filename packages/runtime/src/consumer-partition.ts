@@ -3,7 +3,7 @@ import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
-import { type Chained, chained } from './consumer-record.ts'
+import { type Chained, chained, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
 import { type Ahead, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
@@ -42,26 +42,6 @@ const window = 64
 export const storedWithinMs = 250
 /** Intake of no interest that waits, at most: it is stored by its id. */
 const mostWaiting = 256
-
-/** Where the chain of a partition stands. */
-interface Watermark {
-  /** Topic and incarnation (intake) or topic and epoch (ledgers). */
-  source: string
-  epoch: number
-  /** The last position that was read; what is on its way included. */
-  seen: number
-  /** The last that the database knows, once all that is on its way has arrived. */
-  stored: number
-}
-
-interface Read {
-  readonly record: StoredRecord
-  readonly event: Envelope
-  readonly position: number
-}
-interface Place extends Read {
-  readonly checkpoint: Checkpoint
-}
 
 /** Part of the reason of a partition whose records are missing. */
 export const missing = 'closes the gap'

@@ -1,6 +1,7 @@
 import type { StoredRecord } from '@rondo/bus'
 import { fromIntakeRecord, fromRecord } from '@rondo/contracts/cloudevents'
 import type { Envelope } from '@rondo/kernel'
+import type { Checkpoint } from '@rondo/ledger'
 import { isIntake } from './reaction-table.ts'
 
 /** An event and its place in the chain of its partition. */
@@ -10,6 +11,26 @@ export interface Chained {
   readonly previous: number | undefined
   readonly position: number
   readonly epoch: number
+}
+
+/** Where the chain of a partition stands. */
+export interface Watermark {
+  /** Topic and incarnation (intake) or topic and epoch (ledgers). */
+  source: string
+  epoch: number
+  /** The last position that was read; what is on its way included. */
+  seen: number
+  /** The last that the database knows, once all that is on its way has arrived. */
+  stored: number
+}
+
+export interface Read {
+  readonly record: StoredRecord
+  readonly event: Envelope
+  readonly position: number
+}
+export interface Place extends Read {
+  readonly checkpoint: Checkpoint
 }
 
 /** Throws NotAnEvent. */
