@@ -3,6 +3,7 @@ import { DomainError } from '@rondo/kernel'
 import type { Applied, Unit } from '@rondo/ledger'
 import type { Acknowledged, AcknowledgedIntake, Refused, Unknown } from '@rondo/testkit/history'
 import type { Application } from './application.ts'
+import { operate } from './operator.ts'
 import type { Step } from './plan.ts'
 import type { Process } from './process.ts'
 import { messagesOf, signal } from './services.ts'
@@ -30,8 +31,14 @@ export class Callers {
     for (const one of world.plan.decisions) {
       if (!('step' in one)) continue
       this.waiting += 1
-      world.at(one.at, () => void (one.step === 'ask' ? this.#ask(one) : this.#send(one)).finally(() => (this.waiting -= 1)))
+      world.at(one.at, () => void this.#done(one).finally(() => (this.waiting -= 1)))
     }
+  }
+
+  async #done(step: Step): Promise<void> {
+    if (step.step === 'ask') await this.#ask(step)
+    else if (step.step === 'intake') await this.#send(step)
+    else await this.#tried(step.process, async (application) => (await operate(this.#world, application)) ?? true)
   }
 
   async #ask(step: Extract<Step, { step: 'ask' }>): Promise<void> {

@@ -1,4 +1,5 @@
 import { ask, facts, type Message, plus, refuse, stream, tell, when } from '@rondo/kernel'
+import { reactionTable } from '@rondo/runtime/reaction-table'
 import type { Service } from '@rondo/runtime/service'
 import { z } from 'zod'
 import type { Step } from './plan.ts'
@@ -89,6 +90,10 @@ export const tally: Service = {
   ],
   rpc: {},
 }
+
+export const table = reactionTable(tally)
+
+export const isPoison = (data: unknown): boolean => typeof data === 'object' && data !== null && 'text' in data && data.text === 'poison'
 
 /** What changes the tally: the rest is of no interest to it. */
 export const counted = [orderFact.noted.base, orderFact.bumped.base]
