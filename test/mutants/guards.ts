@@ -68,6 +68,7 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/batch.ts`,
     find: "chain !== undefined && this.held.has(chain) ? ({ kind: 'later' } as const) : this.#decide(work)",
     replace: 'this.#decide(work)',
+    test: [store, 'takes along what follows it'],
   },
   {
     name: 'a unique key taken twice in a batch is seen in memory',
@@ -94,12 +95,14 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/losers.ts`,
     find: '    if (chain !== undefined) chains.add(chain)\n',
     replace: '',
+    test: [store, 'takes along what follows it'],
   },
   {
     name: 'who follows the loser of a unique key is not refused in its place',
     file: `${ledger}/losers.ts`,
     find: 'key && !claimants.has(key) ? key : undefined',
     replace: 'key',
+    test: [store, 'who follows the loser of a unique key'],
   },
   {
     name: 'after a lost reply it is looked up whether the batch was written',

@@ -1,5 +1,5 @@
-import { fold } from '@rondo/kernel'
-import type { History, TopicHistory, Violation } from '@rondo/testkit/history'
+import { type Envelope, fold } from '@rondo/kernel'
+import type { DueTimer, History, TopicHistory, Violation } from '@rondo/testkit/history'
 import { violations } from '@rondo/testkit/history'
 import { type Application, startApplication } from './application.ts'
 import { Callers } from './callers.ts'
@@ -50,7 +50,7 @@ export async function run(plan: Plan): Promise<Outcome> {
   void look()
   await world.scheduler.run(() => atRest, restsAfterMs)
   const open = atRest ? undefined : (unfinished(world) ?? 'callers still wait')
-  const found = violations(historyOf(world, callers))
+  const found = [...callers.broken, ...violations(historyOf(world, callers))]
   return {
     plan,
     violations: open ? [{ promise: 6, what: `when everything had healed, it did not come to rest: ${open}` }, ...found] : found,
@@ -137,11 +137,7 @@ function historyOf(world: World, callers: Callers): History {
       }),
     ),
     rebuilt: [...Object.entries(world.databases)].flatMap(([service, database]) => rebuiltOf(service, database)),
-    timers: ledgers.orders.flatMap(({ type, streamId, data }) =>
-      type === orderFact.scheduled.base && typeof data === 'object' && data !== null && 'due' in data
-        ? [{ service: 'orders', id: `order/${streamId}/remind/${data.due}` }]
-        : [],
-    ),
+    timers: timersOf(ledgers.orders),
   }
 }
 
@@ -157,4 +153,19 @@ function rebuiltOf(service: string, { streams, events }: World['databases']['ord
     )
     return { service, what, live: streams.get(what)?.state ?? 'nothing', rebuilt: JSON.stringify(again) }
   })
+}
+
+const fields = (data: unknown): { due?: string; dues?: readonly string[] } => (typeof data === 'object' && data !== null ? data : {})
+
+/** Each that was scheduled; of those that were taken back, and not scheduled again for the same moment, at which version. */
+function timersOf(events: readonly Envelope[]): readonly DueTimer[] {
+  const timers = new Map<string, DueTimer>()
+  for (const { type, streamId, version, data } of events) {
+    const { due, dues = [] } = fields(data)
+    const id = (at: string) => `order/${streamId}/remind/${at}`
+    if (type === orderFact.scheduled.base && due !== undefined) timers.set(id(due), { service: 'orders', id: id(due) })
+    if (type === orderFact.cancelled.base)
+      for (const one of dues) timers.set(id(one), { service: 'orders', id: id(one), takenBackAt: version })
+  }
+  return [...timers.values()]
 }

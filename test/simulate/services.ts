@@ -12,6 +12,7 @@ export const orderFact = facts('rondo.orders.order', {
   placed: z.object({ number: z.string() }),
   scheduled: z.object({ due: z.string() }),
   reminded: z.object({ due: z.string() }),
+  cancelled: z.object({ dues: z.array(z.string()) }),
 })
 
 interface Order {
@@ -31,6 +32,7 @@ export const order = stream('order', orderFact, { notes: 0, bumps: 0, dues: [] }
       if (number !== undefined) refuse('wrong_phase', 'it has a number')
       return [orderFact.placed(input)]
     },
+    cancel: ({ dues }) => [orderFact.cancelled({ dues: [...dues] })],
     schedule: (_, { ms }: { ms: number }, { at }) => [orderFact.scheduled({ due: plus(at, ms) })],
   },
   tells: { remind: (_, __: undefined, { at }) => [orderFact.reminded({ due: at })] },
@@ -39,6 +41,7 @@ export const order = stream('order', orderFact, { notes: 0, bumps: 0, dues: [] }
     bumped: (state, { to }) => ({ ...state, bumps: to }),
     placed: (state, { number }) => ({ ...state, number }),
     scheduled: (state, { due }) => ({ ...state, dues: [...new Set([...state.dues, due])] }),
+    cancelled: (state) => ({ ...state, dues: [] }),
     reminded: (state, { due }) => ({ ...state, dues: state.dues.filter((one) => one !== due) }),
   },
   keys: { number: ({ number }) => (number === undefined ? [] : [number]) },
@@ -106,6 +109,8 @@ export function messagesOf({ rule, order: id, other, value, ms }: Extract<Step, 
       return [ask(order, id, 'bump')]
     case 'place':
       return [ask(order, id, 'place', { number: value })]
+    case 'cancel':
+      return [ask(order, id, 'cancel')]
     case 'schedule':
       return [ask(order, id, 'schedule', { ms })]
     case 'pair':
