@@ -68,6 +68,7 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/batch.ts`,
     find: "chain !== undefined && this.held.has(chain) ? ({ kind: 'later' } as const) : this.#decide(work)",
     replace: 'this.#decide(work)',
+    test: [store, 'takes along what follows it'],
   },
   {
     name: 'a unique key taken twice in a batch is seen in memory',
@@ -94,12 +95,14 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/losers.ts`,
     find: '    if (chain !== undefined) chains.add(chain)\n',
     replace: '',
+    test: [store, 'takes along what follows it'],
   },
   {
     name: 'who follows the loser of a unique key is not refused in its place',
     file: `${ledger}/losers.ts`,
     find: 'key && !claimants.has(key) ? key : undefined',
     replace: 'key',
+    test: [store, 'who follows the loser of a unique key'],
   },
   {
     name: 'after a lost reply it is looked up whether the batch was written',
@@ -228,8 +231,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'the relay goes on where the store says after a failure',
     file: `${ledger}/relay.ts`,
-    find: 'this.#position = position\n    const more',
-    replace: 'this.#position ??= position + 1\n    const more',
+    find: 'this.#position = position\n    this.#heldAt',
+    replace: 'this.#position ??= position + 1\n    this.#heldAt',
   },
   {
     name: 'a bus that is ahead of the ledger is noticed',
@@ -322,8 +325,8 @@ const consuming: readonly Mutant[] = [
   {
     name: 'nothing is on its way any more when reading begins anew',
     file: `${runtime}/consumer-partition.ts`,
-    find: '      await this.#inFlight.drain()\n    }\n  }\n\n  async #handle',
-    replace: '    }\n  }\n\n  async #handle',
+    find: '    } finally {\n      await this.#inFlight.drain()\n    }',
+    replace: '    } finally {\n    }',
   },
   {
     name: 'a parked record moves its checkpoint with it',

@@ -7,22 +7,21 @@ import { refuseUncompared, startCompared } from '@rondo/runtime/compared'
 import { startConsumer } from '@rondo/runtime/consumer'
 import { createLog } from '@rondo/runtime/log'
 import { createMetrics } from '@rondo/runtime/metrics'
-import { reactionTable } from '@rondo/runtime/reaction-table'
 import { startRelaying } from '@rondo/runtime/relaying'
 import type { Process } from './process.ts'
-import { orders, tally } from './services.ts'
+import { orders, table, tally } from './services.ts'
 import type { World } from './world.ts'
 
 const log = createLog('silent')
 const metrics = createMetrics()
 const tracer = trace.getTracer('rondo.simulate')
-const table = reactionTable(tally)
 /** What a supervisor waits before it starts again what could not start. */
 const againMs = 500
 
 export interface Application {
   readonly submit: OpenLedger['submit']
   readonly bus: Bus
+  readonly tally: OpenLedger
 }
 
 /** All that a process runs, made of the same parts as a real one. Undefined: it could not start, or has ended before. */
@@ -60,5 +59,5 @@ async function started(world: World, process: Process): Promise<Application> {
     return consumer
   }
   void startCompared(relay, begin, log)
-  return { submit: refuseUncompared(own.submit, relay), bus }
+  return { submit: refuseUncompared(own.submit, relay), bus, tally: other }
 }

@@ -1,8 +1,9 @@
 import { toIntakeRecord } from '@rondo/contracts/cloudevents'
 import { DomainError } from '@rondo/kernel'
 import type { Applied, Unit } from '@rondo/ledger'
-import type { Acknowledged, AcknowledgedIntake, Refused, Unknown } from '@rondo/testkit/history'
+import type { Acknowledged, AcknowledgedIntake, Refused, Unknown, Violation } from '@rondo/testkit/history'
 import type { Application } from './application.ts'
+import { operate } from './operator.ts'
 import type { Step } from './plan.ts'
 import type { Process } from './process.ts'
 import { messagesOf, signal } from './services.ts'
@@ -19,6 +20,8 @@ export class Callers {
   readonly refused: Refused[] = []
   readonly unknown: Unknown[] = []
   readonly intake: AcknowledgedIntake[] = []
+  /** Answers that are none. */
+  readonly broken: Violation[] = []
   /** Who still waits. */
   waiting = 0
   readonly #world: World
@@ -30,8 +33,23 @@ export class Callers {
     for (const one of world.plan.decisions) {
       if (!('step' in one)) continue
       this.waiting += 1
-      world.at(one.at, () => void (one.step === 'ask' ? this.#ask(one) : this.#send(one)).finally(() => (this.waiting -= 1)))
+      world.at(one.at, () => void this.#done(one))
     }
+  }
+
+  async #done(step: Step): Promise<void> {
+    try {
+      await this.#does(step)
+    } catch (error) {
+      this.broken.push({ promise: 1, what: `${step.id} was answered with ${error}` })
+    }
+    this.waiting -= 1
+  }
+
+  async #does(step: Step): Promise<void> {
+    if (step.step === 'ask') await this.#ask(step)
+    else if (step.step === 'intake') await this.#send(step)
+    else await this.#tried(step.process, async (application) => (await operate(this.#world, application)) ?? true)
   }
 
   async #ask(step: Extract<Step, { step: 'ask' }>): Promise<void> {

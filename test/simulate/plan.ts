@@ -9,7 +9,7 @@ export type Step =
       readonly at: number
       readonly process: number
       readonly id: string
-      readonly rule: 'note' | 'bump' | 'place' | 'schedule' | 'pair'
+      readonly rule: 'note' | 'bump' | 'place' | 'schedule' | 'cancel' | 'pair'
       readonly order: string
       readonly other: string
       readonly value: string
@@ -25,6 +25,8 @@ export type Step =
       /** How often it is sent. */
       readonly times: number
     }
+  /** Somebody looks at the parked keys. */
+  | { readonly step: 'operate'; readonly at: number; readonly process: number; readonly id: string }
 
 export type Fault =
   /** A process ends where it is about to make its n-th request, or where that one was done and nobody has heard of it. */
@@ -58,6 +60,8 @@ export interface Plan {
   readonly partitions: number
   /** Of ten wake-ups so many get lost. */
   readonly deaf: number
+  /** In the end somebody looks at the parked keys until none is left. */
+  readonly clears: boolean
   readonly decisions: readonly (Step | Fault)[]
 }
 
@@ -82,7 +86,7 @@ function ask(random: Random, index: number, processes: number, span: number): St
     at: random.below(span),
     process: random.below(processes),
     id: `m${index}`,
-    rule: random.pick(['note', 'note', 'bump', 'bump', 'place', 'schedule', 'pair'] as const),
+    rule: random.pick(['note', 'note', 'bump', 'bump', 'place', 'schedule', 'schedule', 'cancel', 'pair'] as const),
     order: `o${random.below(streams)}`,
     other: `o${random.below(4)}`,
     value: random.chance(0.03) ? 'poison' : random.pick(['red', 'green', 'blue']),
@@ -149,12 +153,22 @@ export function planOf(seed: number): Plan {
     return [{ ...one, at: one.at + random.below(500), process: random.below(processes), ...(random.chance(0.3) ? { value: 'other' } : {}) }]
   })
   const intakes = Array.from({ length: random.between(0, 8) }, (_, index) => intake(random, index, processes, span))
+  const looks = Array.from(
+    { length: random.pick([0, 0, 1, 3]) },
+    (_, index): Step => ({
+      step: 'operate',
+      at: random.below(span),
+      process: random.below(processes),
+      id: `l${index}`,
+    }),
+  )
   const faults = Array.from({ length: random.between(0, 9) }, () => fault(random, processes, span))
   return {
     seed,
     processes,
     partitions: random.between(1, 3),
     deaf: random.pick([0, 2, 10]),
-    decisions: [...asks, ...again, ...intakes, ...faults],
+    clears: random.chance(0.5),
+    decisions: [...asks, ...again, ...intakes, ...looks, ...faults],
   }
 }

@@ -6,6 +6,7 @@ const seconds = (ms: number) => `${(ms / 1000).toFixed(3)} s`
 
 function inWords(one: Step | Fault): string {
   if ('step' in one) {
+    if (one.step === 'operate') return `at ${seconds(one.at)} an operator looks at the parked keys at p${one.process}`
     if (one.step === 'intake')
       return `at ${seconds(one.at)} ${one.id} is sent to intake by p${one.process}, ${one.times} times: key ${one.key}, ${one.text}`
     const what = one.rule === 'pair' ? `bump ${one.order} and note ${one.other}` : `${one.rule} ${one.order}`

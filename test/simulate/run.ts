@@ -1,11 +1,12 @@
-import { fold } from '@rondo/kernel'
-import type { History, TopicHistory, Violation } from '@rondo/testkit/history'
+import { type Envelope, fold } from '@rondo/kernel'
+import type { DueTimer, History, TopicHistory, Violation } from '@rondo/testkit/history'
 import { violations } from '@rondo/testkit/history'
 import { type Application, startApplication } from './application.ts'
 import { Callers } from './callers.ts'
+import { operate } from './operator.ts'
 import type { Plan } from './plan.ts'
 import type { Process } from './process.ts'
-import { box, counted, order, orderFact, signal, tray } from './services.ts'
+import { box, counted, isPoison, order, orderFact, signal, tray } from './services.ts'
 import { World } from './world.ts'
 
 const intake = 'rondo.intake.v1'
@@ -38,14 +39,18 @@ export async function run(plan: Plan): Promise<Outcome> {
     world.tell('everything heals')
   })
   let atRest = false
-  const look = () => {
+  const look = async () => {
     atRest = world.healed && callers.waiting === 0 && unfinished(world) === undefined
-    if (!atRest) world.scheduler.after(lookEveryMs, look)
+    if (atRest && plan.clears && world.databases.tally.parkedKeys.size > 0) {
+      atRest = false
+      await cleared(world, running)
+    }
+    if (!atRest) world.scheduler.after(lookEveryMs, () => void look())
   }
-  look()
+  void look()
   await world.scheduler.run(() => atRest, restsAfterMs)
   const open = atRest ? undefined : (unfinished(world) ?? 'callers still wait')
-  const found = violations(historyOf(world, callers))
+  const found = [...callers.broken, ...violations(historyOf(world, callers))]
   return {
     plan,
     violations: open ? [{ promise: 6, what: `when everything had healed, it did not come to rest: ${open}` }, ...found] : found,
@@ -53,6 +58,12 @@ export async function run(plan: Plan): Promise<Outcome> {
     steps: world.scheduler.steps,
     events: world.databases.orders.events.length + world.databases.tally.events.length,
   }
+}
+
+async function cleared(world: World, running: ReadonlyMap<Process, Promise<Application | undefined>>): Promise<void> {
+  const process = world.processes.find((one) => one?.alive)
+  const application = process && (await running.get(process))
+  if (application) await operate(world, application)
 }
 
 const lastOf = ({ decisions }: Plan): number =>
@@ -95,7 +106,6 @@ function historyOf(world: World, callers: Callers): History {
       })),
     ),
   })
-  const isPoison = (data: unknown) => typeof data === 'object' && data !== null && 'text' in data && data.text === 'poison'
   const poisoned = world.plan.decisions.filter((one) => 'step' in one && one.step === 'intake' && one.text === 'poison')
   const parked = [...tally.parkedRecords.values()].flatMap((ones) => [...ones.values()])
   return {
@@ -113,6 +123,7 @@ function historyOf(world: World, callers: Callers): History {
         ],
         effects: ledgers.tally.map(({ causationId }) => causationId),
         parked: parked.map(({ event, key }) => ({ eventId: event.id, key })),
+        skipped: tally.decisions.flatMap(({ decision, record }) => (decision === 'skipped' ? [record.event.id] : [])),
         poison: [
           ...ledgers.orders.flatMap(({ id, type, data }) => (type === orderFact.noted.base && isPoison(data) ? [id] : [])),
           ...poisoned.flatMap((one) => ('id' in one ? [one.id] : [])),
@@ -126,11 +137,7 @@ function historyOf(world: World, callers: Callers): History {
       }),
     ),
     rebuilt: [...Object.entries(world.databases)].flatMap(([service, database]) => rebuiltOf(service, database)),
-    timers: ledgers.orders.flatMap(({ type, streamId, data }) =>
-      type === orderFact.scheduled.base && typeof data === 'object' && data !== null && 'due' in data
-        ? [{ service: 'orders', id: `order/${streamId}/remind/${data.due}` }]
-        : [],
-    ),
+    timers: timersOf(ledgers.orders),
   }
 }
 
@@ -146,4 +153,19 @@ function rebuiltOf(service: string, { streams, events }: World['databases']['ord
     )
     return { service, what, live: streams.get(what)?.state ?? 'nothing', rebuilt: JSON.stringify(again) }
   })
+}
+
+const fields = (data: unknown): { due?: string; dues?: readonly string[] } => (typeof data === 'object' && data !== null ? data : {})
+
+/** Each that was scheduled; of those that were taken back, and not scheduled again for the same moment, at which version. */
+function timersOf(events: readonly Envelope[]): readonly DueTimer[] {
+  const timers = new Map<string, DueTimer>()
+  for (const { type, streamId, version, data } of events) {
+    const { due, dues = [] } = fields(data)
+    const id = (at: string) => `order/${streamId}/remind/${at}`
+    if (type === orderFact.scheduled.base && due !== undefined) timers.set(id(due), { service: 'orders', id: id(due) })
+    if (type === orderFact.cancelled.base)
+      for (const one of dues) timers.set(id(one), { service: 'orders', id: id(one), takenBackAt: version })
+  }
+  return [...timers.values()]
 }

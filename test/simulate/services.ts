@@ -1,5 +1,6 @@
 import { ask, facts, type Message, plus, refuse, stream, tell } from '@rondo/kernel'
 import { when } from '@rondo/reaction'
+import { reactionTable } from '@rondo/runtime/reaction-table'
 import type { Service } from '@rondo/runtime/service'
 import { z } from 'zod'
 import type { Step } from './plan.ts'
@@ -12,6 +13,7 @@ export const orderFact = facts('rondo.orders.order', {
   placed: z.object({ number: z.string() }),
   scheduled: z.object({ due: z.string() }),
   reminded: z.object({ due: z.string() }),
+  cancelled: z.object({ dues: z.array(z.string()) }),
 })
 
 interface Order {
@@ -31,6 +33,7 @@ export const order = stream('order', orderFact, { notes: 0, bumps: 0, dues: [] }
       if (number !== undefined) refuse('wrong_phase', 'it has a number')
       return [orderFact.placed(input)]
     },
+    cancel: ({ dues }) => [orderFact.cancelled({ dues: [...dues] })],
     schedule: (_, { ms }: { ms: number }, { at }) => [orderFact.scheduled({ due: plus(at, ms) })],
   },
   tells: { remind: (_, __: undefined, { at }) => [orderFact.reminded({ due: at })] },
@@ -39,6 +42,7 @@ export const order = stream('order', orderFact, { notes: 0, bumps: 0, dues: [] }
     bumped: (state, { to }) => ({ ...state, bumps: to }),
     placed: (state, { number }) => ({ ...state, number }),
     scheduled: (state, { due }) => ({ ...state, dues: [...new Set([...state.dues, due])] }),
+    cancelled: (state) => ({ ...state, dues: [] }),
     reminded: (state, { due }) => ({ ...state, dues: state.dues.filter((one) => one !== due) }),
   },
   keys: { number: ({ number }) => (number === undefined ? [] : [number]) },
@@ -91,6 +95,10 @@ export const tally: Service = {
   rpc: {},
 }
 
+export const table = reactionTable(tally)
+
+export const isPoison = (data: unknown): boolean => typeof data === 'object' && data !== null && 'text' in data && data.text === 'poison'
+
 /** What changes the tally: the rest is of no interest to it. */
 export const counted = [orderFact.noted.base, orderFact.bumped.base]
 
@@ -102,6 +110,8 @@ export function messagesOf({ rule, order: id, other, value, ms }: Extract<Step, 
       return [ask(order, id, 'bump')]
     case 'place':
       return [ask(order, id, 'place', { number: value })]
+    case 'cancel':
+      return [ask(order, id, 'cancel')]
     case 'schedule':
       return [ask(order, id, 'schedule', { ms })]
     case 'pair':

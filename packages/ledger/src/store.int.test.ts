@@ -4,7 +4,7 @@ import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { engines, type Opening, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
-import { CheckpointGap, type OpenLedger } from './index.ts'
+import { CheckpointGap, type OpenLedger, type Unit } from './index.ts'
 
 /* What the ledger promises on any store: on PostgreSQL, and on the model of it that the simulation runs against. */
 
@@ -156,6 +156,23 @@ describe.each(engines)('two writers on $name', (engine) => {
     ])
     expect(loses).toMatchObject({ reason: { code: 'already_exists', details: { holder: 'holder' } } })
     expect(follows).toMatchObject({ value: { duplicate: false, results: [{ streamId: 'late', version: 1 }] } })
+  })
+
+  test.each([
+    ['in one batch', async (ledger: OpenLedger, claim: Unit) => ({ claimed: ledger.submit(claim) })],
+    ['to another writer', async (_: OpenLedger, claim: Unit) => ({ claimed: await two.submit(claim) })],
+  ] as const)('who loses a unique key %s takes along what follows it in its partition', async (how, claim) => {
+    const at = (position: number) => ({ source: how, partition: 0, previous: position - 1, position, nextOffset: BigInt(position) })
+    const number = `W ${how}`
+    await claim(one, unit([tell(order, `${how} holds`, 'placed', { item: 'tea', number })]))
+    const again = async () => [tell(order, `${how} holds`, 'count', 1)]
+    const [loses, follows] = await Promise.all([
+      one.submit(unit([tell(order, `${how} loses`, 'placed', { item: 'tea', number })], { remember: false, checkpoint: at(1), again })),
+      one.submit(unit([tell(order, `${how} follows`, 'count', 1)], { remember: false, checkpoint: at(2) })),
+    ])
+    expect(loses.results.map(({ streamId }) => streamId)).toEqual([`${how} holds`])
+    expect(follows).toMatchObject({ duplicate: false, results: [{ version: 1 }] })
+    expect(await one.checkpoint(how, 0)).toEqual({ position: 2, nextOffset: 2n })
   })
 
   test('a key that was let go can be taken in the same batch', async () => {

@@ -179,6 +179,12 @@ const corrupt: readonly (readonly [name: string, promise: number, what: RegExp, 
     { ...sound, restores: [{ service: 'orders', noticed: true, diverged: [4, 5] }] },
   ],
   ['a timer does not fire', 9, /made 0 events/, { ...sound, timers: [{ service: 'orders', id: 'order/a/remind/2026' }] }],
+  [
+    'a timer fires after it was taken back',
+    9,
+    /fired as order\/b@3, after it was taken back at 2/,
+    { ...sound, timers: [{ service: 'orders', id: 'order/b/remind/2026', takenBackAt: 2 }] },
+  ],
   ['a timer fires twice', 9, /made 2 events/, withLedger([...orders, event(6, 'b', 4, { causationId: 'order/b/remind/2026' })])],
 ]
 

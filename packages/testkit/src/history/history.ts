@@ -112,8 +112,8 @@ export interface DueTimer {
   readonly id: string
   /** How many events it makes; 1 unless told. */
   readonly events?: number
-  /** It was taken back before it was due, or may have been: it need not fire. */
-  readonly optional?: boolean
+  /** The version of its stream at which it was taken back: it need not fire, and must not from then on. */
+  readonly takenBackAt?: number
 }
 
 export interface Restore {

@@ -102,9 +102,12 @@ function rebuiltViolations({ rebuilt = [], restores = [] }: History): readonly V
 }
 
 function timerViolations({ timers = [], ledgers }: History): readonly Violation[] {
-  return timers.flatMap(({ service, id, events = 1, optional = false }) => {
-    const fired = (ledgers[service] ?? []).filter(({ causationId }) => causationId === id).length
-    if (fired === events || (optional && fired === 0)) return []
-    return [{ promise: 9 as const, what: `the timer ${id} of ${service} made ${fired} events and should have made ${events}` }]
+  return timers.flatMap(({ service, id, events = 1, takenBackAt }): readonly Violation[] => {
+    const fired = (ledgers[service] ?? []).filter(({ causationId }) => causationId === id)
+    const late = takenBackAt === undefined ? undefined : fired.find(({ version }) => version > takenBackAt)
+    if (late)
+      return [{ promise: 9, what: `the timer ${id} of ${service} fired as ${nameOf(late)}, after it was taken back at ${takenBackAt}` }]
+    if (fired.length === events || (takenBackAt !== undefined && fired.length === 0)) return []
+    return [{ promise: 9, what: `the timer ${id} of ${service} made ${fired.length} events and should have made ${events}` }]
   })
 }

@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryRoot } from '@rondo/testkit/shared'
+import { expect, test } from 'vitest'
+import { mutants } from './guards.ts'
+
+test('each guard stands where it is said to stand, once', () => {
+  expect(mutants.length).toBeGreaterThan(30)
+  const found = mutants.map(({ name, file, find }) => [name, readFileSync(join(repositoryRoot(), file), 'utf8').split(find).length - 1])
+  expect(found.filter(([, times]) => times !== 1)).toEqual([])
+})
