@@ -65,7 +65,7 @@ export class Work {
     const [first] = this.#mine
     if (first === undefined) return this.#raise()
     const requirement_id = this.#random.pick(this.#mine)
-    if (this.#random.chance(0.5)) return this.#ask('requirements', 'Pin', { requirement_id, rank: 1 + this.#random.below(1000) })
+    if (this.#random.chance(0.5)) return this.#ask('requirements', 'Pin', { requirement_id, rank: this.#count })
     const acceptance = [`criterion ${this.#count}`]
     const operability = { owner: 'team-chaos', runbook: 'https://runbooks.example.org', objective: '' }
     return this.#ask('requirements', 'Refine', { requirement_id, goal: `goal ${this.#count}`, acceptance, operability, designs: [] })

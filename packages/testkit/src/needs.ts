@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, inject } from 'vitest'
 import { type Controlled, type EngineName, type Found, isMissing, whyMissing } from './engine.ts'
 import { launchers } from './launch.ts'
+import { launchKafkaNodes } from './local/kafka.ts'
 import type {} from './vitest-setup.ts'
 
 /** The engine of this run; throws with the reason when it could not be had (guard with `needs`). */
@@ -47,3 +48,6 @@ export function needs(...wanted: readonly (EngineName | { readonly also: string 
  * The test stops it (what it forgets is stopped at the end of the run). Always a process of this machine.
  */
 export const ownEngine = (name: EngineName): Promise<Controlled> => launchers[name](inject('rondoRunFolder'))
+
+/** Three brokers for this test alone: three copies of each topic, at least two in sync. */
+export const ownBrokers = (): Promise<readonly Controlled[]> => launchKafkaNodes(inject('rondoRunFolder'), 3)

@@ -102,6 +102,8 @@ export class KafkaAdmin {
     return this.#with(async (admin) => {
       const existing = new Set(await admin.listTopics())
       const wanted = names.filter((name) => existing.has(name))
+      // Another broker made them, and this one has not heard of it yet
+      if (settling && wanted.length < names.length) throw new Error('the topics made just now are not known everywhere yet')
       if (wanted.length === 0) return new Map()
       const { topics } = await admin.fetchTopicMetadata({ topics: wanted })
       return new Map(topics.map(({ name, partitions }) => [name, partitions.length]))

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Producer, TopicMessages } from 'kafkajs'
 import { BusError, unavailable } from '../error.ts'
 import type { Placed, Store, TopicFacts } from '../outbox.ts'
@@ -18,11 +19,19 @@ const messagesOf = (records: readonly Placed[]): TopicMessages[] =>
     })),
   }))
 
+/** What the broker says to who must not, or with what it does not know: the same again is answered the same. */
+const final = /AUTHORIZATION|AUTHENTICATION|UNSUPPORTED|INVALID_TOPIC|INVALID_REQUIRED_ACKS/
+
+/** Milliseconds after which a write is not tried again: longer than a dead leader's partitions take to find another one. */
+const patience = 12_000
+const pauseMost = 1000
+
 /**
- * Writes with an idempotent producer, acknowledged by all replicas in sync, one request at a time (the outbox sees to that).
- *
- * A producer that failed is never used again. The client takes back the sequence numbers of a request that it gave up on; if the broker
- * had stored it after all, the next request would carry the same numbers and be dropped as a duplicate, acknowledged.
+ * Writes acknowledged by all replicas in sync, one request at a time (the outbox sees to that). Each try goes through a producer that has
+ * never failed and that does not try again by itself: kafkajs remembers which *brokers* have answered, so that a partition which moves, in
+ * between, to a broker that has answered already is left out and acknowledged all the same; and an idempotent one takes back the sequence
+ * numbers of a request that it gave up on, so that the next request can be dropped as a duplicate of it. A try after a failure makes
+ * duplicates, never gaps; nobody minds those.
  */
 export class KafkaStore implements Store {
   readonly #client: KafkaClient
@@ -41,22 +50,31 @@ export class KafkaStore implements Store {
   }
 
   async write(records: readonly Placed[]): Promise<readonly bigint[]> {
-    try {
-      this.#connected ??= this.#connect()
-      const sent = await (await this.#connected).sendBatch({ acks: -1, topicMessages: messagesOf(records) })
-      const nexts = new Map(sent.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, BigInt(baseOffset ?? -1)]))
-      return records.map(({ topic, partition }) => {
-        const offset = nexts.get(`${topic}/${partition}`) ?? -1n
-        nexts.set(`${topic}/${partition}`, offset + 1n)
-        return offset
-      })
-    } catch (error) {
-      await this.close()
-      const type = protocolError(error)
-      if (type !== undefined && tooLarge.has(type))
-        throw new BusError('too_large', `the broker refuses the batch: ${type}`, {}, { cause: error })
-      throw unavailable('the broker did not take the records', error)
+    const end = performance.now() + patience
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.#write(records)
+      } catch (error) {
+        await this.close()
+        const type = protocolError(error)
+        if (type !== undefined && tooLarge.has(type))
+          throw new BusError('too_large', `the broker refuses the batch: ${type}`, {}, { cause: error })
+        if (performance.now() > end || final.test(type ?? '')) throw unavailable('the broker did not take the records', error)
+        this.#log('info', 'the broker did not take the records; they are sent again', { error, tries })
+        await pause(Math.min(pauseMost, 100 * 2 ** tries))
+      }
     }
+  }
+
+  async #write(records: readonly Placed[]): Promise<readonly bigint[]> {
+    this.#connected ??= this.#connect()
+    const sent = await (await this.#connected).sendBatch({ acks: -1, topicMessages: messagesOf(records) })
+    const nexts = new Map(sent.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, BigInt(baseOffset ?? -1)]))
+    return records.map(({ topic, partition }) => {
+      const offset = nexts.get(`${topic}/${partition}`) ?? -1n
+      nexts.set(`${topic}/${partition}`, offset + 1n)
+      return offset
+    })
   }
 
   async close(): Promise<void> {
@@ -71,7 +89,8 @@ export class KafkaStore implements Store {
 
   async #connect(): Promise<Producer> {
     const producer = this.#client.producer({
-      idempotent: true,
+      idempotent: false,
+      retry: { retries: 0 },
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       createPartitioner: kafkajs().Partitioners.DefaultPartitioner,
