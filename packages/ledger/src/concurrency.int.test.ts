@@ -62,6 +62,8 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
   })
 
   test('previous is the position before in the same partition', async () => {
+    const units = Array.from({ length: 50 }, (_, n) => unit([tell(order, `placed-${n}`, 'count', 1)]))
+    await Promise.all(units.map((each, n) => both()[n % 2]?.submit(each)))
     const rows = await one.sql(
       `select count(*)::int as wrong from (select previous, lag(position, 1, 0::bigint) over (partition by partition order by position) as before from event) _
        where previous <> before`,

@@ -175,6 +175,37 @@ describe.each(engines)('two writers on $name', (engine) => {
     expect(await one.checkpoint(how, 0)).toEqual({ position: 2, nextOffset: 2n })
   })
 
+  test('positions stay gapless while two write different streams', async () => {
+    const before = (await one.head()).position
+    const rounds = Array.from({ length: 60 }, (_, n) => n)
+    const writing = async (ledger: OpenLedger, name: string) => {
+      for (const n of rounds) await ledger.submit(unit([tell(order, `${name}-${n}`, 'count', 1)]))
+    }
+    await Promise.all([writing(one, 'odd'), writing(two, 'even')])
+    const events = await one.events(before, 1_000)
+    expect(events.map(({ position }) => position - before)).toEqual(Array.from({ length: 120 }, (_, n) => n + 1))
+  })
+
+  test('one message that each decides for another stream is applied once', async () => {
+    for (let n = 0; n < 60; n++) {
+      const { id, hash, ...rest } = unit([tell(order, `here-${n}`, 'count', 1)])
+      const there = { ...rest, id, hash, messages: [tell(order, `there-${n}`, 'count', 1)] }
+      const answers = await Promise.all([one.submit({ ...rest, id, hash }), two.submit(there)])
+      expect(answers.map(({ duplicate }) => duplicate).sort()).toEqual([false, true])
+      expect(await one.read.loadAll(order, [`here-${n}`, `there-${n}`])).toHaveLength(1)
+    }
+  })
+
+  test('one record that each decides for another stream moves its partition once', async () => {
+    for (let n = 0; n < 60; n++) {
+      const checkpoint = { source: 'otherwise', partition: 0, previous: n, position: n + 1, nextOffset: BigInt(n + 1) }
+      const record = (id: string) => unit([tell(order, id, 'count', 1)], { remember: false, checkpoint })
+      const answers = await Promise.all([one.submit(record(`left-${n}`)), two.submit(record(`right-${n}`))])
+      expect(answers.map(({ duplicate }) => duplicate).sort()).toEqual([false, true])
+      expect(await one.read.loadAll(order, [`left-${n}`, `right-${n}`])).toHaveLength(1)
+    }
+  })
+
   test('a key that was let go can be taken in the same batch', async () => {
     await one.submit(unit([ask(order, 'former', 'place', { item: 'tea', number: 'K' })]))
     await Promise.all([

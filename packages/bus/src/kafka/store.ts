@@ -29,8 +29,8 @@ const pauseMost = 1000
 /**
  * Writes acknowledged by all replicas in sync, one request at a time (the outbox sees to that). Each try goes through a producer that has
  * never failed and that does not try again by itself: kafkajs remembers which *brokers* have answered, so that a partition which moves, in
- * between, to a broker that has answered already is left out and acknowledged all the same; and an idempotent one takes back the sequence
- * numbers of a request that it gave up on, so that the next request can be dropped as a duplicate of it. A try after a failure makes
+ * between, to a broker that has answered already is left out and acknowledged all the same; and a producer takes back the sequence
+ * numbers of a request that it gave up on, so that its next request could be dropped as a duplicate of it. A try after a failure makes
  * duplicates, never gaps; nobody minds those.
  */
 export class KafkaStore implements Store {
@@ -89,7 +89,7 @@ export class KafkaStore implements Store {
 
   async #connect(): Promise<Producer> {
     const producer = this.#client.producer({
-      idempotent: false,
+      idempotent: true,
       retry: { retries: 0 },
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
