@@ -22,7 +22,7 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
     await one?.close()
     await two?.close()
   })
-  const _both = () => [one, two] as const
+  const both = () => [one, two] as const
 
   test('thousands at once: each stream has its units in the order in which they came', async () => {
     const streams = 50
