@@ -89,7 +89,7 @@ export class KafkaStore implements Store {
 
   async #connect(): Promise<Producer> {
     const producer = this.#client.producer({
-      idempotent: true,
+      idempotent: false,
       retry: { retries: 0 },
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
