@@ -90,7 +90,7 @@ const tested = (folder: string, [file, name]: readonly [string, string]): Promis
 async function noticed(folder: string, mutant: Mutant): Promise<string | undefined> {
   if (mutant.simulated !== false) {
     const { code, output } = await simulated(folder)
-    if (code !== 0) return `simulation: ${/promise \d[^\n]*/.exec(output)?.[0] ?? output.trim().split('\n').at(-1)}`
+    if (code !== 0) return `simulation: ${/(promise \d|an error that nobody)[^\n]*/.exec(output)?.[0] ?? output.trim().split('\n').at(-1)}`
   }
   if (!mutant.test) return undefined
   const { code, output } = await tested(folder, mutant.test)

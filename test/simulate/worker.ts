@@ -13,11 +13,18 @@ export interface Tried {
   readonly failed: readonly Pick<Outcome, 'plan' | 'violations'>[]
 }
 
+let current = 0
+
+process.on('uncaughtException', (error) => {
+  console.error(`seed ${current}: an error that nobody handles: ${error.stack}`)
+  process.exit(1)
+})
 process.on('message', async ({ from, count }: Range) => {
   const failed: Outcome[] = []
   let steps = 0
   let events = 0
   for (let seed = from; seed < from + count; seed++) {
+    current = seed
     const outcome = await run(planOf(seed))
     steps += outcome.steps
     events += outcome.events
