@@ -12,7 +12,7 @@ export interface Mutant {
 
 const ledger = 'packages/ledger/src'
 const runtime = 'packages/runtime/src'
-const sql = 'packages/ledger/migrations/0002-append.sql'
+const sql = 'packages/ledger/migrations/0006-columns.sql'
 const store = `${ledger}/store.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 
@@ -155,7 +155,23 @@ const statements: readonly Mutant[] = [
     file: sql,
     find: 'from expected order by (stream || \'/\' || id) collate "C"',
     replace: 'from expected',
-    test: [concurrency, 'opposite orders do not deadlock'],
+    test: [concurrency, 'lock the same streams in opposite orders'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: new streams are written in the order of their keys',
+    file: sql,
+    find: 'where base = 0 order by (stream || \'/\' || id) collate "C"',
+    replace: 'where base = 0',
+    test: [concurrency, 'make the same streams in opposite orders'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: message ids are written in their order',
+    file: sql,
+    find: 'as mine(id, hash, days, outcome) order by id collate "C"',
+    replace: 'as mine(id, hash, days, outcome)',
+    test: [concurrency, 'carry the same ids in opposite orders'],
     simulated: false,
   },
   {
@@ -169,9 +185,17 @@ const statements: readonly Mutant[] = [
   {
     name: 'SQL: a message id that is there already is lost',
     file: sql,
-    find: 'select jsonb_agg(id) into lost_messages from mine where id not in (select id from stored);',
-    replace: 'select null into lost_messages from mine where id not in (select id from stored);',
+    find: '    select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n    if lost_streams is null and lost_messages is null then',
+    replace: '    if false then',
     test: [store, 'one message that each decides'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a new stream that is there already is lost',
+    file: sql,
+    find: "join stream on stream.key = mine.stream || '/' || mine.id where mine.base = 0;",
+    replace: 'where false;',
+    test: [store, 'neither loses what the other writes'],
     simulated: false,
   },
   {
@@ -199,9 +223,17 @@ const statements: readonly Mutant[] = [
     simulated: false,
   },
   {
+    name: 'SQL: keys of before have their place in lists before a ledger is open',
+    file: `${ledger}/postgres/store.ts`,
+    find: '      await orderKeys(schema)\n',
+    replace: '',
+    test: [`${ledger}/upgrade.int.test.ts`, 'is listed by its keys'],
+    simulated: false,
+  },
+  {
     name: 'SQL: what stands before an event in its partition',
     file: sql,
-    find: 'coalesce(before.position + lag(n) over (partition by partition order by n), before.tails[partition + 1])',
+    find: 'case when earlier > 0 then before.position + earlier else before.tails[partition + 1] end',
     replace: 'before.position',
     test: [concurrency, 'previous is the position before'],
     simulated: false,

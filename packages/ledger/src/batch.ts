@@ -206,7 +206,7 @@ export function decideBatch(works: readonly Work[], loaded: Loaded, rules: Ledge
   const streams = [...drafting.drafts.entries()].map(([key, draft]) => ({ ...draft, base: loaded.streams.get(key)?.version ?? 0 }))
   const each = streams.map((draft) => {
     const before = loaded.streams.get(keyOf(draft.stream.name, draft.id))
-    return changes(derive(draft.stream, draft.id, before), derive(draft.stream, draft.id, draft))
+    return changes(derive(draft.stream, draft.id, before), derive(draft.stream, draft.id, draft), draft.firstAt)
   })
   return {
     partitions: loaded.partitions,

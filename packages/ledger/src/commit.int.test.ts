@@ -6,6 +6,9 @@ import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order, sums } from '../test/order-stream.ts'
 import type { OpenLedger } from './index.ts'
 
+/** The statement's name as it stands in each request to run it: its text is sent once to each connection. */
+const appending = '\0append\0'
+
 describe('a wire that breaks', () => {
   const engine = needs('postgres18')
   let proxy: FaultyProxy
@@ -22,7 +25,7 @@ describe('a wire that breaks', () => {
   })
 
   test('a lost reply to the commit is looked up before anyone is answered', async () => {
-    proxy.loseReplyTo('select append(')
+    proxy.loseReplyTo(appending)
     const { duplicate, results } = await ledger.submit(unit([ask(order, 'lost', 'place', { item: 'tea' })], { remember: false }))
     expect(proxy.lost).toBe(1)
     expect(duplicate).toBe(false)
@@ -34,7 +37,7 @@ describe('a wire that breaks', () => {
     await ledger.submit(unit([tell(order, 'lost-too', 'count', 7)]))
     expect(proxy.lost).toBe(2)
     expect(await ledger.read.view(sums).of('lost-too')).toBe(7)
-    proxy.loseReplyTo('select append(')
+    proxy.loseReplyTo(appending)
     const nothing = unit([tell(order, 'lost', 'placed', { item: 'tea' })])
     expect(await ledger.submit(nothing)).toMatchObject({ duplicate: false, results: [{ version: 1, events: [] }] })
     expect(proxy.lost).toBe(3)

@@ -1,4 +1,4 @@
-import type { AnyStream, Due } from '@rondo/kernel'
+import type { AnyStream, Due, Instant } from '@rondo/kernel'
 
 export interface KeyRow {
   readonly stream: string
@@ -6,6 +6,10 @@ export interface KeyRow {
   readonly value: string
   readonly id: string
   readonly is_unique: boolean
+}
+/** A key as it is stored: in the order of lists. */
+export interface HeldRow extends KeyRow {
+  readonly first_at: Instant
 }
 export interface TimerRow {
   readonly stream: string
@@ -76,7 +80,7 @@ function without<R extends object>(from: readonly R[], other: readonly R[]): rea
 }
 
 export interface Changes {
-  readonly keys: readonly KeyRow[]
+  readonly keys: readonly HeldRow[]
   readonly keys_gone: readonly KeyRow[]
   readonly timers: readonly TimerRow[]
   readonly timers_gone: readonly TimerRow[]
@@ -84,9 +88,10 @@ export interface Changes {
   readonly loops: readonly LoopRow[]
 }
 
-export function changes(before: Derived, after: Derived): Changes {
+/** `firstAt`: of the stream, which never changes. */
+export function changes(before: Derived, after: Derived, firstAt: Instant): Changes {
   return {
-    keys: without(after.keys, before.keys),
+    keys: without(after.keys, before.keys).map((key) => ({ ...key, first_at: firstAt })),
     keys_gone: without(before.keys, after.keys),
     timers: without(after.timers, before.timers),
     timers_gone: without(before.timers, after.timers),
