@@ -72,4 +72,25 @@ describe('a wire that breaks', () => {
     const found = await ledger.read.loadAll(order, ids)
     expect(found.map(({ state }) => state.count)).toEqual(ids.map(() => 10))
   })
+
+  test('a connection outlives a batch that lost to another writer, and not one that forgot what was prepared on it', async () => {
+    const { url } = await freshLedger()
+    const [one, two] = [await open(url, { views: [], connections: 1 }), await open(url, { views: [], connections: 1 })]
+    try {
+      const pid = async () => (await one.sql<{ pid: number }>('select pg_backend_pid() as pid'))[0]?.pid
+      const before = await pid()
+      const both = (id: string) => Promise.all([one, two].map((ledger) => ledger.submit(unit([tell(order, id, 'count', 1)]))))
+      for (let n = 0; n < 30; n++) await both('hot')
+      expect(await one.read.load(order, 'hot')).toEqual({ count: 60 })
+      expect(await pid()).toBe(before)
+      // As a pooler does that hands over another one
+      await one.sql('deallocate all')
+      const each = unit([tell(order, 'hot', 'count', 1)])
+      await eventually(async () => (await one.submit(each)).duplicate === false, { within: 5_000 })
+      expect(await pid()).not.toBe(before)
+    } finally {
+      await one.close()
+      await two.close()
+    }
+  })
 })

@@ -2,7 +2,7 @@ import type { Instant } from '@rondo/kernel'
 import type pg from 'pg'
 import type { AppendRows, EventRow, KnownMessage, LoadedRows, Store, Written } from '../store.ts'
 import { arrayText, ints, jsons, texts } from './arrays.ts'
-import { type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { connected, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 
 const parameters = Array.from({ length: 31 }, (_, n) => `$${n + 1}`).join(', ')
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
@@ -84,7 +84,7 @@ export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'find
     },
     /** One statement is the whole transaction, unless views are to be projected in it. */
     append(rows, project) {
-      if (!project) return call(pool, rows)
+      if (!project) return connected(pool, (client) => call(client, rows))
       return transaction(pool, async (client) => {
         const written = await call(client, rows)
         await project(sqlOf(client), written)
