@@ -1,6 +1,7 @@
 import type { Instant } from '@rondo/kernel'
 import type pg from 'pg'
-import type { AppendRows, EventRow, KnownMessage, LoadedRows, Store, Written } from '../store.ts'
+import type { DraftEvent } from '../decision.ts'
+import type { AppendRows, KnownMessage, LoadedRows, Store, Written } from '../store.ts'
 import { arrayText, ints, jsons, texts } from './arrays.ts'
 import { connected, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 
@@ -30,19 +31,19 @@ function parametersOf({ streams = [], events = [], derived, intake }: AppendRows
     texts(streams.map(({ last_at }) => last_at)),
     texts(events.map(({ id }) => id)),
     texts(events.map(({ stream }) => stream)),
-    texts(events.map(({ stream_id }) => stream_id)),
+    texts(events.map(({ streamId }) => streamId)),
     ints(events.map(({ version }) => version)),
     ints(events.map(({ partition }) => partition)),
     ints(before),
     texts(events.map(({ type }) => type)),
-    ints(events.map(({ schema_version }) => schema_version)),
+    ints(events.map(({ schemaVersion }) => schemaVersion)),
     jsons(events.map(({ data }) => JSON.stringify(data))),
-    texts(events.map(({ occurred_at }) => occurred_at)),
+    texts(events.map(({ occurredAt }) => occurredAt)),
     texts(events.map(({ actor }) => actor)),
-    texts(events.map(({ correlation_id }) => correlation_id)),
-    texts(events.map(({ causation_id }) => causation_id)),
+    texts(events.map(({ correlationId }) => correlationId)),
+    texts(events.map(({ causationId }) => causationId)),
     texts(events.map(({ traceparent }) => traceparent)),
-    texts(events.map(({ loop_ids }) => arrayText(loop_ids))),
+    texts(events.map(({ loopIds }) => arrayText(loopIds))),
     ints(last),
     texts(messages.map(({ id }) => id)),
     texts(messages.map(({ hash }) => hash)),
@@ -53,12 +54,12 @@ function parametersOf({ streams = [], events = [], derived, intake }: AppendRows
   ]
 }
 
-/** By `n`: of each event the one before it in its partition, and the last of each partition; 0: none of this batch. */
-function placed(events: readonly EventRow[], partitions: number) {
+/** Counted from 1: of each event the one before it in its partition, and the last of each partition; 0: none of this batch. */
+function placed(events: readonly DraftEvent[], partitions: number) {
   const last = Array.from({ length: partitions }, () => 0)
-  const before = events.map(({ n, partition }) => {
+  const before = events.map(({ partition }, n) => {
     const earlier = last[partition] ?? 0
-    last[partition] = n
+    last[partition] = n + 1
     return earlier
   })
   return { before, last }
