@@ -7,8 +7,8 @@ import { keyOf } from '../storage.ts'
 import { type Schema, transaction } from './connection.ts'
 import { refoldedAll } from './rows.ts'
 
-/** Streams refolded in one transaction. */
-const chunk = 100
+/** Streams refolded in one transaction: it holds the head row for a few milliseconds. */
+const chunk = 300
 
 interface Stale {
   readonly id: string
