@@ -12,6 +12,8 @@ const members = ['operations', 'requirements', 'several', 'operations', 'require
 const replicas = 2
 const severalServices = ['builds', 'releases', 'feedback']
 const linesKept = 2000
+/** Milliseconds after which a process that was killed should be back, on a busy machine too. */
+const startMost = 180_000
 
 export interface Fell {
   readonly name: string
@@ -80,18 +82,18 @@ export class Member {
   async #started(): Promise<void> {
     const begin = performance.now()
     // While an engine is down it ends with a sentence: as a supervisor would, it is started again
-    for (let tries = 0; !this.#stopping; tries += 1) {
+    while (!this.#stopping && performance.now() - begin < startMost) {
       try {
-        await this.process.start({ ready: false })
+        await (this.process.runs ? this.process.ready(false) : this.process.start({ ready: false }))
         this.up = true
         this.starts.push((performance.now() - begin) / 1000)
         return
-      } catch (error) {
-        if (this.#stopping) return
-        if (this.process.runs || tries > 200) throw error
+      } catch {
+        // Too slow, or ended: what it said is kept, and shown where it never comes back
         await pause(300)
       }
     }
+    if (!this.#stopping) this.#fell({ name: `${this.name} did not come back`, log: this.process.log.slice(-20) })
   }
 }
 

@@ -4,7 +4,7 @@ import { type Broken, startCaller } from './callers.ts'
 import { drained } from './drain.ts'
 import { Edge } from './edge.ts'
 import { faults } from './faults.ts'
-import { type Fell, type Fleet, reachThrough, startFleet } from './fleet.ts'
+import { type Fell, reachThrough, startFleet } from './fleet.ts'
 import { gathered } from './gather.ts'
 import { service } from './jobs.ts'
 import { createRandom, type Random } from './random.ts'
@@ -54,13 +54,12 @@ async function prepared(edge: Edge): Promise<void> {
 }
 
 /** Each fault at its time; those that last go on beside the others, never two of one kind. */
-async function hurt(stage: Stage, planned: readonly Planned[], end: number): Promise<void> {
+async function hurt(stage: Stage, planned: readonly Planned[], begin: number, over: () => boolean): Promise<void> {
   const running = new Map<string, Promise<void>>()
-  const begin = performance.now()
   for (const { at, fault } of planned) {
     const wait = begin + at * 1000 - performance.now()
     if (wait > 0) await pause(wait)
-    if (performance.now() > end) break
+    if (over()) break
     if (running.has(fault)) continue
     const work = faults[fault](stage)
       .catch((error: unknown) => stage.say(`  ${fault}: ${error instanceof Error ? error.message : String(error)}`))
@@ -87,13 +86,11 @@ interface Span {
   readonly latest: number
 }
 
+/** One schedule, long enough; as much of it as is needed. */
 async function hurtEnough(stage: Stage, random: Random, wanted: number, { end, latest }: Span): Promise<void> {
-  const leg = (until: number, name: string) => hurt(stage, scheduleOf((until - performance.now()) / 1000, random.fork(name)), until)
-  await leg(end, 'schedule')
-  for (let more = 1; hitsOf(stage) < wanted && performance.now() < latest; more += 1) {
-    stage.say(`${hitsOf(stage)} kills of the ${wanted} wanted: going on`)
-    await leg(Math.min(latest, performance.now() + 20_000), `schedule ${more}`)
-  }
+  const begin = performance.now()
+  const planned = scheduleOf((latest - begin) / 1000, random)
+  await hurt(stage, planned, begin, () => performance.now() > latest || (performance.now() > end && hitsOf(stage) >= wanted))
 }
 
 async function disturbed(stage: Stage, edge: Edge, settings: Settings, span: Span): Promise<readonly Broken[]> {
@@ -103,12 +100,20 @@ async function disturbed(stage: Stage, edge: Edge, settings: Settings, span: Spa
     startCaller(`${index}`, { edge, random: random.fork(`caller ${index}`), broken: (one) => broken.push(one), rest: 120 }),
   )
   const quiet = progress(stage)
-  await hurtEnough(stage, random, settings.kills, span)
+  await hurtEnough(stage, random.fork('schedule'), settings.kills, span)
   settings.say('the last fault is over; all heals')
   await stage.fleet.back()
   await Promise.all(callers.map((caller) => caller.stop()))
   quiet()
   return broken
+}
+
+/** What has to be ended where the run is interrupted, the last first. */
+const open: (() => Promise<void>)[] = []
+
+/** Ends what runs, whatever the run is at. */
+export async function stopAll(): Promise<void> {
+  for (let end = open.pop(); end; end = open.pop()) await end()
 }
 
 /** One run on engines of its own. */
@@ -117,7 +122,7 @@ export async function chaos(settings: Settings): Promise<Result> {
   const begin = performance.now()
   say(`seed ${seed}: starting PostgreSQL, three brokers and Redis`)
   const engines = await launchReplicated()
-  let fleet: Fleet | undefined
+  open.push(engines.end)
   try {
     const database = engines.postgres.address
     const brokers = engines.addresses.kafka
@@ -125,7 +130,8 @@ export async function chaos(settings: Settings): Promise<Result> {
     say(`starting the services (${((performance.now() - begin) / 1000).toFixed(0)} s)`)
     const { postgres, kafka, redis } = engines.addresses
     const env = { RONDO_DATABASE_URL: postgres, RONDO_KAFKA_BROKERS: kafka.join(), RONDO_REDIS_URL: redis }
-    fleet = await startFleet(env, reachThrough(engines.network))
+    const fleet = await startFleet(env, reachThrough(engines.network))
+    open.push(fleet.end)
     const history = new History()
     const edge = new Edge(fleet.gateways, fleet.token, history)
     await prepared(edge)
@@ -154,7 +160,6 @@ export async function chaos(settings: Settings): Promise<Result> {
       seconds,
     }
   } finally {
-    await fleet?.end()
-    await engines.end()
+    await stopAll()
   }
 }

@@ -33,12 +33,16 @@ const betweenBackends = 0.8
 const victims: readonly FaultName[] = ['gateway', 'gateway', 'operations', 'requirements', 'operations', 'requirements', 'several']
 const specials: readonly FaultName[] = ['broker', 'server-stop', 'freeze', 'server-backend', 'redis', 'storm']
 
+/** What is rarer, in an order of the seed's, each before any comes again; a broker first: one is promised to each run. */
+const rareOf = (random: Random): readonly FaultName[] => {
+  const drawn = specials.slice(1).map((fault) => ({ fault, at: random.next() }))
+  return ['broker', ...drawn.sort((one, other) => one.at - other.at).map(({ fault }) => fault)]
+}
+
 /** What happens when, by the seed alone; each round its burst of kills, its connections, and one thing that is rarer. */
 export function scheduleOf(seconds: number, random: Random): readonly Planned[] {
   const planned: Planned[] = []
-  // The rarer ones in an order of the seed's, each before any comes again; a broker first: one is promised to each run
-  const order = specials.slice(1).sort(() => random.next() - 0.5)
-  const rare = ['broker' as const, ...order]
+  const rare = rareOf(random)
   for (let start = 0, index = 0; start < seconds; start += round, index += 1) {
     for (let n = 0; n < killsEach; n += 1) planned.push({ at: start + random.next() * burst, fault: random.pick(victims) })
     for (let at = start + random.next(); at < start + round; at += betweenBackends * (0.5 + random.next()))
