@@ -329,6 +329,18 @@ const consuming: readonly Mutant[] = [
     replace: '    } finally {\n    }',
   },
   {
+    name: 'what waits to be stored is asked for when its batch has ended',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '    if (this.#waitingSince !== undefined) this.#parts.later()\n',
+    replace: '',
+  },
+  {
+    name: 'a partition begins anew where what was of no interest could not be stored',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '      this.#control?.fail(error)\n',
+    replace: '',
+  },
+  {
     name: 'a parked record moves its checkpoint with it',
     file: `${ledger}/parking.ts`,
     find: '      await tx.moveCheckpoint(checkpoint)\n',

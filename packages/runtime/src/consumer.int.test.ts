@@ -142,6 +142,37 @@ describe('facts of another ledger', () => {
     expect(commits).toBeLessThanOrEqual((performance.now() - begin) / storedWithinMs + 1)
   })
 
+  test('a lost wake-up: of no interest behind one that takes long, they are stored though nothing follows them', async () => {
+    const held = Promise.withResolvers<void>()
+    const submit: OpenLedger['submit'] = async (unit) => {
+      const applied = await ledger.submit(unit)
+      if (unit.id === put(1).id) await held.promise
+      return applied
+    }
+    await send(record(put(1)), record(event(2, {}, { type: foreign.ignored.base })))
+    await consume({}, { ...ledger, submit })
+    await seen(['1'])
+    // It is asked for while the batch is still on its way
+    const since = performance.now()
+    await eventually(() => performance.now() - since > 2 * storedWithinMs, { within: 10_000 })
+    held.resolve()
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 2, { within: 10_000 })
+  })
+
+  test('of no interest that could not be stored are stored later, though nothing follows them', async () => {
+    let refused = 0
+    const submit: OpenLedger['submit'] = async (unit) => {
+      if (unit.messages.length > 0 || ++refused > 2) return ledger.submit(unit)
+      throw new DomainError('unavailable', 'not now')
+    }
+    await send(record(put(1)), record(event(2, {}, { type: foreign.ignored.base })))
+    await consume({}, { ...ledger, submit })
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 2, { within: 10_000 })
+    expect(refused).toBe(3)
+    expect(await texts()).toEqual(['1'])
+    expect(consumer?.paused).toEqual([])
+  })
+
   test('that are missing stop the partition with the command that brings them back; then it goes on', async () => {
     await send(record(put(1)), record(put(4), 3))
     await consume()
