@@ -305,9 +305,16 @@ const consuming: readonly Mutant[] = [
   {
     name: 'parked intake is retried under its own id',
     file: `${runtime}/consumer-unit.ts`,
-    find: "record.event.stream === 'intake'",
-    replace: "record.event.stream === ''",
+    find: "event.stream === 'intake'",
+    replace: "event.stream === ''",
     test: [`${runtime}/consumer.int.test.ts`, 'that was parked, and applied when it was retried'],
+  },
+  {
+    name: 'what a retry has applied is not left out',
+    file: `${runtime}/operator.ts`,
+    find: '(await running.ledger.known(id))?.hash === hash',
+    replace: 'id === hash',
+    test: [`${runtime}/consumer.int.test.ts`, 'that a retry has applied, and could not take away'],
   },
   {
     name: 'facts of one partition are handed over in their order',

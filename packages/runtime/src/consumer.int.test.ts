@@ -12,7 +12,7 @@ import { storedWithinMs } from './consumer-partition.ts'
 import { openBus, openServiceLedger } from './engines.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import { retryParked } from './operator.ts'
+import { retryParked, skipParked } from './operator.ts'
 import { reactionTable } from './reaction-table.ts'
 import type { Service } from './service.ts'
 import { tracerOf } from './telemetry.ts'
@@ -348,6 +348,23 @@ describe('intake', () => {
     await sendIntake(observed(one, 'first'), observed(two, 'second'))
     await seen(['first', 'second'])
     expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 0 })
+  })
+
+  test('that a retry has applied, and could not take away, is not left out: another retry takes it away', async () => {
+    await sendIntake(observed(one, 'first'))
+    const broken = () => {
+      throw new TypeError('broken on purpose')
+    }
+    await consume({ reactions: [when(outside.observed, broken)] })
+    const [key] = await eventually(async () => (await ledger.parkedKeys()).length === 1 && ledger.parkedKeys(), { within: 10_000 })
+    await consumer?.stop()
+    const by = { actor: 'person:ada', why: 'mended' }
+    const mended = { service, ledger, table: reactionTable(service) }
+    const cut = { ...ledger, unpark: () => Promise.reject(new DomainError('unavailable', 'cut')) }
+    await expect(retryParked({ ...mended, ledger: cut }, key!, by)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(skipParked(mended, key!, by)).rejects.toMatchObject({ code: 'wrong_phase', message: /was applied already/ })
+    expect(await retryParked(mended, key!, by)).toMatchObject({ applied: 1, waiting: 0 })
+    expect(await texts()).toEqual(['first'])
   })
 
   test('that was applied and comes again behind its parked key does not wait there', async () => {
