@@ -117,15 +117,24 @@ export const reachThrough =
   async (name, address) =>
     'missing' in network ? address : (await network.line(name, address)).address
 
-/** Where a gateway finds the services. */
-async function envOf(places: readonly Place[], index: number, replica: number, reach: Reach): Promise<Readonly<Record<string, string>>> {
-  if (places[index]?.service !== 'gateway') return {}
+/** A line of its own to PostgreSQL; where a gateway finds the services. */
+async function envOf(
+  places: readonly Place[],
+  index: number,
+  replica: number,
+  { database, reach }: Pick<Surroundings, 'database' | 'reach'>,
+): Promise<Readonly<Record<string, string>>> {
+  const url = new URL(database)
+  url.host = await reach(`postgres-${places[index]?.service}-${replica}`, url.host)
+  const own = { RONDO_DATABASE_URL: url.href }
+  if (places[index]?.service !== 'gateway') return own
   const addressed = async (service: string, host: Place['service'], which: number) => {
     const port = places.filter((one) => one.service === host)[which]?.grpc
     return [`RONDO_${service.toUpperCase()}_ADDRESS`, await reach(`gateway-${replica}-${service}`, `127.0.0.1:${port}`)] as const
   }
   const alone = [addressed('operations', 'operations', replica), addressed('requirements', 'requirements', replica)]
-  return Object.fromEntries(await Promise.all([...alone, ...severalServices.map((name) => addressed(name, 'several', 0))]))
+  const all = await Promise.all([...alone, ...severalServices.map((name) => addressed(name, 'several', 0))])
+  return { ...own, ...Object.fromEntries(all) }
 }
 
 const reached = async ({ name, process: { url, grpc } }: Member, reach: Reach): Promise<Gateway> => ({
@@ -133,14 +142,25 @@ const reached = async ({ name, process: { url, grpc } }: Member, reach: Reach): 
   grpc: await reach(`callers-${name}-grpc`, grpc),
 })
 
+/** What the processes find around them. */
+interface Surroundings {
+  /** The owner's URL. */
+  readonly database: string
+  readonly kafka: readonly string[]
+  readonly redis: string
+  readonly reach: Reach
+}
+
 /** Starts all, one kind after the other, so that two do not migrate one schema at once on a cold machine. */
-export async function startFleet(engines: Readonly<Record<string, string>>, reach: Reach): Promise<Fleet> {
+export async function startFleet(around: Surroundings): Promise<Fleet> {
+  const { reach } = around
   const dataDir = await mkdtemp(join(tmpdir(), 'rondo-chaos-'))
   const token = newToken()
   await addToken(join(dataDir, 'tokens.json'), token, { actor: 'person:chaos', roles: ['admin'] })
   const places = await placesOf(members)
   const common = {
-    ...engines,
+    RONDO_KAFKA_BROKERS: around.kafka.join(),
+    RONDO_REDIS_URL: around.redis,
     RONDO_DATA_DIR: dataDir,
     RONDO_RATE_LIMIT: '100000',
     RONDO_LOG_LEVEL: 'warn',
@@ -162,7 +182,7 @@ export async function startFleet(engines: Readonly<Record<string, string>>, reac
     for (const [index, place] of places.entries()) {
       const replica = counts.get(place.service) ?? 0
       counts.set(place.service, replica + 1)
-      all.push(new Member(place, replica, { ...common, ...(await envOf(places, index, replica, reach)) }, (one) => fell.push(one)))
+      all.push(new Member(place, replica, { ...common, ...(await envOf(places, index, replica, around)) }, (one) => fell.push(one)))
     }
     for (const one of all) await one.process.ready(false)
     for (const one of all) await one.process.ready()

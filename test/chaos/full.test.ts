@@ -4,6 +4,9 @@ import type { Result } from './run.ts'
 
 const leg = (changed: Partial<Result> = {}): Result => ({
   seed: 5,
+  wanted: 100,
+  leftOut: [],
+  restore: { services: ['operations'], takenBack: 7, seconds: 20 },
   acknowledged: 100,
   lost: [],
   twice: [],

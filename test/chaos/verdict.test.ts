@@ -33,6 +33,7 @@ const event = (position: number, streamId: string, causationId: string, changed:
   ...changed,
 })
 const ledger = (events: readonly LedgerEvent[], messages: readonly string[] = []): LedgerFound => ({
+  epoch: 1,
   events,
   messages,
   versions: new Map(events.map(({ stream, streamId, version }) => [`${stream}/${streamId}`, version])),
