@@ -151,7 +151,8 @@ class Drafting {
   }
 
   #lostKey({ drafts }: UnitDecision): LostKey | undefined {
-    const keys = [...drafts.values()].flatMap((draft) => derive(draft.stream, draft.id, draft).keys.filter(({ is_unique }) => is_unique))
+    const keys = [...drafts.values()].flatMap(uniqueKeys)
+    if (keys.length === 0) return undefined
     const own = new Map<string, string>()
     for (const key of keys) {
       const name = uniqueName(key)
@@ -184,12 +185,10 @@ class Drafting {
   }
 }
 
-const unique = (draft: Draft): readonly string[] =>
-  draft.version === 0
-    ? []
-    : derive(draft.stream, draft.id, draft)
-        .keys.filter(({ is_unique }) => is_unique)
-        .map(uniqueName)
+const uniqueKeys = (draft: Draft): readonly KeyRow[] =>
+  draft.version === 0 || !draft.stream.unique?.length ? [] : derive(draft.stream, draft.id, draft).keys.filter(({ is_unique }) => is_unique)
+
+const unique = (draft: Draft): readonly string[] => uniqueKeys(draft).map(uniqueName)
 
 const lets = (drafts: ReadonlyMap<string, Draft>, key: KeyRow, holder: string): boolean => {
   const draft = drafts.get(keyOf(key.stream, holder))

@@ -36,7 +36,10 @@ const maxLoopIds = 100
 const maxKeyLength = 1_000
 
 export const loopIds = (stream: AnyStream, id: string, state: unknown): readonly string[] =>
-  [...new Set(stream.loops?.(state, id) ?? [])].slice(0, maxLoopIds)
+  allLoopIds(stream, id, state).slice(0, maxLoopIds)
+
+const allLoopIds = (stream: AnyStream, id: string, state: unknown): readonly string[] =>
+  stream.loops ? [...new Set(stream.loops(state, id))] : []
 
 /** Heads and drafts never change, and each is asked for several times in a batch. */
 const derivedBefore = new WeakMap<object, Derived>()
@@ -52,18 +55,18 @@ export function derive(stream: AnyStream, id: string, head: { readonly state: un
 }
 
 function derivedFrom(stream: AnyStream, id: string, state: unknown): Derived {
-  const unique = new Set<string>(stream.unique)
+  const unique: readonly string[] = stream.unique ?? []
   const keys = Object.entries(stream.keys).flatMap(([name, of]) =>
     [...new Set((of as (state: unknown) => readonly string[])(state))].map((value) => ({
       stream: stream.name,
       name,
       value: checked(stream, name, value),
       id,
-      is_unique: unique.has(name),
+      is_unique: unique.includes(name),
     })),
   )
   const timers = (stream.timers?.(state) ?? []).map(({ tell, at }: Due) => ({ stream: stream.name, stream_id: id, tell, due: at }))
-  const loops = [...new Set(stream.loops?.(state, id) ?? [])].map((loop_id) => ({ loop_id, stream: stream.name, stream_id: id }))
+  const loops = allLoopIds(stream, id, state).map((loop_id) => ({ loop_id, stream: stream.name, stream_id: id }))
   return { keys, timers, loops }
 }
 
