@@ -1,4 +1,5 @@
 import { ask, tell } from '@rondo/kernel'
+import type { Sql } from '@rondo/reaction'
 import { needs } from '@rondo/testkit'
 import pg from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -99,19 +100,17 @@ describe.each([15, 18] as const)('what a list reads on PostgreSQL %i', (major) =
   async function explained(given: Listing) {
     let read = 0
     let plans: readonly Plan[] = []
-    const explaining = {
-      async query(text: string, values: unknown[]) {
-        const { rows } = await client.query<{ 'QUERY PLAN': readonly { readonly Plan: Plan }[] }>(
-          `explain (analyze, buffers, format json) ${text}`,
-          values,
-        )
-        const [explained] = rows[0]?.['QUERY PLAN'] ?? []
-        if (!explained) throw new Error('no plan')
-        plans = nodes(explained.Plan)
-        read += explained.Plan['Shared Hit Blocks'] + explained.Plan['Shared Read Blocks']
-        return client.query(text, values)
-      },
-    } as unknown as pg.Pool
+    const explaining: Sql = async <Row>(text: string, values: readonly unknown[] = []) => {
+      const { rows } = await client.query<{ 'QUERY PLAN': readonly { readonly Plan: Plan }[] }>(
+        `explain (analyze, buffers, format json) ${text}`,
+        [...values],
+      )
+      const [explained] = rows[0]?.['QUERY PLAN'] ?? []
+      if (!explained) throw new Error('no plan')
+      plans = nodes(explained.Plan)
+      read += explained.Plan['Shared Hit Blocks'] + explained.Plan['Shared Read Blocks']
+      return (await client.query(text, [...values])).rows as readonly Row[]
+    }
     const rows = await page(explaining, 'order', given)
     return { rows: rows.length, read, indexes: plans.flatMap((plan) => plan['Index Name'] ?? []) }
   }

@@ -1,6 +1,6 @@
+import type { Sql } from '@rondo/reaction'
 import type { HeadRow } from '../storage.ts'
 import type { Listing } from '../store.ts'
-import type { Queryable } from './connection.ts'
 import { headColumns } from './rows.ts'
 
 /** A statement and its parameters; `$1` is the kind of stream. */
@@ -15,10 +15,10 @@ type Condition = { readonly phase: string } | { readonly name: string; readonly 
 /** Up to here it is counted who meets a condition: above it, all are many. */
 const counted = 1_000
 
-export async function page(pool: Queryable, stream: string, listing: Listing): Promise<readonly HeadRow[]> {
+export async function page(sql: Sql, stream: string, listing: Listing): Promise<readonly HeadRow[]> {
   const conditions = conditionsOf(listing)
-  const { text, values } = pageStatement(stream, listing, await rarestFirst(pool, stream, conditions))
-  return (await pool.query<HeadRow>(text, [...values])).rows
+  const { text, values } = pageStatement(stream, listing, await rarestFirst(sql, stream, conditions))
+  return sql<HeadRow>(text, values)
 }
 
 const conditionsOf = ({ phase, keys }: Listing): readonly Condition[] => [
@@ -30,11 +30,11 @@ const conditionsOf = ({ phase, keys }: Listing): readonly Condition[] => [
  * The planner cannot know how two conditions go together, nor where in the order of the list the streams lie that meet them: what it takes for
  * a short walk may be a walk through all of them. So whom few meet leads, and is looked up by its index, and the others are asked of each.
  */
-async function rarestFirst(pool: Queryable, stream: string, conditions: readonly Condition[]): Promise<readonly Condition[]> {
+async function rarestFirst(sql: Sql, stream: string, conditions: readonly Condition[]): Promise<readonly Condition[]> {
   if (conditions.length < 2) return conditions
   const { text, values } = countStatement(stream, conditions)
-  const { rows } = await pool.query<{ counts: readonly number[] }>(text, [...values])
-  const counts = rows[0]?.counts ?? []
+  const [row] = await sql<{ counts: readonly number[] }>(text, values)
+  const counts = row?.counts ?? []
   return conditions
     .map((condition, n) => ({ condition, count: counts[n] ?? counted }))
     .toSorted((one, other) => one.count - other.count)

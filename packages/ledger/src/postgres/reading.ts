@@ -19,7 +19,7 @@ export function reading({ pool }: Schema): Reading {
         "s.key = any(array(select stream || '/' || id from stream_key where stream = $1 and name = $2 and value = any($3))) order by s.key",
         [stream, name, values],
       ),
-    page: (stream, listing) => page(pool, stream, listing),
+    page: (stream, listing) => page(sqlOf(pool), stream, listing),
     streamEvents: (stream, id, after, upTo) => selectStream(pool, stream, id, after, upTo),
     eventsAfter: (after, limit, types) =>
       selectEvents(
