@@ -3,13 +3,13 @@ import { type IntakeEvent, intakeTopic, toIntakeRecord } from '@rondo/contracts/
 import { item } from '@rondo/contracts/intake'
 import { DomainError, type ErrorCode, type Instant } from '@rondo/kernel'
 import { activeTraceparent, type Host, hashOf } from '@rondo/runtime'
-import { v5 } from 'uuid'
+import { parse, v5 } from 'uuid'
 import type { Observed, Refused } from './adapters/adapter.ts'
 
 /** uuid v5 of the DNS name `rondo.intake`. */
-const namespace = v5('rondo.intake', v5.DNS)
+const namespace = parse(v5('rondo.intake', v5.DNS))
 /** An outside event is known by (source, id). */
-export const eventIdOf = (source: string, id: string): string => v5(JSON.stringify([source, id]), namespace)
+export const eventIdOf = (source: string, id: string): string => v5(Buffer.from(JSON.stringify([source, id])), namespace)
 
 export interface Result {
   readonly event_id: string
@@ -42,7 +42,11 @@ export const refusedResult = ({ code, message, details }: DomainError, event_id 
 })
 
 const version = /\.v(\d+)$/
-function intakeEvent({ source, id, at, untimed, fact }: Observed, actor: string, content: unknown): IntakeEvent {
+function intakeEvent(
+  { source, id, at, untimed, fact }: Observed,
+  by: Pick<IntakeEvent, 'actor' | 'traceparent'>,
+  content: unknown,
+): IntakeEvent {
   const eventId = eventIdOf(source, id)
   const [, schemaVersion = '1'] = version.exec(fact.type) ?? []
   return {
@@ -51,10 +55,9 @@ function intakeEvent({ source, id, at, untimed, fact }: Observed, actor: string,
     schemaVersion: Number(schemaVersion),
     data: fact.data,
     occurredAt: at,
-    actor,
+    ...by,
     correlationId: eventId,
     causationId: eventId,
-    traceparent: activeTraceparent(),
     loopIds: [],
     key: eventId,
     contentHash: hashOf(fact.type, untimed ? '' : at, content),
@@ -134,9 +137,10 @@ export async function deliver(
 ): Promise<readonly Result[]> {
   const results: Result[] = []
   const pending: Pending[] = []
+  const by = { actor, traceparent: activeTraceparent() }
   for (const [place, one] of items.entries()) {
     if (one instanceof DomainError) results[place] = refusedResult(one)
-    else pending.push({ place, event: intakeEvent(one, actor, contents[place]?.fact.data ?? one.fact.data) })
+    else pending.push({ place, event: intakeEvent(one, by, contents[place]?.fact.data ?? one.fact.data) })
   }
   const before = await Promise.all(pending.map(({ event }) => known(host, event)))
   await send(host, pending, results)

@@ -1,0 +1,45 @@
+/** Keys of one look-up, at most. */
+const most = 5_000
+
+interface Asking<Key, Value> {
+  readonly key: Key
+  readonly resolve: (value: Value | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Look-ups of many callers in one: what is asked for in one turn, and while a look-up is on its way, goes together in the next. Nobody is
+ * answered by a look-up that had begun before it was asked for.
+ */
+export class Gathered<Key, Value> {
+  readonly #lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>
+  #asking: Asking<Key, Value>[] = []
+  #looking = false
+
+  constructor(lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>) {
+    this.#lookUp = lookUp
+  }
+
+  find(key: Key): Promise<Value | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#asking.push({ key, resolve, reject })
+      if (!this.#looking) void this.#look()
+    })
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true
+    // Whoever asks for many asks for all of them before this goes on
+    await Promise.resolve()
+    while (this.#asking.length > 0) {
+      const asked = this.#asking.splice(0, most)
+      try {
+        const found = await this.#lookUp([...new Set(asked.map(({ key }) => key))])
+        for (const { key, resolve } of asked) resolve(found.get(key))
+      } catch (error) {
+        for (const { reject } of asked) reject(error)
+      }
+    }
+    this.#looking = false
+  }
+}
