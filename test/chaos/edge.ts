@@ -27,7 +27,7 @@ const protos = loadProtos()
 const patience = 6000
 
 /** What says nothing about whether it happened. */
-const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited']
+const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited', 'overloaded']
 
 const lastOf = (error: unknown): string => {
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''

@@ -48,7 +48,7 @@ export function methodsOf(service: protobuf.Service): ReadonlyMap<string, Method
 const asIs = (bytes: Buffer): Buffer => bytes
 
 /** Requests stay bytes until their caller was let in: who is refused costs no more, and what cannot be read is a refusal of ours. */
-const definition = ({ name, request, response, clientStreams, serverStreams }: Method): MethodDefinition<Buffer, object> => ({
+const definition = ({ name, response, clientStreams, serverStreams }: Method): MethodDefinition<Buffer, object> => ({
   path: `/${name}`,
   requestStream: clientStreams,
   responseStream: serverStreams,

@@ -14,6 +14,7 @@ export { type Parts, type Running, run, start } from './run.ts'
 export {
   type AskRow,
   type Caller,
+  type CallLimit,
   type CallRow,
   type DuplexRow,
   type QueryRow,

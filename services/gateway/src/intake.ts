@@ -70,6 +70,11 @@ function refusedIndex(error: unknown): number | undefined {
   return typeof index === 'number' ? index : undefined
 }
 
+const notTaken = (error: unknown): DomainError =>
+  error instanceof BusError && error.code === 'overloaded'
+    ? new DomainError('overloaded', 'the event is not stored: too many wait for the bus. Send it again')
+    : new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', { cause: String(error) })
+
 type Pending = { readonly place: number; readonly event: IntakeEvent }
 
 /** Sends what the broker takes; what is too large for it is refused alone. Resolves when all the rest is durable. */
@@ -85,10 +90,8 @@ async function send(host: Host, pending: readonly Pending[], results: Result[]):
     const index = refusedIndex(error)
     const culprit = index === undefined ? undefined : pending[index]
     if (!culprit) {
-      const down = new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', {
-        cause: String(error),
-      })
-      host.log.warn({ err: error }, 'intake is not taken: the bus does not answer')
+      const down = notTaken(error)
+      if (down.code === 'unavailable') host.log.warn({ err: error }, 'intake is not taken: the bus does not answer')
       for (const { place, event } of pending) results[place] = refusedResult(down, event.id)
       return
     }

@@ -66,7 +66,7 @@ export const intakeRpc = rpcs<Intake>()({
     request: z.strictObject({ event: event.nullable() }),
     duplex: async function* (requests, host, caller) {
       let index = 0
-      const results = together(requests, (received) => emit(host, caller, received.map(eventOf)), window)
+      const results = together(requests, (received) => host.admission.inTurn(() => emit(host, caller, received.map(eventOf))), window)
       for await (const result of results) yield { index: String(index++), result }
     },
   },
