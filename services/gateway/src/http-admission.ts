@@ -12,7 +12,7 @@ function isBounded({ routeOptions, params }: FastifyRequest): boolean {
 }
 
 /** What a request has to pass before anything is done for it: its caller's rate, and that there is room for more work. */
-export function admit(app: FastifyInstance, { admission }: Host, limit: CallLimit): void {
+export function admit(app: FastifyInstance, { admission }: Pick<Host, 'admission'>, limit: CallLimit): void {
   app.addHook('onRequest', async (request, reply) => {
     await limit({ authorization: request.headers.authorization, address: request.ip })
     if (!isBounded(request)) return

@@ -35,7 +35,7 @@ interface Allowance {
  * At most so many calls of one caller in a second, whichever way they come. They are taken from the limiter by the handful, so that not
  * every call is a round trip to Redis; a handful that is not used up is lost to the other replicas until the second is over.
  */
-export function callLimit(perSecond: number, redis: Redis | undefined, now: () => number = () => performance.now()): CallLimit {
+export function callLimit(perSecond: number, redis: Redis | undefined): CallLimit {
   const limiter = limiterOf(perSecond, redis)
   const handful = Math.max(1, Math.floor(perSecond / asksPerSecond))
   const allowances = new Map<string, Allowance>()
@@ -48,14 +48,14 @@ export function callLimit(perSecond: number, redis: Redis | undefined, now: () =
     )
 
   const ask = async (key: string, allowance: Allowance): Promise<void> => {
-    const begun = now()
+    const begun = performance.now()
     try {
       await limiter.consume(key, handful)
       allowance.calls += handful
       allowance.until = begun + windowMs
     } catch (rejected) {
       if (!(rejected instanceof RateLimiterRes)) throw rejected
-      allowance.refusedUntil = now() + rejected.msBeforeNext
+      allowance.refusedUntil = performance.now() + rejected.msBeforeNext
     } finally {
       allowance.asking = undefined
     }
@@ -63,7 +63,7 @@ export function callLimit(perSecond: number, redis: Redis | undefined, now: () =
 
   const take = async (key: string, allowance: Allowance): Promise<void> => {
     for (;;) {
-      const at = now()
+      const at = performance.now()
       if (at < allowance.refusedUntil) throw tooMany(allowance.refusedUntil - at)
       if (takenFrom(allowance, at)) return
       allowance.asking ??= ask(key, allowance)
@@ -77,7 +77,7 @@ export function callLimit(perSecond: number, redis: Redis | undefined, now: () =
     allowances.delete(key)
     allowances.set(key, allowance)
     if (allowances.size > mostCallers) forgetOldest(allowances)
-    return takenFrom(allowance, now()) ? undefined : take(key, allowance)
+    return takenFrom(allowance, performance.now()) ? undefined : take(key, allowance)
   }
 }
 
