@@ -1,3 +1,4 @@
+import { type Clock, realClock } from './clock.ts'
 import { BusError, unavailable } from './error.ts'
 import { partitionOf } from './partition.ts'
 import type { BusRecord, Place } from './port.ts'
@@ -89,12 +90,14 @@ const refusalsMost = 3
 export class Outbox {
   readonly #store: Store
   readonly #limits: RequestLimits
+  readonly #clock: Pick<Clock, 'turn'>
   readonly #waiting: Parcel[] = []
   #waitingBytes = 0
   #working: Promise<void> | undefined
   #closed = false
 
-  constructor(store: Store, limits: RequestLimits) {
+  constructor(store: Store, limits: RequestLimits, clock: Pick<Clock, 'turn'> = realClock) {
+    this.#clock = clock
     this.#store = store
     this.#limits = limits
   }
@@ -127,6 +130,8 @@ export class Outbox {
   }
 
   async #work(): Promise<void> {
+    // Who was answered together sends together: within this turn of the event loop
+    await this.#clock.turn()
     for (let parcels = this.#take(); parcels.length > 0; parcels = this.#take()) {
       const [first] = parcels
       if (first !== undefined && parcels.length === 1) await this.#settle(first, () => this.#writeAlone(first))

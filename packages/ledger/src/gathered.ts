@@ -12,11 +12,14 @@ interface Asking<Key, Value> {
  * answered by a look-up that had begun before it was asked for.
  */
 export class Gathered<Key, Value> {
+  readonly #turn: () => Promise<void>
   readonly #lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>
   #asking: Asking<Key, Value>[] = []
   #looking = false
 
-  constructor(lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>) {
+  /** `turn`: resolves when all that is ready has run. */
+  constructor(turn: () => Promise<void>, lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>) {
+    this.#turn = turn
     this.#lookUp = lookUp
   }
 
@@ -29,9 +32,7 @@ export class Gathered<Key, Value> {
 
   async #look(): Promise<void> {
     this.#looking = true
-    // Whoever asks for many asks for all of them before this goes on
-    await Promise.resolve()
-    while (this.#asking.length > 0) {
+    for (await this.#turn(); this.#asking.length > 0; await this.#turn()) {
       const asked = this.#asking.splice(0, most)
       try {
         const found = await this.#lookUp([...new Set(asked.map(({ key }) => key))])

@@ -112,8 +112,11 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
 
 /** What only reads. */
 function lookUps(database: Database) {
-  const { store } = database
-  const messages = new Gathered((ids: readonly string[]) => reaching(store.findMessages(ids)))
+  const { store, clock } = database
+  const messages = new Gathered(
+    () => clock.turn(),
+    (ids: readonly string[]) => reaching(store.findMessages(ids)),
+  )
   return {
     read: reads(database),
     sql: store.sql,
