@@ -16,7 +16,7 @@ const deadlineMs = 10_000
 const recoveredWithinMs = 60_000
 
 type Ending = 'accepted' | 'later' | 'left alone' | 'failed'
-interface Ended {
+export interface Ended {
   readonly as: Ending
   readonly ms: number
 }
@@ -40,7 +40,7 @@ async function one(client: IntakeClient): Promise<Ended> {
 }
 
 /** Calls at this rate, whatever becomes of those before them. */
-async function openLoop(
+export async function openLoop(
   client: IntakeClient,
   perSecond: number,
   ms: number,

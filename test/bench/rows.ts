@@ -11,6 +11,7 @@ import { type Aim, aimed, atMost, type Figure } from './measure.ts'
 import { openingFigures } from './opening.ts'
 import { overloadFigures } from './overload.ts'
 import { rebuildFigures } from './rebuild.ts'
+import { replicaFigures } from './replicas.ts'
 import { allInOne, type Stage } from './stage.ts'
 import { growthFigures } from './stored.ts'
 
@@ -76,4 +77,5 @@ export const rows: readonly Row[] = [
   { name: 'idle', seconds: 60, figures: idleFigures },
   { name: 'overload', seconds: 50, figures: overloadFigures },
   { name: 'footprint', seconds: 80, figures: footprint },
+  { name: 'replicas', seconds: 90, figures: replicaFigures },
 ]
