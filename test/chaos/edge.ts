@@ -30,7 +30,7 @@ const problem = z.object({ code: z.string(), detail: z.string() })
 const patience = 6000
 
 /** What says nothing about whether it happened. */
-const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited']
+const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited', 'overloaded']
 
 /** What the gRPC library says by itself of a connection; all else that says "later" comes from Rondo. */
 const transport = /ECONN|EPIPE|connection|dropped|RST_STREAM|GOAWAY|stream|deadline/i

@@ -24,7 +24,7 @@ describe('a wire that breaks', () => {
     await proxy?.close()
   })
 
-  test('a lost reply to the commit is looked up before anyone is answered', async () => {
+  test('a lost reply to COMMIT is looked up before anyone is answered', async () => {
     proxy.loseReplyTo(appending)
     const { duplicate, results } = await ledger.submit(unit([ask(order, 'lost', 'place', { item: 'tea' })], { remember: false }))
     expect(proxy.lost).toBe(1)

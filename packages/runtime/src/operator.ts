@@ -1,5 +1,5 @@
 import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
-import { DomainError } from '@rondo/kernel'
+import { DomainError, retryAfterMs } from '@rondo/kernel'
 import type { ParkedKey } from '@rondo/ledger'
 import { parkedName, submitParked } from './consumer-unit.ts'
 import { isIntake } from './reaction-table.ts'
@@ -114,7 +114,7 @@ export async function retryParked(running: Pick<RunningService, 'service' | 'led
       const interest = table.interests.get(record.event.type)
       if (interest) await submitParked(ledger, interest, record)
     } catch (error) {
-      if (error instanceof DomainError && error.code === 'unavailable') throw error
+      if (error instanceof DomainError && retryAfterMs(error) !== undefined) throw error
       return {
         applied,
         waiting: records.length - applied,

@@ -69,7 +69,7 @@ async function one<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, v
   return (await pool.query<Row>(text, [...values])).rows[0]
 }
 
-export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessage' | 'forgetOld'> {
+export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
   return {
     async load({ streams, messages, chains }) {
       const values = [
@@ -100,7 +100,13 @@ export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'find
       )
       return row && { position: Number(row.position), recordedAt: row.recordedAt }
     },
-    findMessage: (id) => one<KnownMessage>(pool, 'select hash, at, duplicates, conflicts from message where id = $1', [id]),
+    async findMessages(ids) {
+      const { rows } = await pool.query<KnownMessage & { readonly id: string }>(
+        'select id, hash, at, duplicates, conflicts from message where id = any($1)',
+        [ids],
+      )
+      return new Map(rows.map(({ id, ...known }) => [id, known]))
+    },
     async forgetOld(limit) {
       const { rowCount } = await pool.query(
         'delete from message where id in (select id from message where keep_until < instant(now()) order by keep_until limit $1)',
