@@ -127,6 +127,21 @@ const partitionOf = (text: string): number => {
 function parkedKeys(declared: Declared): void {
   const group = declared.group('parked', 'records that could not be applied, and what waits behind them')
   declared
+    .command('list', 'the keys that wait for a person, and why', group)
+    .argument('[service]', 'only of this one, such as releases')
+    .action(async (service: string | undefined) => {
+      const { listParked } = await import('./commands/parked.ts')
+      await listParked(declared.session(), service)
+    })
+  declared
+    .command('show', 'what waits behind a key, and what was decided of its records so far', group)
+    .argument('<service>', 'who could not apply them, such as releases')
+    .argument('<key>', 'the key, as "rondo parked list" shows it')
+    .action(async (service: string, key: string) => {
+      const { showParked } = await import('./commands/parked.ts')
+      await showParked(declared.session(), service, key)
+    })
+  declared
     .command('retry', 'tries them again, after what kept them was mended', group)
     .argument('<service>', 'who could not apply them, such as releases')
     .argument('<key>', 'the key, as "rondo status" shows it')

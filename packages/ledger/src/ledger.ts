@@ -3,7 +3,7 @@ import type { AnyStream } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
 import type pg from 'pg'
 import { Commits } from './commits.ts'
-import { checkedName, type Database, type Log, silent } from './database.ts'
+import { type Batched, checkedName, type Database, type Log, silent } from './database.ts'
 import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
 import { forgetOld, startHousekeeping } from './housekeeping.ts'
@@ -28,6 +28,8 @@ export interface StoreOptions {
   readonly maxEventBytes?: number
   readonly log?: Log
   readonly clock?: Clock
+  /** After each batch: how large it was, and how much of it was lost to others. Must not throw. */
+  readonly onBatch?: (batch: Batched) => void
 }
 
 export interface LedgerOptions extends Omit<StoreOptions, 'store'> {
@@ -72,7 +74,7 @@ export async function openLedger({ database, connections = 10, ...options }: Led
 /** As `openLedger`, on a given store, which it closes. */
 export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
   const { service, streams, views = [], store, log = silent, clock = realClock, maxEventBytes = 1_000_000 } = options
-  const database: Database = { service, store, log, clock }
+  const database: Database = { service, store, log, clock, ...(options.onBatch ? { onBatch: options.onBatch } : {}) }
   const rules = ledgerRules(service, streams, views, maxEventBytes)
   try {
     await store.prepare(rules, views, options.partitions)

@@ -127,6 +127,28 @@ export async function retryParked(running: Pick<RunningService, 'service' | 'led
   return { applied, waiting: records.length - applied, reason: '' }
 }
 
+interface DecisionRow {
+  readonly at: string
+  readonly actor: string
+  readonly decision: string
+  readonly why: string
+  readonly event_id: string
+}
+const mostDecisions = 100
+
+/** What waits behind a key, wherever it was read, and what was decided of its records before. Refuses a key of which neither is known. */
+export async function showParked({ ledger, service }: Pick<RunningService, 'service' | 'ledger'>, key: string) {
+  const places = (await ledger.parkedKeys()).filter((one) => one.key === key)
+  const records = (await Promise.all(places.map((place) => ledger.parkedRecords(place)))).flat()
+  const decisions = await ledger.sql<DecisionRow>(
+    'select at, actor, decision, why, event_id from parked_decision where key = $1 order by number desc limit $2',
+    [key, mostDecisions],
+  )
+  if (records.length === 0 && decisions.length === 0)
+    throw new DomainError('not_found', `key: no record of "${key}" was ever parked in ${service.name}`, { path: 'key' })
+  return { records, decisions }
+}
+
 /** Leaves out the oldest record of a key. */
 export async function skipParked(running: Pick<RunningService, 'service' | 'ledger'>, key: Key, by: Decision) {
   const [oldest, ...rest] = await waitingBehind(running, key)
