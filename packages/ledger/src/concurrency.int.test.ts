@@ -65,6 +65,7 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
   test('say how large their batches are, and how much of them is lost to the other', async () => {
     batches.length = 0
     const counted = (ledger: OpenLedger) =>
+      // `conflict` after several lost races is what is looked for
       Array.from({ length: 40 }, () => ledger.submit(unit([tell(order, 'hot', 'count', 1)], { remember: false })).catch(() => undefined))
     await eventually(
       async () => {

@@ -1,3 +1,4 @@
+export type { ArchivedPage, ArchiveOptions, ArchivePlace, Archiving, CheckedFile, Unarchived } from './archive/port.ts'
 export type { Batched, Database, Log } from './database.ts'
 export { CheckpointGap, Defect } from './failure.ts'
 export { type LedgerOptions, type OpenLedger, openLedger, openLedgerOn, type StoreOptions } from './ledger.ts'

@@ -2,6 +2,7 @@ import { type Clock, realClock } from '@rondo/bus'
 import type { AnyStream } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
 import type pg from 'pg'
+import type { Archiving } from './archive/port.ts'
 import { Commits } from './commits.ts'
 import { type Batched, checkedName, type Database, type Log, silent } from './database.ts'
 import { reaching } from './failure.ts'
@@ -37,9 +38,11 @@ export interface LedgerOptions extends Omit<StoreOptions, 'store'> {
   readonly database: string | pg.Pool
   /** Connections where a URL is given; 10 unless told. */
   readonly connections?: number
+  /** Where events of closed streams are archived, and read from again. Processes of one service share it. */
+  readonly archiveFolder?: string
 }
 
-export interface OpenLedger extends Ledger {
+export interface OpenLedger extends Ledger, Archiving {
   /** For `startRelay`. */
   readonly database: Database
   /** Begins to fire due tells and to forget old message ids, until `close`. */
@@ -65,10 +68,10 @@ export interface OpenLedger extends Ledger {
 }
 
 /** Opens a migrated ledger: resolves when every state is of the present fold. Rejects with a sentence where it cannot be used. */
-export async function openLedger({ database, connections = 10, ...options }: LedgerOptions): Promise<OpenLedger> {
+export async function openLedger({ database, connections = 10, archiveFolder, ...options }: LedgerOptions): Promise<OpenLedger> {
   const { service, log = silent } = options
   checkedName(service, 'service')
-  return openLedgerOn({ ...options, store: postgresStore({ service, database, connections, log }) })
+  return openLedgerOn({ ...options, store: postgresStore({ service, database, connections, log, archiveFolder }) })
 }
 
 /** As `openLedger`, on a given store, which it closes. */
@@ -94,6 +97,7 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
     park: (record, at) => park(database, record, at),
     unpark: (record, by) => unpark(database, record, by),
     acceptGap: (gap) => acceptGap(database, gap),
+    ...store.archiving(rules),
     rebuildPage: (options) => store.rebuildPage(rules, views, options),
     startTimers() {
       timers.start()
@@ -118,6 +122,7 @@ function lookUps(database: Database) {
     read: reads(database),
     sql: store.sql,
     events: (after, limit, filter) => reaching(store.eventsAfter(after, limit, filter?.types)),
+    chained: (after, limit) => reaching(store.chainedEvents(after, limit)),
     async head() {
       const { position, epoch } = await reaching(store.standing())
       return { position, epoch }

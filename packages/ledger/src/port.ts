@@ -69,6 +69,8 @@ export interface Ledger {
   readonly sql: Sql
   /** Gapless, in commit order, after `position`. */
   events(after: number, limit: number, filter?: { readonly types?: readonly string[] }): Promise<readonly Envelope[]>
+  /** As `events`, each with the position before it in its partition; 0: none. */
+  chained(after: number, limit: number): Promise<readonly { readonly event: Envelope; readonly previous: number }[]>
   /** The last position and the epoch (raised by a restore). */
   head(): Promise<{ readonly position: number; readonly epoch: number }>
   /** Everything that belongs to the turn, in order: events that carry the loop id, and the whole of each stream that ever did. */

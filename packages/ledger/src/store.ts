@@ -1,5 +1,6 @@
 import type { Envelope, Instant } from '@rondo/kernel'
 import type { Sql, View } from '@rondo/reaction'
+import type { Archiving } from './archive/port.ts'
 import type { CheckpointRow } from './batch.ts'
 import type { Changes, TimerRow } from './derived.ts'
 import type { AcceptedGap } from './gaps.ts'
@@ -137,6 +138,8 @@ interface Reading {
   /** Of one stream, with versions above `after` up to `upTo`, in their order. */
   streamEvents(stream: string, id: string, after: number, upTo: number): Promise<readonly Envelope[]>
   eventsAfter(position: number, limit: number, types?: readonly string[]): Promise<readonly Envelope[]>
+  /** All events behind a position, each with what stands before it in its partition. */
+  chainedEvents(position: number, limit: number): Promise<readonly Chained[]>
   loopHistory(loopId: string, limit: number): Promise<readonly Envelope[]>
   tracesBefore(streams: readonly UpTo[], own: string): Promise<readonly string[]>
   checkpoint(source: string, partition: number): Promise<{ readonly position: number; readonly nextOffset: bigint } | undefined>
@@ -158,7 +161,7 @@ export interface Standing {
 
 interface Relaying {
   standing(): Promise<Standing>
-  /** In position order; none where the epoch is another one, which is given back. */
+  /** What is to be sent, in position order; none where the epoch is another one, which is given back. What was sent may lie elsewhere by now. */
   chainedAfter(position: number, limit: number, epoch: number): Promise<{ readonly batch: readonly Chained[]; readonly epoch: number }>
   /** Takes or keeps the lease for so many seconds; up to where everything was sent, or undefined where another one holds it. */
   holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
@@ -238,5 +241,6 @@ export interface Store extends Writing, Reading, Relaying, Waking, Parking, Firi
   /** Resolves when it has a plan and everything derived is of the present rules. Rejects with a sentence where it cannot be used. */
   prepare(rules: LedgerRules, views: readonly View[], partitions: number | undefined): Promise<void>
   rebuildPage(rules: LedgerRules, views: readonly View[], options: RebuildOptions): Promise<RebuiltPage>
+  archiving(rules: LedgerRules): Archiving
   close(): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type Bus, kafkaBus, migrateBus, postgresBus } from '@rondo/bus'
 import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
 import { type Batched, migrate, type OpenLedger, openLedger } from '@rondo/ledger'
@@ -93,6 +94,7 @@ export async function openServiceLedger(
       database: url,
       partitions: config.partitions,
       log,
+      archiveFolder: join(config.archiveDir ?? join(config.dataDir, 'archive'), name),
       ...(onBatch ? { onBatch } : {}),
     })
   } catch (error) {

@@ -1,6 +1,7 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
+import { type Archives, archives } from './archive-rpc.ts'
 import { showParked } from './operator.ts'
 import type { Readiness } from './readiness.ts'
 import { type Repairs, repairs } from './repair-rpc.ts'
@@ -107,7 +108,7 @@ async function status({ service, ledger, consumer, relay, writes }: RunningServi
 /** The generic RPCs over the ledgers of this process. `own`: whether its parts can work. */
 export function ledgerTable(services: readonly RunningService[], own: () => Promise<Readiness>): RpcTable {
   const find = finder(services)
-  const reads = rpcs<Omit<LedgerV1, Repairs>>()({
+  const reads = rpcs<Omit<LedgerV1, Repairs | Archives>>()({
     History: {
       roles: readers,
       request: z.strictObject({ service: z.string(), loop_id: z.string().min(1), page_size: z.number().int().min(0).max(mostEvents) }),
@@ -149,5 +150,5 @@ export function ledgerTable(services: readonly RunningService[], own: () => Prom
       },
     },
   })
-  return { ...reads, ...repairs(find) }
+  return { ...reads, ...repairs(find), ...archives(find) }
 }

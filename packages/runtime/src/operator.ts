@@ -14,12 +14,9 @@ interface Range {
 }
 
 /** The last event of each wanted partition, where it lies before `from`: it shows whoever is in doubt that nothing is missing behind it. */
-async function tails({ ledger }: RunningService, { from, partition }: Range) {
-  const rows = await ledger.sql<{ position: string }>(
-    'select max(position) as position from event where partition = $1 or $1 is null group by partition having max(position) < $2',
-    [partition ?? null, from],
-  )
-  return rows.map((row) => Number(row.position))
+async function tails({ ledger }: RunningService, { from, partition }: Range): Promise<readonly number[]> {
+  const all = (await ledger.database.store.standing()).tails
+  return all.filter((position, index) => position > 0 && position < from && (partition === undefined || partition === index))
 }
 
 /** Sends what was recorded up to now once more, as the relay sent it. */
@@ -27,7 +24,7 @@ export async function replay(running: RunningService, range: Range) {
   const { position: head } = await running.ledger.head()
   let sent = 0
   let last = 0
-  for (const position of (await tails(running, range)).sort((a, b) => a - b)) {
+  for (const position of (await tails(running, range)).toSorted((a, b) => a - b)) {
     sent += (await resend(running, position - 1, position, range.partition)).sent
     last = position
   }
@@ -44,19 +41,14 @@ export async function replay(running: RunningService, range: Range) {
 /** A page of what lies behind a position and not behind another. */
 async function resend({ service, ledger, bus }: RunningService, after: number, upTo: number, partition: number | undefined) {
   const { epoch } = await ledger.head()
-  const events = (await ledger.events(after, page)).filter(({ position }) => position <= upTo)
-  const end = events.at(-1)?.position
-  const rows = await ledger.sql<{ position: string; previous: string }>(
-    'select position, previous from event where position > $1 and position <= $2',
-    [after, end ?? after],
-  )
-  const previous = new Map(rows.map((row) => [Number(row.position), Number(row.previous)]))
-  const wanted = events.filter((event) => partition === undefined || event.partition === partition)
+  const events = (await ledger.chained(after, page)).filter(({ event }) => event.position <= upTo)
+  const end = events.at(-1)?.event.position
+  const wanted = events.filter(({ event }) => partition === undefined || event.partition === partition)
   await bus.send(
     topicOf(service.name),
-    wanted.map((event) => ({ ...toRecord(event, { previous: previous.get(event.position) ?? 0, epoch }), partition: event.partition })),
+    wanted.map(({ event, previous }) => ({ ...toRecord(event, { previous, epoch }), partition: event.partition })),
   )
-  return { sent: wanted.length, last: wanted.at(-1)?.position, end }
+  return { sent: wanted.length, last: wanted.at(-1)?.event.position, end }
 }
 
 /** Goes on behind intake that is lost for ever: from the first record that is there. Refuses where nothing is lost. */

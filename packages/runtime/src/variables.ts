@@ -122,6 +122,13 @@ export const variables = {
     meaning: 'Where the embedded default keeps its data, log and token.',
     schema: z.string().default('.rondo'),
   }),
+  archiveDir: variable({
+    name: 'RONDO_ARCHIVE_DIR',
+    type: 'a path',
+    fallback: '`archive` in `RONDO_DATA_DIR`',
+    meaning: 'Where `rondo archive` puts events of closed streams, a folder for each service; all processes of a service need it.',
+    schema: text,
+  }),
   logLevel: variable({
     name: 'RONDO_LOG_LEVEL',
     type: 'one of debug, info, warn, error, silent',

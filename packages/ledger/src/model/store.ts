@@ -69,11 +69,17 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
       })
     },
     rebuildPage: (rules, _views, options) => ask('rebuild', () => rebuilt(database, rules, options)),
+    archiving: () => noArchive,
     async close() {
       for (const ear of ears) database.listeners.delete(ear)
     },
   }
 }
+
+const noFiles = async (): Promise<never> => {
+  throw new Error('the model keeps no files')
+}
+const noArchive = { archivePage: noFiles, unarchive: noFiles, checkArchive: noFiles }
 
 type Ask = Wire['call']
 
@@ -144,7 +150,7 @@ function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'appen
 
 type Reading = Pick<
   Store,
-  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
+  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'chainedEvents' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
 >
 
 function reading(database: ModelDatabase, ask: Ask): Reading {
@@ -182,6 +188,10 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
           .slice(after)
           .filter(({ type }) => types?.includes(type) ?? true)
           .slice(0, limit),
+      ),
+    chainedEvents: (after, limit) =>
+      ask('chained events', () =>
+        database.events.slice(after, after + limit).map(({ envelope, previous }) => ({ event: envelope, previous })),
       ),
     loopHistory: (loopId, limit) =>
       ask('history', () => {

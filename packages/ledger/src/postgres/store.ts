@@ -1,7 +1,9 @@
 import type pg from 'pg'
+import { ArchiveReader } from '../archive/reader.ts'
 import type { Log } from '../database.ts'
 import { reaching } from '../failure.ts'
 import type { Store } from '../store.ts'
+import { archiving } from './archiving.ts'
 import { type Schema, servicePool } from './connection.ts'
 import { rebuildPage } from './equality.ts'
 import { parking } from './parking.ts'
@@ -21,15 +23,18 @@ export interface PostgresOptions {
   /** Where a URL is given. */
   readonly connections: number
   readonly log: Log
+  /** Where events of closed streams are archived. */
+  readonly archiveFolder: string | undefined
 }
 
 /** A service's schema on PostgreSQL 15 or newer, after `migrate`. */
-export function postgresStore({ service, database, connections, log }: PostgresOptions): Store {
+export function postgresStore({ service, database, connections, log, archiveFolder }: PostgresOptions): Store {
   const pool = typeof database === 'string' ? servicePool(database, service, connections, log) : database
   const schema: Schema = { service, pool, log }
+  const archive = new ArchiveReader(archiveFolder)
   return {
-    ...writing(schema),
-    ...reading(schema),
+    ...writing(schema, archive),
+    ...reading(schema, archive),
     ...relaying(schema),
     ...waking(schema),
     ...parking(schema),
@@ -53,10 +58,11 @@ export function postgresStore({ service, database, connections, log }: PostgresO
     async prepare(rules, views, partitions) {
       await checkSchema(schema)
       await plan(schema, partitions)
-      await rebuild(schema, rules)
-      await rebuildViews(schema, rules, views)
+      await rebuild(schema, archive, rules)
+      await rebuildViews(schema, archive, rules, views)
     },
-    rebuildPage: (rules, views, options) => rebuildPage(schema, rules, views, options),
+    rebuildPage: (rules, views, options) => rebuildPage(schema, archive, rules, views, options),
+    archiving: archiving(schema, archive),
     async close() {
       if (typeof database === 'string') await pool.end()
     },

@@ -1,10 +1,11 @@
 import type { FactType } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
+import type { ArchiveReader } from '../archive/reader.ts'
 import { checkedName } from '../database.ts'
 import { unavailable } from '../failure.ts'
 import type { LedgerRules } from '../rules.ts'
+import { archiveLock, pageOf } from './archived.ts'
 import { type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
-import { selectEvents } from './rows.ts'
 
 const pageSize = 1_000
 
@@ -16,16 +17,17 @@ export const ownFacts = ({ streams }: LedgerRules): ReadonlySet<string> =>
  * Projects the ledger's own facts into views that are new, or of a higher version than what is stored. Nobody appends meanwhile:
  * the head row is locked. Rejects where a view cannot be rebuilt from this ledger.
  */
-export async function rebuildViews(database: Schema, rules: LedgerRules, views: readonly View[]): Promise<void> {
+export async function rebuildViews(database: Schema, archive: ArchiveReader, rules: LedgerRules, views: readonly View[]): Promise<void> {
   for (const view of views) {
     if ((await storedVersion(database.pool, view)) !== (view.version ?? 1))
-      await renewView(database, rules, view, 'where it is another version')
+      await renewView(database, archive, rules, view, 'where it is another version')
   }
 }
 
 /** Empties the view and projects all facts into it, once nobody appends. */
 export async function renewView(
   { pool, service, log }: Schema,
+  archive: ArchiveReader,
   rules: LedgerRules,
   view: View,
   when: 'where it is another version' | 'in any case' = 'in any case',
@@ -33,11 +35,12 @@ export async function renewView(
   const own = ownFacts(rules)
   const version = view.version ?? 1
   const projected = await transaction(pool, async (client) => {
+    await client.query(`select pg_advisory_xact_lock(${archiveLock})`)
     await client.query('select from head for update')
     const stored = await storedVersion(client, view)
     if (stored === version && when === 'where it is another version') return 0
     if (stored !== undefined) await empty(client, view, stored, own)
-    const count = await project(client, view, own)
+    const count = await project(client, archive, view, own)
     await client.query(
       'insert into view_version (view, version) values ($1, $2) on conflict (view) do update set version = excluded.version',
       [view.name, version],
@@ -65,19 +68,19 @@ async function empty(client: Queryable, view: View, stored: number, own: Readonl
   for (const table of tables) await client.query(`delete from ${checkedName(table, 'table')}`)
 }
 
-/** How many facts were projected. */
-export async function project(client: Queryable, view: View, own: ReadonlySet<string>): Promise<number> {
+/** How many facts were projected. Nobody archives meanwhile, or `client` sees one moment. */
+export async function project(client: Queryable, archive: ArchiveReader, view: View, own: ReadonlySet<string>): Promise<number> {
   const projections = view.on.filter(({ fact }) => own.has(fact.base))
   const types = projections.map(({ fact }) => fact.base)
   const sql = sqlOf(client)
   let count = 0
   for (let after = 0; ; ) {
-    const events = await selectEvents(client, 'where position > $1 and type = any($2) order by position limit $3', [after, types, pageSize])
-    for (const event of events) {
+    const events = await pageOf(client, archive, after, pageSize, types)
+    for (const { event } of events) {
       for (const { fact, apply } of projections) if (fact.base === event.type) await apply(sql, event)
     }
     count += events.length
-    after = events.at(-1)?.position ?? 0
+    after = events.at(-1)?.event.position ?? 0
     if (events.length < pageSize) return count
   }
 }

@@ -1,6 +1,8 @@
 import type { Instant } from '@rondo/kernel'
 import type pg from 'pg'
+import type { ArchiveReader } from '../archive/reader.ts'
 import type { AppendRows, KnownMessage, LoadedRows, Store, Written } from '../store.ts'
+import { streamEvents } from './archived.ts'
 import { type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 
 const json = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value))
@@ -20,7 +22,10 @@ async function one<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, v
   return (await pool.query<Row>(text, [...values])).rows[0]
 }
 
-export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessage' | 'forgetOld'> {
+export function writing(
+  { pool }: Schema,
+  archive: ArchiveReader,
+): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessage' | 'forgetOld'> {
   return {
     async load({ streams, messages, chains }) {
       const row = await one<{ loaded: LoadedRows }>(pool, 'select load_batch($1, $2, $3, $4) as loaded', [
@@ -47,7 +52,8 @@ export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'find
         'select position, recorded_at as "recordedAt" from event where stream = $1 and stream_id = $2 and version = $3 and id = $4',
         [stream, streamId, version, id],
       )
-      return row && { position: Number(row.position), recordedAt: row.recordedAt }
+      if (row) return { position: Number(row.position), recordedAt: row.recordedAt }
+      return (await streamEvents(pool, archive, { stream, id: streamId }, version - 1, version)).find((event) => event.id === id)
     },
     findMessage: (id) => one<KnownMessage>(pool, 'select hash, at, duplicates, conflicts from message where id = $1', [id]),
     async forgetOld(limit) {
