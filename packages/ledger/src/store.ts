@@ -3,6 +3,7 @@ import type { Sql, View } from '@rondo/reaction'
 import type { Archiving } from './archive/port.ts'
 import type { CheckpointRow } from './batch.ts'
 import type { Changes, TimerRow } from './derived.ts'
+import type { ForeignFacts } from './foreign.ts'
 import type { AcceptedGap } from './gaps.ts'
 import type { ParkedRecord } from './parking.ts'
 import type { Checkpoint, ParkedKey, UpTo } from './port.ts'
@@ -220,6 +221,8 @@ export interface RebuildPlace {
 export interface RebuildOptions {
   readonly from: RebuildPlace | undefined
   readonly repair: boolean
+  /** Absent: views that take facts of other services are passed over. */
+  readonly foreign?: ForeignFacts
 }
 /** What was made again from the events and compared with what is stored. */
 export interface RebuiltPage {

@@ -3,6 +3,7 @@ import type { View } from '@rondo/reaction'
 import type { ArchiveReader } from '../archive/reader.ts'
 import { checkedName } from '../database.ts'
 import { unavailable } from '../failure.ts'
+import type { ForeignFacts, ReadPlace } from '../foreign.ts'
 import type { LedgerRules } from '../rules.ts'
 import { archiveLock, pageOf } from './archived.ts'
 import { type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
@@ -20,17 +21,24 @@ export const ownFacts = ({ streams }: LedgerRules): ReadonlySet<string> =>
 export async function rebuildViews(database: Schema, archive: ArchiveReader, rules: LedgerRules, views: readonly View[]): Promise<void> {
   for (const view of views) {
     if ((await storedVersion(database.pool, view)) !== (view.version ?? 1))
-      await renewView(database, archive, rules, view, 'where it is another version')
+      await renewView(database, archive, rules, view, { when: 'where it is another version' })
   }
 }
 
-/** Empties the view and projects all facts into it, once nobody appends. */
+/** What the view takes of other services. */
+export const foreignOf = ({ on }: View, own: ReadonlySet<string>): readonly string[] =>
+  on.map(({ fact }) => fact.base).filter((base) => !own.has(base))
+
+/** Empties the view and projects all facts into it, once nobody appends, or moves a checkpoint. */
 export async function renewView(
   { pool, service, log }: Schema,
   archive: ArchiveReader,
   rules: LedgerRules,
   view: View,
-  when: 'where it is another version' | 'in any case' = 'in any case',
+  {
+    when = 'in any case',
+    foreign,
+  }: { readonly when?: 'where it is another version' | 'in any case'; readonly foreign?: ForeignFacts } = {},
 ): Promise<void> {
   const own = ownFacts(rules)
   const version = view.version ?? 1
@@ -39,8 +47,8 @@ export async function renewView(
     await client.query('select from head for update')
     const stored = await storedVersion(client, view)
     if (stored === version && when === 'where it is another version') return 0
-    if (stored !== undefined) await empty(client, view, stored, own)
-    const count = await project(client, archive, view, own)
+    if (stored !== undefined) await empty(client, view, stored, foreign ? [] : foreignOf(view, own))
+    const count = (await project(client, archive, view, own)) + (foreign ? await projectForeign(client, view, own, foreign) : 0)
     await client.query(
       'insert into view_version (view, version) values ($1, $2) on conflict (view) do update set version = excluded.version',
       [view.name, version],
@@ -55,10 +63,9 @@ async function storedVersion(queryable: Queryable, view: View): Promise<number |
   return rows[0]?.version
 }
 
-async function empty(client: Queryable, view: View, stored: number, own: ReadonlySet<string>): Promise<void> {
-  const { name, version = 1, tables = [], on } = view
+async function empty(client: Queryable, view: View, stored: number, foreign: readonly string[]): Promise<void> {
+  const { name, version = 1, tables = [] } = view
   if (stored > version) throw unavailable(`the view ${name} has version ${stored}, this program knows ${version}: start the newer version`)
-  const foreign = on.filter(({ fact }) => !own.has(fact.base)).map(({ fact }) => fact.base)
   if (foreign.length > 0) {
     throw new Error(
       `the view ${name} takes foreign facts (${foreign.join(', ')}), which this ledger does not hold: make it a new view with tables of its own`,
@@ -83,4 +90,24 @@ export async function project(client: Queryable, archive: ArchiveReader, view: V
     after = events.at(-1)?.event.position ?? 0
     if (events.length < pageSize) return count
   }
+}
+
+/** Own facts first: a view must not mind the order between ledgers. `client` sees one moment, or nobody moves a checkpoint. */
+export async function projectForeign(client: Queryable, view: View, own: ReadonlySet<string>, foreign: ForeignFacts): Promise<number> {
+  const types = foreignOf(view, own)
+  if (types.length === 0) return 0
+  const sql = sqlOf(client)
+  const places = async (text: string) =>
+    (await sql<Omit<ReadPlace, 'position'> & { position: string }>(text)).map((place) => ({ ...place, position: Number(place.position) }))
+  const read = await places('select source, partition, position from checkpoint')
+  const left = await places(
+    `select source, partition, position from parked_record
+     union select source, partition, position from parked_decision where decision = 'skipped'`,
+  )
+  let count = 0
+  await foreign({ types, read, left }, async (event) => {
+    count += 1
+    for (const { fact, apply } of view.on) if (fact.base === event.type) await apply(sql, event)
+  })
+  return count
 }
