@@ -23,7 +23,7 @@ export interface StoreOptions {
   readonly streams: readonly AnyStream[]
   readonly views?: readonly View[]
   readonly store: Store
-  /** The partition plan of a new ledger: 8 unless told. An existing one keeps its plan; another count is refused. */
+  /** The partition plan: 8 in a new ledger unless told. A larger count begins a new plan in an existing one; a smaller is refused. */
   readonly partitions?: number
   /** Bytes of an event's data, and of a state: 1,000,000 unless told. */
   readonly maxEventBytes?: number

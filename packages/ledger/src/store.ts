@@ -152,6 +152,8 @@ export interface Chained {
   readonly event: Envelope
   /** The position before it in its partition; 0: none. */
   readonly previous: number
+  /** It is the first of a new plan in its partition: what has to be read before it, by partition (0: nothing). */
+  readonly after?: readonly number[]
 }
 export interface Standing {
   readonly position: number

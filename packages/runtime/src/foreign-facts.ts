@@ -82,6 +82,9 @@ class Rereading {
   readonly #each: (event: Envelope) => Promise<void>
   readonly #inTurn = limiter(1)
   readonly #done = Promise.withResolvers<void>()
+  readonly #all: ReadonlyMap<string, Again>
+  /** Resolves when any partition has moved on. */
+  #moved = Promise.withResolvers<void>()
 
   constructor(
     table: ReactionTable,
@@ -93,7 +96,8 @@ class Rereading {
     this.#table = table
     this.#types = new Set(types)
     this.#left = new Set(left.map(({ source, partition, position }) => placeKey(source, partition, position)))
-    this.#open = new Map([...targets].map(([key, target]) => [key, new Again(target)]))
+    this.#all = new Map([...targets].map(([key, target]) => [key, new Again(target)]))
+    this.#open = new Map(this.#all)
     this.#ends = ends
     this.#each = each
   }
@@ -115,16 +119,28 @@ class Rereading {
     if (!again) return control.pause('all that was wanted of it was read')
     for (const record of batch) {
       if (!again.isDone) await this.#read(again, record)
+      this.#moved.resolve()
+      this.#moved = Promise.withResolvers()
       if (!again.isDone && record.offset + 1n >= (this.#ends.get(key)?.next ?? 0n)) throw missing(key, again.seen)
     }
     if (again.isDone) this.#open.delete(key)
     if (this.#open.size === 0) this.#done.resolve()
   }
 
+  /** Where a larger partition plan begins: an earlier fact of a stream may lie in another partition. */
+  async #others(again: Again, topic: string, after: readonly number[]): Promise<void> {
+    const isBehind = (position: number, partition: number) => {
+      const other = this.#all.get(`${topic}/${partition}`)
+      return other !== undefined && other !== again && !other.isDone && other.seen < position
+    }
+    while (after.some(isBehind)) await Promise.race([this.#moved.promise, this.#done.promise])
+  }
+
   async #read(again: Again, record: StoredRecord): Promise<void> {
     const found = eventOf(record)
     if (!found) return
-    const { event, previous = 0, position, epoch } = found
+    const { event, previous = 0, position, epoch, after = [] } = found
+    await this.#others(again, record.topic, after)
     if (!again.takes(epoch, previous, position) || !this.#types.has(event.type)) return
     if (this.#left.has(placeKey(`${record.topic}#${epoch}`, record.partition, position))) return
     const interest = this.#table.interests.get(event.type)

@@ -46,7 +46,7 @@ async function resend({ service, ledger, bus }: RunningService, after: number, u
   const wanted = events.filter(({ event }) => partition === undefined || event.partition === partition)
   await bus.send(
     topicOf(service.name),
-    wanted.map(({ event, previous }) => ({ ...toRecord(event, { previous, epoch }), partition: event.partition })),
+    wanted.map(({ event, ...before }) => ({ ...toRecord(event, { ...before, epoch }), partition: event.partition })),
   )
   return { sent: wanted.length, last: wanted.at(-1)?.event.position, end }
 }

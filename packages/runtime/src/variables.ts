@@ -140,7 +140,7 @@ export const variables = {
     name: 'RONDO_PARTITIONS',
     type: 'a number from 1 to 256',
     fallback: '4',
-    meaning: 'Partitions of each topic, when it is created. Afterwards it has to stay as it was.',
+    meaning: 'Partitions of each topic. It can be raised later (restart every service), never lowered.',
     schema: z
       .string()
       .regex(/^\d{1,3}$/)

@@ -64,7 +64,9 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
       await ask('prepare', () => {
         const { head } = database
         if (head.tails.length === 0) head.tails = Array.from({ length: partitions }, () => 0)
-        if (head.tails.length !== partitions) throw new Error(`the ledger has ${head.tails.length} partitions, not ${partitions}`)
+        if (head.tails.length > partitions)
+          throw new Error(`the ledger has ${head.tails.length} partitions, not ${partitions}: the count can only grow`)
+        if (head.tails.length < partitions) database.grow(partitions)
         for (const { name, fold } of rules.streams.values()) head.folds[name] = Math.max(head.folds[name] ?? 0, fold)
       })
     },
@@ -190,9 +192,7 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
           .slice(0, limit),
       ),
     chainedEvents: (after, limit) =>
-      ask('chained events', () =>
-        database.events.slice(after, after + limit).map(({ envelope, previous }) => ({ event: envelope, previous })),
-      ),
+      ask('chained events', () => database.events.slice(after, after + limit).map((event) => database.chained(event))),
     loopHistory: (loopId, limit) =>
       ask('history', () => {
         const streams = new Set(
@@ -230,7 +230,7 @@ function relaying(
     standing: () => ask('standing', () => ({ position: head.position, epoch: head.epoch, tails: [...head.tails] })),
     chainedAfter: (position, limit, epoch) =>
       ask('chained', () => {
-        const batch = database.events.slice(position, position + limit).map(({ envelope, previous }) => ({ event: envelope, previous }))
+        const batch = database.events.slice(position, position + limit).map((event) => database.chained(event))
         return { batch: head.epoch === epoch ? batch : [], epoch: batch.length > 0 ? head.epoch : epoch }
       }),
     holdLease: (topic, holder, seconds) =>

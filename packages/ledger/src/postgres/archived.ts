@@ -1,11 +1,11 @@
 import { type AnyStream, type Envelope, fold } from '@rondo/kernel'
 import type pg from 'pg'
-import { envelopeOf } from '../archive/line.ts'
+import { type EventText, envelopeOf } from '../archive/line.ts'
 import type { ArchiveFile, ArchiveReader } from '../archive/reader.ts'
 import { keyOf } from '../storage.ts'
 import type { Chained } from '../store.ts'
 import { type Queryable, transaction } from './connection.ts'
-import { type EnvelopeRow, envelopeColumns, selectEvents, toEnvelope } from './rows.ts'
+import { type ChainedRow, chainColumns, envelopeColumns, selectEvents, toChained } from './rows.ts'
 
 /*
  * Reads over what lies in the table and what lies in files. Both are looked at in one snapshot: an event that is moved meanwhile is seen
@@ -33,11 +33,11 @@ async function filesBehind(queryable: Queryable, after: number): Promise<readonl
 }
 
 async function hot(queryable: Queryable, after: number, limit: number, types: readonly string[] | undefined): Promise<readonly Chained[]> {
-  const { rows } = await queryable.query<EnvelopeRow & { previous: string }>(
-    `select ${envelopeColumns}, previous from event where position > $1 ${types ? 'and type = any($3)' : ''} order by position limit $2`,
+  const { rows } = await queryable.query<ChainedRow>(
+    `select ${envelopeColumns}, ${chainColumns} from event where position > $1 ${types ? 'and type = any($3)' : ''} order by position limit $2`,
     types ? [after, limit, types] : [after, limit],
   )
-  return rows.map(({ previous, ...row }) => ({ event: toEnvelope(row), previous: Number(previous) }))
+  return rows.map(toChained)
 }
 
 /** No position is missing between `after` and the last. */
@@ -54,20 +54,37 @@ export async function pageOf(
   const page = await hot(queryable, after, limit, types)
   if (!types && isDense(page, after)) return page
   const files = await filesBehind(queryable, after)
-  return files.length === 0 ? page : merged(page, archive, files, { after, limit, types })
+  return files.length === 0 ? page : merged(page, archive, files, await plansOf(queryable), { after, limit, types })
+}
+
+interface Plan {
+  readonly start: number
+  readonly tails: readonly string[]
+}
+
+/** The newest first. */
+async function plansOf(queryable: Queryable): Promise<readonly Plan[]> {
+  return (await queryable.query<Plan>('select start::float8 as start, tails from plan order by plan.start desc')).rows
+}
+
+function chainedOf(row: EventText, plans: readonly Plan[]): Chained {
+  const previous = Number(row.previous)
+  const plan = plans.find(({ start }) => start >= previous && start < Number(row.position))
+  return { event: envelopeOf(row), previous, ...(plan ? { after: plan.tails.map(Number) } : {}) }
 }
 
 async function merged(
   page: readonly Chained[],
   archive: ArchiveReader,
   files: readonly ArchiveFile[],
+  plans: readonly Plan[],
   { after, limit, types }: { readonly after: number; readonly limit: number; readonly types: readonly string[] | undefined },
 ): Promise<readonly Chained[]> {
   const end = page.length === limit ? (page.at(-1)?.event.position ?? 0) : Number.POSITIVE_INFINITY
   const found: Chained[] = []
   for await (const row of archive.inOrder(files, after)) {
     if (Number(row.position) > end || found.length === limit) break
-    if (types?.includes(row.type) ?? true) found.push({ event: envelopeOf(row), previous: Number(row.previous) })
+    if (types?.includes(row.type) ?? true) found.push(chainedOf(row, plans))
   }
   return [...page, ...found].sort((a, b) => a.event.position - b.event.position).slice(0, limit)
 }

@@ -1,4 +1,5 @@
 import type { Envelope } from '@rondo/kernel'
+import type { Chained } from '../store.ts'
 import type { Queryable } from './connection.ts'
 
 export const headColumns = (table: string): string =>
@@ -18,3 +19,15 @@ export async function selectEvents(queryable: Queryable, rest: string, values: r
   const { rows } = await queryable.query<EnvelopeRow>(`select ${envelopeColumns} from event ${rest}`, [...values])
   return rows.map(toEnvelope)
 }
+
+/** Of an event: what stands before it, and where it is the first of a new plan in its partition, the ends of the plan before. */
+export const chainColumns = `previous,
+  (select tails from plan where plan.start >= event.previous and plan.start < event.position order by plan.start desc limit 1) as after`
+
+export type ChainedRow = EnvelopeRow & { readonly previous: string; readonly after: readonly string[] | null }
+
+export const toChained = ({ previous, after, ...row }: ChainedRow): Chained => ({
+  event: toEnvelope(row),
+  previous: Number(previous),
+  ...(after === null ? {} : { after: after.map(Number) }),
+})

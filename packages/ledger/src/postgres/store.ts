@@ -84,15 +84,13 @@ async function checkSchema({ pool, service }: Schema): Promise<void> {
 }
 
 /** The first to open a ledger sets its plan. */
-async function plan({ pool, service }: Schema, partitions: number | undefined): Promise<void> {
+async function plan({ pool, service, log }: Schema, partitions: number | undefined): Promise<void> {
   await pool.query(`update head set tails = array_fill(0::bigint, array[$1::int]) where cardinality(tails) = 0`, [
     partitions ?? defaultPartitions,
   ])
-  const { rows } = await pool.query<{ count: number }>('select cardinality(tails) as count from head')
+  if (partitions === undefined) return
+  const { rows } = await pool.query<{ count: number }>('select grow($1) as count', [partitions])
   const count = rows[0]?.count ?? 0
-  if (partitions !== undefined && count !== partitions) {
-    throw new Error(
-      `the ledger of ${service} has ${count} partitions, not ${partitions}: growing the count is a new partition plan, which starts after the old one is drained`,
-    )
-  }
+  if (count > partitions) throw new Error(`the ledger of ${service} has ${count} partitions, not ${partitions}: the count can only grow`)
+  if (count < partitions) log.info({ service, before: count, partitions }, 'a larger partition plan begins')
 }

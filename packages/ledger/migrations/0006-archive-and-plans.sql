@@ -60,3 +60,29 @@ begin
   return dropped;
 end
 $$;
+
+-- Each change of the number of partitions. A stream may lie in another partition from then on, so whoever reads has to have read all of the
+-- plan before.
+create table plan (
+  -- The last position that was placed by the plan before.
+  start bigint primary key,
+  -- The last position in each partition of the plan before.
+  tails bigint[] not null,
+  at text not null
+);
+
+-- With the head row locked nobody appends; who was decided by the plan before is refused by its count, and decided again.
+create function grow(partitions integer) returns integer
+  language plpgsql
+as $$
+declare
+  before head;
+begin
+  select * into strict before from head for update;
+  if cardinality(before.tails) < partitions then
+    insert into plan values (before.position, before.tails, instant(clock_timestamp())) on conflict do nothing;
+    update head set tails = before.tails || array_fill(0::bigint, array[partitions - cardinality(before.tails)]);
+  end if;
+  return cardinality(before.tails);
+end
+$$;
