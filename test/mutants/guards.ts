@@ -305,9 +305,16 @@ const consuming: readonly Mutant[] = [
   {
     name: 'parked intake is retried under its own id',
     file: `${runtime}/consumer-unit.ts`,
-    find: "record.event.stream === 'intake'",
-    replace: "record.event.stream === ''",
+    find: "event.stream === 'intake'",
+    replace: "event.stream === ''",
     test: [`${runtime}/consumer.int.test.ts`, 'that was parked, and applied when it was retried'],
+  },
+  {
+    name: 'what a retry has applied is not left out',
+    file: `${runtime}/operator.ts`,
+    find: '(await running.ledger.known(id))?.hash === hash',
+    replace: 'id === hash',
+    test: [`${runtime}/consumer.int.test.ts`, 'that a retry has applied, and could not take away'],
   },
   {
     name: 'facts of one partition are handed over in their order',
@@ -327,6 +334,18 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: '    } finally {\n      await this.#inFlight.drain()\n    }',
     replace: '    } finally {\n    }',
+  },
+  {
+    name: 'what waits to be stored is asked for when its batch has ended',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '    if (this.#waitingSince !== undefined) this.#parts.later()\n',
+    replace: '',
+  },
+  {
+    name: 'a partition begins anew where what was of no interest could not be stored',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '      this.#control?.fail(error)\n',
+    replace: '',
   },
   {
     name: 'a parked record moves its checkpoint with it',

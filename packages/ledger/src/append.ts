@@ -121,7 +121,7 @@ export async function findWritten(store: Store, batch: Batch): Promise<Written |
   }
   const witness = { position: 0, recordedAt: '' }
   const [message] = batch.messages
-  if (message) return (await store.findMessage(message.id))?.hash === message.hash ? witness : undefined
+  if (message) return (await store.findMessages([message.id])).get(message.id)?.hash === message.hash ? witness : undefined
   const [checkpoint] = batch.checkpoints
   if (!checkpoint) return witness
   const stored = await store.checkpoint(checkpoint.source, checkpoint.partition)

@@ -109,7 +109,8 @@ interface Writing {
     readonly streamId: string
     readonly version: number
   }): Promise<{ readonly position: number; readonly recordedAt: Instant } | undefined>
-  findMessage(id: string): Promise<KnownMessage | undefined>
+  /** Those of the ids that are known. */
+  findMessages(ids: readonly string[]): Promise<ReadonlyMap<string, KnownMessage>>
   /** Of outcomes whose time is over, at most so many; how many. */
   forgetOld(limit: number): Promise<number>
 }

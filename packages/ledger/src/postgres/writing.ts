@@ -25,7 +25,7 @@ async function one<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, v
 export function writing(
   { pool }: Schema,
   archive: ArchiveReader,
-): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessage' | 'forgetOld'> {
+): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
   return {
     async load({ streams, messages, chains }) {
       const row = await one<{ loaded: LoadedRows }>(pool, 'select load_batch($1, $2, $3, $4) as loaded', [
@@ -55,7 +55,13 @@ export function writing(
       if (row) return { position: Number(row.position), recordedAt: row.recordedAt }
       return (await streamEvents(pool, archive, { stream, id: streamId }, version - 1, version)).find((event) => event.id === id)
     },
-    findMessage: (id) => one<KnownMessage>(pool, 'select hash, at, duplicates, conflicts from message where id = $1', [id]),
+    async findMessages(ids) {
+      const { rows } = await pool.query<KnownMessage & { readonly id: string }>(
+        'select id, hash, at, duplicates, conflicts from message where id = any($1)',
+        [ids],
+      )
+      return new Map(rows.map(({ id, ...known }) => [id, known]))
+    },
     async forgetOld(limit) {
       const { rowCount } = await pool.query(
         'delete from message where id in (select id from message where keep_until < instant(now()) order by keep_until limit $1)',
