@@ -64,6 +64,9 @@ const contract = {
           relay_delay_ms: z.string(),
           parked_keys: z.array(z.looseObject({ key: z.string(), reason: z.string() })),
           paused_partitions: z.array(z.looseObject({ topic: z.string(), reason: z.string() })),
+          consumer_lag: z.string(),
+          batch_size: z.number(),
+          conflict_rate: z.number(),
         }),
       )
       .length(6),
@@ -153,6 +156,13 @@ describe('how commands end', () => {
     const { exit, err } = await run('parked retry releases release/REL-1 --why mended')
     expect(exit).toBe(5)
     expect(err).toBe('rondo: releases has no parked key "release/REL-1": nothing is parked there\n')
+  })
+  test('0 for a list of what is parked, 5 where nothing of a key ever was', async () => {
+    expect(await run('parked list')).toMatchObject({ exit: 0, out: 'Nothing is parked.\n' })
+    expect(await run('parked show releases release/REL-1')).toMatchObject({
+      exit: 5,
+      err: expect.stringContaining('no record of "release/REL-1" was ever parked in releases'),
+    })
   })
   test('0 for what stdin asks', async () =>
     expect(json((await run('call Requirements/GetRequirement - --json', { input: '{"requirement_id":"REQ-1"}' })).out)).toMatchObject({

@@ -124,7 +124,10 @@ export class Outbox {
   }
 
   async #placeAll(parcel: Parcel, fresh: boolean): Promise<void> {
-    const facts = await this.#store.facts(parcel.topic, fresh)
+    const known = await this.#store.facts(parcel.topic, fresh)
+    // The topic may have grown since
+    const isBeyond = !fresh && parcel.records.some(({ partition = 0 }) => partition >= known.partitions)
+    const facts = isBeyond ? await this.#store.facts(parcel.topic, true) : known
     parcel.maxBytes = facts.maxBytes
     parcel.placed = parcel.records.map((record, index) => place(parcel.topic, record, index, facts))
   }

@@ -38,7 +38,10 @@ export interface Lag extends Bounds {
 }
 
 export interface Bus {
-  /** Creates missing topics. Rejects with `partition_mismatch` when a topic has another number of partitions. */
+  /**
+   * Creates missing topics, and missing partitions of those that are there: keys without a partition move then. Rejects with
+   * `partition_mismatch` when a topic has more than are wanted: it can only grow.
+   */
   ensure(topics: readonly TopicSpec[]): Promise<void>
   /**
    * Durable when it resolves; the places are in the order of the records, which are in order in each partition.

@@ -3,7 +3,7 @@ import { type Shell, shells } from './completion.ts'
 import { CliError, exits } from './exit.ts'
 import { exitCodesText } from './help.ts'
 import { openSession, type Session, type Setting } from './session.ts'
-import { timeoutOf } from './span.ts'
+import { sinceOf, timeoutOf } from './span.ts'
 
 const several = (value: string, before: readonly string[] = []) => [...before, value]
 const listed = (value: string, before: readonly string[] = []) => [
@@ -123,9 +123,41 @@ const partitionOf = (text: string): number => {
   throw new CliError('usage', `--partition: "${text}" is no partition: a number from 0`)
 }
 
+/** Keeps a ledger small. */
+function archiveCommand(declared: Declared): void {
+  declared
+    .command('archive', 'moves events of closed streams into compressed, checked files, and back')
+    .argument('<service>', 'such as builds')
+    .option('--before <time>', 'only streams that have rested since: a span back (90d) or an RFC 3339 time', '365d')
+    .option('--dry-run', 'counts and changes nothing', false)
+    .addOption(new Option('--restore <file>', 'brings the events of a file back').conflicts(['dryRun', 'verify']))
+    .addOption(new Option('--verify', 'reads all files and compares them with what is known of them').conflicts('dryRun'))
+    .action(async (service: string, options: { before: string; dryRun: boolean; restore?: string; verify?: boolean }) => {
+      const { archive, checkArchive, unarchive } = await import('./commands/archive.ts')
+      if (options.restore) await unarchive(declared.session(), service, options.restore)
+      else if (options.verify) await checkArchive(declared.session(), service)
+      else await archive(declared.session(), service, { ...options, before: sinceOf(options.before, Date.now(), '--before') })
+    })
+}
+
 /** What `rondo status` names where a key is parked. */
 function parkedKeys(declared: Declared): void {
   const group = declared.group('parked', 'records that could not be applied, and what waits behind them')
+  declared
+    .command('list', 'the keys that wait for a person, and why', group)
+    .argument('[service]', 'only of this one, such as releases')
+    .action(async (service: string | undefined) => {
+      const { listParked } = await import('./commands/parked.ts')
+      await listParked(declared.session(), service)
+    })
+  declared
+    .command('show', 'what waits behind a key, and what was decided of its records so far', group)
+    .argument('<service>', 'who could not apply them, such as releases')
+    .argument('<key>', 'the key, as "rondo parked list" shows it')
+    .action(async (service: string, key: string) => {
+      const { showParked } = await import('./commands/parked.ts')
+      await showParked(declared.session(), service, key)
+    })
   declared
     .command('retry', 'tries them again, after what kept them was mended', group)
     .argument('<service>', 'who could not apply them, such as releases')
@@ -252,6 +284,7 @@ export function declareCommands(program: Command, setting: Setting): void {
   repairs(declared)
   parkedKeys(declared)
   rebuildCommand(declared)
+  archiveCommand(declared)
   administration(declared)
   helpCommand(program, declared)
 }

@@ -16,12 +16,12 @@ export function timeoutOf(text: string): number {
   return ms
 }
 
-/** The moment that `--since` names, as RFC 3339: a time, or a span back from now. */
-export function sinceOf(text: string, now = Date.now()): string {
+/** The moment that `--since`, or another option, names, as RFC 3339: a time, or a span back from now. */
+export function sinceOf(text: string, now = Date.now(), option = '--since'): string {
   const ms = spanMs(text)
   if (ms !== undefined) return new Date(now - ms).toISOString()
   if (/^\d{4}-/.test(text) && !Number.isNaN(Date.parse(text))) return new Date(text).toISOString()
-  throw new CliError('usage', `--since: "${text}" is neither a span (90s, 15m, 2h, 7d) nor an RFC 3339 time`)
+  throw new CliError('usage', `${option}: "${text}" is neither a span (90s, 15m, 2h, 7d) nor an RFC 3339 time`)
 }
 
 /** Milliseconds as a person says them. */

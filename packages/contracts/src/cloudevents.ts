@@ -15,6 +15,11 @@ export interface Chain {
   readonly previous: number
   /** Raised by a restore. */
   readonly epoch: number
+  /**
+   * The first event of a larger partition plan in its partition: by partition of the plan before, the position up to which that has to be
+   * read before this one (0: it held nothing). An earlier event of its stream may lie there.
+   */
+  readonly after?: readonly number[]
 }
 
 /** A record as the bus gives it. */
@@ -69,7 +74,7 @@ const attributes = (event: Common, source: string, subject: string): Record<stri
 const encode = (data: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(data))
 
 /** A ledger's event as a record: the same from any relay, whenever it is sent. */
-export function toRecord(event: Envelope, { previous, epoch }: Chain): CloudEventRecord {
+export function toRecord(event: Envelope, { previous, epoch, after }: Chain): CloudEventRecord {
   const subject = `${event.stream}/${event.streamId}`
   const headers = {
     ...attributes(event, `/rondo/${event.type.split('.')[1]}`, subject),
@@ -79,6 +84,7 @@ export function toRecord(event: Envelope, { previous, epoch }: Chain): CloudEven
     ce_partition: String(event.partition),
     ce_epoch: String(epoch),
     ce_recordedtime: event.recordedAt,
+    ...(after ? { ce_after: after.join(' ') } : {}),
   }
   return { key: subject, value: encode(event.data), headers, partition: event.partition }
 }
@@ -148,7 +154,10 @@ export function fromRecord(record: ReceivedRecord): { readonly event: Envelope; 
     partition: count(record, 'ce_partition'),
     recordedAt: header(record, 'ce_recordedtime'),
   }
-  return { event, chain: { previous: count(record, 'ce_previous'), epoch: count(record, 'ce_epoch') } }
+  const after = record.headers.ce_after?.split(' ').map(Number)
+  if (after?.some((position) => !Number.isSafeInteger(position)))
+    throw new NotAnEvent(`header ce_after of ${record.topic}/${record.partition} offset ${record.offset} holds no positions`)
+  return { event, chain: { previous: count(record, 'ce_previous'), epoch: count(record, 'ce_epoch'), ...(after ? { after } : {}) } }
 }
 
 /** A record of the intake topic: its position is the offset, its stream the record key. Throws NotAnEvent. */

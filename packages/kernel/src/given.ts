@@ -8,10 +8,8 @@ const actor = 'person:somebody'
 
 /** Text by which two values are equal: object keys sorted, `undefined` left out; with `sets`, arrays too. */
 function canonical(value: unknown, sets = false): string {
-  if (Array.isArray(value)) {
-    const items = value.map((item) => canonical(item, sets))
-    return `[${(sets ? items.sort() : items).join()}]`
-  }
+  // A sort to which all are equal leaves them where they are
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, sets)).sort(sets ? undefined : () => 0)}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   const fields = Object.entries(value).flatMap(([name, item]) =>
     item === undefined ? [] : `${JSON.stringify(name)}:${canonical(item, sets)}`,

@@ -43,6 +43,11 @@ export interface Rules<State, F extends FactTable, Asks, Tells, Key extends stri
   readonly evolve: { readonly [Verb in keyof F]: (state: State, data: DataOf<F[Verb]>, occurrence: Occurrence) => State }
   /** What a user sees; stored beside the state for lists. */
   readonly phase?: (state: State) => string
+  /**
+   * Phases in which nothing more is expected. Events of a stream that rests in one may be archived; the stream stays, and what comes all
+   * the same is recorded as ever.
+   */
+  readonly closed?: readonly string[]
   /** What the stream can be found by: derived from its state, stored in the same transaction. */
   readonly keys: { readonly [Name in Key]: (state: State) => readonly string[] }
   /** Keys that at most one stream may hold. Losing one runs the reaction (or ask) again from its read. */

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
 import { silent } from './database.ts'
-import type { OpenLedger, Unit } from './index.ts'
+import type { Batched, OpenLedger, Unit } from './index.ts'
 
 /** Two ledgers on one database are two processes: nothing in memory is common to them. */
 describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
@@ -12,10 +12,11 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
   let one: OpenLedger
   let two: OpenLedger
   const victims: object[] = []
+  const batches: Batched[] = []
   engine.beforeAll(async () => {
     const { url } = await freshLedger(major)
     const log = { ...silent, warn: (fields: object, message: string) => void victims.push({ fields, message }) }
-    one = await open(url, { log })
+    one = await open(url, { log, onBatch: (batch) => void batches.push(batch) })
     two = await open(url, { log })
   })
   afterAll(async () => {
@@ -85,6 +86,22 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
       expect(applied).toHaveLength(60)
     }
     expect(victims).toEqual([])
+  })
+
+  test('say how large their batches are, and how much of them is lost to the other', async () => {
+    batches.length = 0
+    const counted = (ledger: OpenLedger) =>
+      // `conflict` after several lost races is what is looked for
+      Array.from({ length: 40 }, () => ledger.submit(unit([tell(order, 'hot', 'count', 1)], { remember: false })).catch(() => undefined))
+    await eventually(
+      async () => {
+        await Promise.all(both().flatMap(counted))
+        return batches.some(({ lost }) => lost > 0)
+      },
+      { within: 20_000 },
+    )
+    const written = batches.reduce((sum, batch) => sum + batch.written, 0)
+    expect(written).toBeGreaterThan(batches.filter((batch) => batch.written > 0).length)
   })
 
   test('previous is the position before in the same partition', async () => {

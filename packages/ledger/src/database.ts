@@ -8,12 +8,21 @@ export interface Log {
 }
 export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
+/** What became of the units that were decided together. */
+export interface Batched {
+  /** Written in one statement. */
+  readonly written: number
+  /** Lost to another writer, or to an earlier one of the batch: decided again in a later one. */
+  readonly lost: number
+}
+
 /** A service's own rows, and what its process brings to them. */
 export interface Database {
   readonly service: string
   readonly store: Store
   readonly log: Log
   readonly clock: Clock
+  readonly onBatch?: (batch: Batched) => void
 }
 
 const name = /^[a-z][a-z0-9_]{0,47}$/

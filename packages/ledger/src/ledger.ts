@@ -2,8 +2,9 @@ import { type Clock, realClock } from '@rondo/bus'
 import type { AnyStream } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
 import type pg from 'pg'
+import type { Archiving } from './archive/port.ts'
 import { Commits } from './commits.ts'
-import { checkedName, type Database, type Log, silent } from './database.ts'
+import { type Batched, checkedName, type Database, type Log, silent } from './database.ts'
 import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
 import { Gathered } from './gathered.ts'
@@ -23,12 +24,14 @@ export interface StoreOptions {
   readonly streams: readonly AnyStream[]
   readonly views?: readonly View[]
   readonly store: Store
-  /** The partition plan of a new ledger: 8 unless told. An existing one keeps its plan; another count is refused. */
+  /** The partition plan: 8 in a new ledger unless told. A larger count begins a new plan in an existing one; a smaller is refused. */
   readonly partitions?: number
   /** Bytes of an event's data, and of a state: 1,000,000 unless told. */
   readonly maxEventBytes?: number
   readonly log?: Log
   readonly clock?: Clock
+  /** After each batch: how large it was, and how much of it was lost to others. Must not throw. */
+  readonly onBatch?: (batch: Batched) => void
 }
 
 export interface LedgerOptions extends Omit<StoreOptions, 'store'> {
@@ -36,9 +39,11 @@ export interface LedgerOptions extends Omit<StoreOptions, 'store'> {
   readonly database: string | pg.Pool
   /** Connections where a URL is given; 10 unless told. */
   readonly connections?: number
+  /** Where events of closed streams are archived, and read from again. Processes of one service share it. */
+  readonly archiveFolder?: string
 }
 
-export interface OpenLedger extends Ledger {
+export interface OpenLedger extends Ledger, Archiving {
   /** For `startRelay`. */
   readonly database: Database
   /** Begins to fire due tells and to forget old message ids, until `close`. */
@@ -64,16 +69,16 @@ export interface OpenLedger extends Ledger {
 }
 
 /** Opens a migrated ledger: resolves when every state is of the present fold. Rejects with a sentence where it cannot be used. */
-export async function openLedger({ database, connections = 10, ...options }: LedgerOptions): Promise<OpenLedger> {
+export async function openLedger({ database, connections = 10, archiveFolder, ...options }: LedgerOptions): Promise<OpenLedger> {
   const { service, log = silent } = options
   checkedName(service, 'service')
-  return openLedgerOn({ ...options, store: postgresStore({ service, database, connections, log }) })
+  return openLedgerOn({ ...options, store: postgresStore({ service, database, connections, log, archiveFolder }) })
 }
 
 /** As `openLedger`, on a given store, which it closes. */
 export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
   const { service, streams, views = [], store, log = silent, clock = realClock, maxEventBytes = 1_000_000 } = options
-  const database: Database = { service, store, log, clock }
+  const database: Database = { service, store, log, clock, ...(options.onBatch ? { onBatch: options.onBatch } : {}) }
   const rules = ledgerRules(service, streams, views, maxEventBytes)
   try {
     await store.prepare(rules, views, options.partitions)
@@ -93,6 +98,7 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
     park: (record, at) => park(database, record, at),
     unpark: (record, by) => unpark(database, record, by),
     acceptGap: (gap) => acceptGap(database, gap),
+    ...store.archiving(rules),
     rebuildPage: (options) => store.rebuildPage(rules, views, options),
     startTimers() {
       timers.start()
@@ -121,6 +127,7 @@ function lookUps(database: Database) {
     read: reads(database),
     sql: store.sql,
     events: (after, limit, filter) => reaching(store.eventsAfter(after, limit, filter?.types)),
+    chained: (after, limit) => reaching(store.chainedEvents(after, limit)),
     async head() {
       const { position, epoch } = await reaching(store.standing())
       return { position, epoch }

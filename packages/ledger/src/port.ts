@@ -1,5 +1,6 @@
 import type { Envelope, Instant, Message } from '@rondo/kernel'
 import type { Projection, Read, Sql } from '@rondo/reaction'
+import type { Chained } from './store.ts'
 
 /** Who, when and why: what every event of a unit carries. */
 export interface Cause {
@@ -69,6 +70,8 @@ export interface Ledger {
   readonly sql: Sql
   /** Gapless, in commit order, after `position`. */
   events(after: number, limit: number, filter?: { readonly types?: readonly string[] }): Promise<readonly Envelope[]>
+  /** As `events`, each with what stands before it in its partition. */
+  chained(after: number, limit: number): Promise<readonly Chained[]>
   /** The last position and the epoch (raised by a restore). */
   head(): Promise<{ readonly position: number; readonly epoch: number }>
   /** Everything that belongs to the turn, in order: events that carry the loop id, and the whole of each stream that ever did. */

@@ -8,6 +8,8 @@ import type { Chained, Standing } from './store.ts'
 export interface Chain {
   readonly previous: number
   readonly epoch: number
+  /** As in `Chained`. */
+  readonly after?: readonly number[]
 }
 
 export interface RelayOptions {
@@ -168,8 +170,8 @@ class RelayLoop implements Relay {
     return !this.#stopped
   }
 
-  #encoded({ event, previous }: Chained): BusRecord {
-    return { ...this.#options.encode(event, { previous, epoch: this.#epoch }), partition: event.partition }
+  #encoded({ event, ...before }: Chained): BusRecord {
+    return { ...this.#options.encode(event, { ...before, epoch: this.#epoch }), partition: event.partition }
   }
 
   async #mark(position: number): Promise<void> {

@@ -1,8 +1,10 @@
 import type { Envelope, Instant } from '@rondo/kernel'
 import type { Sql, View } from '@rondo/reaction'
+import type { Archiving } from './archive/port.ts'
 import type { CheckpointRow } from './batch.ts'
 import type { DraftEvent } from './decision.ts'
 import type { Changes, TimerRow } from './derived.ts'
+import type { ForeignFacts } from './foreign.ts'
 import type { AcceptedGap } from './gaps.ts'
 import type { ParkedRecord } from './parking.ts'
 import type { Checkpoint, ParkedKey, UpTo } from './port.ts'
@@ -122,6 +124,8 @@ interface Reading {
   /** Of one stream, with versions above `after` up to `upTo`, in their order. */
   streamEvents(stream: string, id: string, after: number, upTo: number): Promise<readonly Envelope[]>
   eventsAfter(position: number, limit: number, types?: readonly string[]): Promise<readonly Envelope[]>
+  /** All events behind a position, each with what stands before it in its partition. */
+  chainedEvents(position: number, limit: number): Promise<readonly Chained[]>
   loopHistory(loopId: string, limit: number): Promise<readonly Envelope[]>
   tracesBefore(streams: readonly UpTo[], own: string): Promise<readonly string[]>
   checkpoint(source: string, partition: number): Promise<{ readonly position: number; readonly nextOffset: bigint } | undefined>
@@ -133,6 +137,8 @@ export interface Chained {
   readonly event: Envelope
   /** The position before it in its partition; 0: none. */
   readonly previous: number
+  /** It is the first of a new plan in its partition: what has to be read before it, by partition (0: nothing). */
+  readonly after?: readonly number[]
 }
 export interface Standing {
   readonly position: number
@@ -143,7 +149,7 @@ export interface Standing {
 
 interface Relaying {
   standing(): Promise<Standing>
-  /** In position order; none where the epoch is another one, which is given back. */
+  /** What is to be sent, in position order; none where the epoch is another one, which is given back. What was sent may lie elsewhere by now. */
   chainedAfter(position: number, limit: number, epoch: number): Promise<{ readonly batch: readonly Chained[]; readonly epoch: number }>
   /** Takes or keeps the lease for so many seconds; up to where everything was sent, or undefined where another one holds it. */
   holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
@@ -202,6 +208,8 @@ export interface RebuildPlace {
 export interface RebuildOptions {
   readonly from: RebuildPlace | undefined
   readonly repair: boolean
+  /** Absent: views that take facts of other services are passed over. */
+  readonly foreign?: ForeignFacts
 }
 /** What was made again from the events and compared with what is stored. */
 export interface RebuiltPage {
@@ -223,5 +231,6 @@ export interface Store extends Writing, Reading, Relaying, Waking, Parking, Firi
   /** Resolves when it has a plan and everything derived is of the present rules. Rejects with a sentence where it cannot be used. */
   prepare(rules: LedgerRules, views: readonly View[], partitions: number | undefined): Promise<void>
   rebuildPage(rules: LedgerRules, views: readonly View[], options: RebuildOptions): Promise<RebuiltPage>
+  archiving(rules: LedgerRules): Archiving
   close(): Promise<void>
 }

@@ -114,11 +114,13 @@ export class Writer {
     const loaded = await this.#load(works)
     let rest = works
     const lost: LostWorks = new Map()
+    let written = 0
     while (rest.length > 0) {
       const batch = decideBatch(rest, loaded, this.#rules)
       const result = await commit(this.#database, rest, batch, this.#rules)
       if ('written' in result) {
         this.#answer(rest, batch, result.written, lost)
+        written = rest.filter((work) => !lost.has(work)).length
         break
       }
       if ('failed' in result) {
@@ -130,6 +132,7 @@ export class Writer {
       for (const [work, key] of losers) lost.set(work, key)
       rest = rest.filter((work) => !losers.has(work))
     }
+    this.#database.onBatch?.({ written, lost: lost.size })
     if (lost.size > 0) await this.#putOff(works, lost)
   }
 

@@ -46,6 +46,7 @@ const rules = {
     number: ({ number, closed }: Order) => (number && !closed ? [number] : []),
   },
   unique: ['number' as const],
+  closed: ['closed'],
   phase: ({ item, closed }: Order) => (closed ? 'closed' : item ? 'open' : 'unseen'),
   timers: ({ remindAt, item }: Order) => [
     ...(remindAt ? [{ at: remindAt, tell: 'remind' as const }] : []),

@@ -40,6 +40,9 @@ export async function startCompared(relay: Relaying, start: () => Promise<Runnin
     get paused() {
       return consumer?.paused ?? []
     },
+    get lag() {
+      return consumer?.lag ?? 0
+    },
     resume: (topic, partition) => consumer?.resume(topic, partition),
     async stop() {
       stopped = true

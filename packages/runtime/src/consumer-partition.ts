@@ -2,7 +2,7 @@ import type { Bounds, Bus, Clock, PartitionControl, StoredRecord } from '@rondo/
 import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
-import { isTemporary, reasonOf } from './consumer-failure.ts'
+import { isTemporary, OtherPartitionsFirst, reasonOf } from './consumer-failure.ts'
 import { type Chained, chained, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
 import { type Ahead, InFlight } from './in-flight.ts'
@@ -192,7 +192,7 @@ export class ConsumerPartition {
   async #read(record: StoredRecord, control: PartitionControl): Promise<boolean> {
     const decoded = this.#decode(record)
     if (!decoded) return true
-    const { event, previous, position, epoch } = decoded
+    const { event, previous, position, epoch, after = [] } = decoded
     if (epoch > this.#mark.epoch) return (await this.#newEpoch({ epoch, previous, position }, control)) && this.#read(record, control)
     if (epoch < this.#mark.epoch || position <= this.#mark.seen) {
       this.#count('skipped')
@@ -200,8 +200,25 @@ export class ConsumerPartition {
     }
     if (previous !== undefined && previous !== this.#mark.seen) return this.#gap(position, previous, control)
     this.#ahead = undefined
+    await this.#others(after)
     await this.#take(record, event, position)
     return true
+  }
+
+  /** Rejects until the other partitions were read up to there: earlier facts of the streams that come now may lie in them. */
+  async #others(after: readonly number[]): Promise<void> {
+    if (after.length === 0) return
+    // They wait for this one, too
+    await this.#flush()
+    const { ledger } = this.#parts
+    const unread: number[] = []
+    for (const [partition, upTo] of after.entries()) {
+      if (upTo === 0 || partition === this.#partition) continue
+      const epochs = Array.from({ length: this.#mark.epoch }, (_, index) => `${this.#topic}#${index + 1}`)
+      const read = await Promise.all(epochs.map((source) => ledger.checkpoint(source, partition)))
+      if (!read.some((checkpoint) => checkpoint !== undefined && checkpoint.position >= upTo)) unread.push(partition)
+    }
+    if (unread.length > 0) throw new OtherPartitionsFirst(this.#topic, this.#partition, unread)
   }
 
   #decode(record: StoredRecord): Chained | undefined {

@@ -11,6 +11,8 @@ export interface Chained {
   readonly previous: number | undefined
   readonly position: number
   readonly epoch: number
+  /** By partition: up to where the others have to be read before it. Only of the first of a larger partition plan. */
+  readonly after?: readonly number[]
 }
 
 /** Where the chain of a partition stands. */
@@ -38,5 +40,6 @@ export function chained(topic: string, record: StoredRecord): Chained {
   // An offset is its own chain: the position is one past it, so that 0 means "nothing read".
   if (isIntake(topic)) return { event: fromIntakeRecord(record), previous: undefined, position: Number(record.offset) + 1, epoch: 0 }
   const { event, chain } = fromRecord(record)
-  return { event, previous: chain.previous, position: event.position, epoch: chain.epoch }
+  const { previous, epoch, after } = chain
+  return { event, previous, position: event.position, epoch, ...(after ? { after } : {}) }
 }

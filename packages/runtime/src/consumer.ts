@@ -6,6 +6,8 @@ import { isIntake } from './reaction-table.ts'
 export interface RunningConsumer {
   /** Partitions that stand still, and why; empty: all is well. */
   readonly paused: Consumer['paused']
+  /** Records between what was read and the ends of the partitions that this process reads, when it was last looked. */
+  readonly lag: number
   resume(topic: string, partition: number): void
   stop(): Promise<void>
 }
@@ -16,7 +18,7 @@ const lookAgainMs = 15_000
 /** Reactions of a service that read at the same time: the writer and callers need some of its connections too. */
 const mostReading = 5
 
-const nobody: RunningConsumer = { paused: [], resume: () => undefined, stop: async () => undefined }
+const nobody: RunningConsumer = { paused: [], lag: 0, resume: () => undefined, stop: async () => undefined }
 
 /** Intake has no ledger to be sent from again: only a person can decide to go on without what is lost. */
 function told(service: string, paused: Paused, lost: OffsetOutOfRange | undefined): Paused {
@@ -67,7 +69,9 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   const clock = parts.clock ?? realClock
   const storing = storingOf(partitions, clock)
   const at = (topic: string, partition: number) => `${topic}/${partition}`
+  let behind = 0
   const onLag = (lags: readonly Lag[]) => {
+    behind = lags.reduce((sum, { lag }) => sum + Number(lag), 0)
     for (const { topic, partition, lag } of lags) metrics.lag.record(Number(lag), { service: service.name, topic, partition })
   }
   // Errors can come before the first attempt has resolved.
@@ -121,6 +125,9 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   return {
     get paused() {
       return paused()
+    },
+    get lag() {
+      return behind
     },
     resume(topic, partition) {
       lookedAt.delete(at(topic, partition))

@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import { type Bus, kafkaBus, migrateBus, postgresBus } from '@rondo/bus'
 import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
-import { migrate, type OpenLedger, openLedger } from '@rondo/ledger'
+import { type Batched, migrate, type OpenLedger, openLedger } from '@rondo/ledger'
 import { type Config, serviceNames } from './config.ts'
 import { ownRole, serviceDatabase } from './database-url.ts'
 import type { Logger } from './log.ts'
@@ -62,7 +63,12 @@ async function atRest(work: () => Promise<void>): Promise<void> {
 }
 
 /** Migrates (where the owner's address is known) and opens a service's ledger with a role of its own. */
-export async function openServiceLedger({ name, streams, views, migrations }: Service, config: Config, log: Logger): Promise<OpenLedger> {
+export async function openServiceLedger(
+  { name, streams, views, migrations }: Service,
+  config: Config,
+  log: Logger,
+  onBatch?: (batch: Batched) => void,
+): Promise<OpenLedger> {
   const { url, role, password, variable } = serviceDatabase(config, name)
   const { databaseUrl } = config
   if (databaseUrl) {
@@ -81,7 +87,16 @@ export async function openServiceLedger({ name, streams, views, migrations }: Se
     }
   }
   try {
-    return await openLedger({ service: name, streams, ...(views ? { views } : {}), database: url, partitions: config.partitions, log })
+    return await openLedger({
+      service: name,
+      streams,
+      ...(views ? { views } : {}),
+      database: url,
+      partitions: config.partitions,
+      log,
+      archiveFolder: join(config.archiveDir ?? join(config.dataDir, 'archive'), name),
+      ...(onBatch ? { onBatch } : {}),
+    })
   } catch (error) {
     throw databaseError(url, variable, error)
   }

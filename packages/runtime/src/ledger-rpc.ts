@@ -1,6 +1,8 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
+import { type Archives, archives } from './archive-rpc.ts'
+import { showParked } from './operator.ts'
 import type { Readiness } from './readiness.ts'
 import { type Repairs, repairs } from './repair-rpc.ts'
 import { between, followed } from './row.ts'
@@ -70,6 +72,9 @@ const finder =
     throw new DomainError('not_found', `service: "${name}" does not run in this process; ${here} do`, { path: 'service' })
   }
 
+/** The service that recorded a fact, by its type; of intake: `intake`. */
+const ownerOf = ({ stream, type }: Envelope): string => (stream === 'intake' ? stream : (type.split('.')[1] ?? ''))
+
 interface TailRequest {
   readonly service: string
   readonly cursor: string
@@ -85,7 +90,7 @@ async function* tail({ ledger }: RunningService, { service, cursor, types, until
   else for await (const { event, epoch } of followed(ledger, after, types, signal)) yield answer(event, epoch)
 }
 
-async function status({ service, ledger, consumer, relay }: RunningService) {
+async function status({ service, ledger, consumer, relay, writes }: RunningService) {
   const [{ position, epoch }, parked, delay] = await Promise.all([ledger.head(), ledger.parkedKeys(), relay.delayMs()])
   return {
     service: service.name,
@@ -94,13 +99,16 @@ async function status({ service, ledger, consumer, relay }: RunningService) {
     relay_delay_ms: String(Math.round(delay)),
     parked_keys: parked.map((key) => ({ ...key, waiting: String(key.waiting) })),
     paused_partitions: consumer.paused.map((paused) => ({ ...paused })),
+    consumer_lag: String(consumer.lag),
+    batch_size: writes.batches > 0 ? writes.units / writes.batches : 0,
+    conflict_rate: writes.units > 0 ? writes.conflicts / writes.units : 0,
   }
 }
 
 /** The generic RPCs over the ledgers of this process. `own`: whether its parts can work. */
 export function ledgerTable(services: readonly RunningService[], own: () => Promise<Readiness>): RpcTable {
   const find = finder(services)
-  const reads = rpcs<Omit<LedgerV1, Repairs>>()({
+  const reads = rpcs<Omit<LedgerV1, Repairs | Archives>>()({
     History: {
       roles: readers,
       request: z.strictObject({ service: z.string(), loop_id: z.string().min(1), page_size: z.number().int().min(0).max(mostEvents) }),
@@ -119,6 +127,18 @@ export function ledgerTable(services: readonly RunningService[], own: () => Prom
       request: z.strictObject({ service: z.string() }),
       call: async ({ service }) => ({ services: await Promise.all((service ? [find(service)] : services).map(status)) }),
     },
+    ShowParked: {
+      roles: readers,
+      request: z.strictObject({ service: z.string(), key: z.string().min(1) }),
+      call: async ({ service, key }) => {
+        const { records, decisions } = await showParked(find(service), key)
+        return {
+          // A record of another service's topic shows whose it is by its type
+          records: records.map(({ source, partition, event }) => ({ source, partition, event: shown(ownerOf(event), event) })),
+          decisions: [...decisions],
+        }
+      },
+    },
     Readiness: {
       roles: [],
       open: true,
@@ -130,5 +150,5 @@ export function ledgerTable(services: readonly RunningService[], own: () => Prom
       },
     },
   })
-  return { ...reads, ...repairs(find) }
+  return { ...reads, ...repairs(find), ...archives(find) }
 }

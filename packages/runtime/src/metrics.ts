@@ -5,6 +5,15 @@ export function createMetrics() {
   const meter = metrics.getMeter('rondo')
   return {
     events: meter.createCounter('rondo.events.appended', { description: 'Events appended to the ledgers', unit: '{event}' }),
+    batch: meter.createHistogram('rondo.ledger.batch', {
+      description: 'Units written in one statement',
+      unit: '{unit}',
+      advice: { explicitBucketBoundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
+    }),
+    conflicts: meter.createCounter('rondo.ledger.conflicts', {
+      description: 'Units that were lost to another writer and decided again',
+      unit: '{unit}',
+    }),
     units: meter.createCounter('rondo.units', { description: 'Units handed to the ledgers, by origin and outcome', unit: '{unit}' }),
     refusals: meter.createCounter('rondo.refusals', { description: 'Refused calls, by code', unit: '{call}' }),
     rpc: meter.createHistogram('rpc.server.duration', {

@@ -14,12 +14,9 @@ interface Range {
 }
 
 /** The last event of each wanted partition, where it lies before `from`: it shows whoever is in doubt that nothing is missing behind it. */
-async function tails({ ledger }: RunningService, { from, partition }: Range) {
-  const rows = await ledger.sql<{ position: string }>(
-    'select max(position) as position from event where partition = $1 or $1 is null group by partition having max(position) < $2',
-    [partition ?? null, from],
-  )
-  return rows.map((row) => Number(row.position))
+async function tails({ ledger }: RunningService, { from, partition }: Range): Promise<readonly number[]> {
+  const all = (await ledger.database.store.standing()).tails
+  return all.filter((position, index) => position > 0 && position < from && (partition === undefined || partition === index))
 }
 
 /** Sends what was recorded up to now once more, as the relay sent it. */
@@ -27,7 +24,7 @@ export async function replay(running: RunningService, range: Range) {
   const { position: head } = await running.ledger.head()
   let sent = 0
   let last = 0
-  for (const position of (await tails(running, range)).sort((a, b) => a - b)) {
+  for (const position of (await tails(running, range)).toSorted((a, b) => a - b)) {
     sent += (await resend(running, position - 1, position, range.partition)).sent
     last = position
   }
@@ -44,19 +41,14 @@ export async function replay(running: RunningService, range: Range) {
 /** A page of what lies behind a position and not behind another. */
 async function resend({ service, ledger, bus }: RunningService, after: number, upTo: number, partition: number | undefined) {
   const { epoch } = await ledger.head()
-  const events = (await ledger.events(after, page)).filter(({ position }) => position <= upTo)
-  const end = events.at(-1)?.position
-  const rows = await ledger.sql<{ position: string; previous: string }>(
-    'select position, previous from event where position > $1 and position <= $2',
-    [after, end ?? after],
-  )
-  const previous = new Map(rows.map((row) => [Number(row.position), Number(row.previous)]))
-  const wanted = events.filter((event) => partition === undefined || event.partition === partition)
+  const events = (await ledger.chained(after, page)).filter(({ event }) => event.position <= upTo)
+  const end = events.at(-1)?.event.position
+  const wanted = events.filter(({ event }) => partition === undefined || event.partition === partition)
   await bus.send(
     topicOf(service.name),
-    wanted.map((event) => ({ ...toRecord(event, { previous: previous.get(event.position) ?? 0, epoch }), partition: event.partition })),
+    wanted.map(({ event, ...before }) => ({ ...toRecord(event, { ...before, epoch }), partition: event.partition })),
   )
-  return { sent: wanted.length, last: wanted.at(-1)?.position, end }
+  return { sent: wanted.length, last: wanted.at(-1)?.event.position, end }
 }
 
 /** Goes on behind intake that is lost for ever: from the first record that is there. Refuses where nothing is lost. */
@@ -125,6 +117,28 @@ export async function retryParked(running: Pick<RunningService, 'service' | 'led
     applied += 1
   }
   return { applied, waiting: records.length - applied, reason: '' }
+}
+
+interface DecisionRow {
+  readonly at: string
+  readonly actor: string
+  readonly decision: string
+  readonly why: string
+  readonly event_id: string
+}
+const mostDecisions = 100
+
+/** What waits behind a key, wherever it was read, and what was decided of its records before. Refuses a key of which neither is known. */
+export async function showParked({ ledger, service }: Pick<RunningService, 'service' | 'ledger'>, key: string) {
+  const places = (await ledger.parkedKeys()).filter((one) => one.key === key)
+  const records = (await Promise.all(places.map((place) => ledger.parkedRecords(place)))).flat()
+  const decisions = await ledger.sql<DecisionRow>(
+    'select at, actor, decision, why, event_id from parked_decision where key = $1 order by number desc limit $2',
+    [key, mostDecisions],
+  )
+  if (records.length === 0 && decisions.length === 0)
+    throw new DomainError('not_found', `key: no record of "${key}" was ever parked in ${service.name}`, { path: 'key' })
+  return { records, decisions }
 }
 
 /** Leaves out the oldest record of a key. Refuses where a retry has applied it and was interrupted before it could take it away. */

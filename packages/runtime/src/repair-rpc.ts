@@ -2,6 +2,7 @@ import { DomainError } from '@rondo/kernel'
 import { raiseEpoch } from '@rondo/ledger'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
+import { foreignFacts } from './foreign-facts.ts'
 import { acceptGap, replay, retryParked, skipParked } from './operator.ts'
 import type { RunningService } from './running-service.ts'
 import { type Role, type RpcTable, rpcs } from './service.ts'
@@ -79,15 +80,9 @@ export const repairs = (find: (service: string) => RunningService): RpcTable =>
       request: z.strictObject({ service: z.string(), check_only: z.boolean(), page_token: z.string() }),
       call: async ({ service, check_only, page_token }) => {
         const from = page_token === '' ? undefined : rebuildPlaceOf(page_token)
-        const {
-          part,
-          name,
-          looked,
-          differing,
-          repaired,
-          left = '',
-          next,
-        } = await find(service).ledger.rebuildPage({ from, repair: !check_only })
+        const running = find(service)
+        const options = { from, repair: !check_only, foreign: foreignFacts(running) }
+        const { part, name, looked, differing, repaired, left = '', next } = await running.ledger.rebuildPage(options)
         return {
           part: `${part} ${name}`,
           looked: String(looked),

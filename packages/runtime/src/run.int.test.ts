@@ -147,6 +147,10 @@ describe('an operator', () => {
     const { services } = (await status()) as { services: { parked_keys: { source: string; partition: number; key: string }[] }[] }
     const { source, partition, key } = services[0]!.parked_keys[0]!
     const parked = { service: 'counts', source, partition, key, why: 'looked at it' }
+    expect(await ledgerCall('ShowParked', { service: 'counts', key }, 'auditor')).toMatchObject({
+      records: [{ source, partition, event: { service: 'things', stream_id: 'bad' } }, { event: { stream_id: 'bad' } }],
+      decisions: [],
+    })
     expect(await ledgerCall('RetryParked', parked)).toEqual({
       applied: '0',
       waiting: '2',
@@ -156,6 +160,17 @@ describe('an operator', () => {
     expect(await ledgerCall('RetryParked', parked)).toEqual({ applied: '1', waiting: '0', reason: '' })
     expect(await counted('bad')).toBe('1')
     await expect(ledgerCall('RetryParked', parked)).rejects.toMatchObject({ code: 'not_found' })
+    expect(await ledgerCall('ShowParked', { service: 'counts', key }, 'auditor')).toMatchObject({
+      records: [],
+      decisions: [
+        { decision: 'applied', actor: expect.stringMatching(/^(person|service):/), why: 'looked at it' },
+        { decision: 'skipped', actor: expect.stringMatching(/^(person|service):/), why: 'looked at it' },
+      ],
+    })
+    await expect(ledgerCall('ShowParked', { service: 'counts', key: 'thing/good' })).rejects.toMatchObject({
+      code: 'not_found',
+      details: { path: 'key' },
+    })
     await expect(ledgerCall('SkipParked', parked, 'auditor')).rejects.toMatchObject({ code: 'forbidden' })
     await note('bad', 'one more')
     await eventually(async () => (await counted('bad')) === '2', { within: 15_000 })
@@ -268,7 +283,7 @@ describe('the process', () => {
     expect(JSON.parse(ready.body)).toMatchObject({ ready: true })
     expect(ready.body).toContain('things/database')
     const { body } = await get('/metrics')
-    for (const name of ['rondo_events_appended', 'rondo_units', 'rpc_server_duration', 'rondo_http_server_duration'])
+    for (const name of ['rondo_events_appended', 'rondo_units', 'rondo_ledger_batch', 'rpc_server_duration', 'rondo_http_server_duration'])
       expect(body).toContain(name)
   })
 

@@ -1,5 +1,5 @@
 import type { Bus } from '@rondo/bus'
-import type { Ledger, OpenLedger } from '@rondo/ledger'
+import type { Batched, Ledger, OpenLedger } from '@rondo/ledger'
 import { refuseUncompared, type Starting, startCompared } from './compared.ts'
 import type { Config } from './config.ts'
 import { groupOf, startConsumer } from './consumer.ts'
@@ -25,6 +25,7 @@ export interface RunningService {
   readonly bus: Bus
   readonly consumer: Starting
   readonly relay: Relaying
+  readonly writes: Readonly<Writes>
   readonly checks: readonly Check[]
 }
 
@@ -36,6 +37,29 @@ interface Parts {
   readonly log: Logger
   readonly shutdown: Shutdown
 }
+
+/** How the ledger writes, since the process began. */
+export interface Writes {
+  batches: number
+  units: number
+  /** Units that were lost to another writer and decided again. */
+  conflicts: number
+}
+
+/** Counts batches, for the metrics and for those who ask. */
+const counting =
+  (writes: Writes, service: string, metrics: Metrics) =>
+  ({ written, lost }: Batched): void => {
+    if (written > 0) {
+      writes.batches += 1
+      writes.units += written
+      metrics.batch.record(written, { service })
+    }
+    if (lost > 0) {
+      writes.conflicts += lost
+      metrics.conflicts.add(lost, { service })
+    }
+  }
 
 /** The ledger, counted. */
 function measured(ledger: OpenLedger, service: string, metrics: Metrics): OpenLedger {
@@ -122,7 +146,9 @@ function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer:
 export async function startService(parts: Parts): Promise<RunningService> {
   const { service, config, metrics, log, shutdown } = parts
   const publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`
-  const counted = measured(await openServiceLedger(service, config, log), service.name, metrics)
+  const writes: Writes = { batches: 0, units: 0, conflicts: 0 }
+  const opened = await openServiceLedger(service, config, log, counting(writes, service.name, metrics))
+  const counted = measured(opened, service.name, metrics)
   shutdown.add(`${service.name} ledger`, () => counted.close())
   const spanning = {
     tracer: tracerOf(service.name),
@@ -143,5 +169,5 @@ export async function startService(parts: Parts): Promise<RunningService> {
   }
   const consumer = await startCompared(relay, begin, log)
   shutdown.add(`${service.name} consumer`, () => consumer.stop())
-  return { service, ledger, table, bus, consumer, relay, checks: checksOf(parts, ledger, consumer, relay) }
+  return { service, ledger, table, bus, consumer, relay, writes, checks: checksOf(parts, ledger, consumer, relay) }
 }

@@ -92,7 +92,8 @@ export const variables = {
     name: 'RONDO_RATE_LIMIT',
     type: 'a number from 1 to 1000000',
     fallback: '1000',
-    meaning: 'Calls, over HTTP and gRPC together, that one caller may send in a second; more are told `rate_limited` (429). A batch is one, a stream is one.',
+    meaning:
+      'Calls, over HTTP and gRPC together, that one caller may send in a second; more are told `rate_limited` (429). A batch is one, a stream is one.',
     schema: z
       .string()
       .regex(/^\d{1,7}$/)
@@ -122,6 +123,13 @@ export const variables = {
     meaning: 'Where the embedded default keeps its data, log and token.',
     schema: z.string().default('.rondo'),
   }),
+  archiveDir: variable({
+    name: 'RONDO_ARCHIVE_DIR',
+    type: 'a path',
+    fallback: '`archive` in `RONDO_DATA_DIR`',
+    meaning: 'Where `rondo archive` puts events of closed streams, a folder for each service; all processes of a service need it.',
+    schema: text,
+  }),
   logLevel: variable({
     name: 'RONDO_LOG_LEVEL',
     type: 'one of debug, info, warn, error, silent',
@@ -133,7 +141,7 @@ export const variables = {
     name: 'RONDO_PARTITIONS',
     type: 'a number from 1 to 256',
     fallback: '4',
-    meaning: 'Partitions of each topic, when it is created. Afterwards it has to stay as it was.',
+    meaning: 'Partitions of each topic. It can be raised later (restart every service), never lowered.',
     schema: z
       .string()
       .regex(/^\d{1,3}$/)

@@ -66,6 +66,7 @@ export const artifact = stream('artifact', fact, { names: [], phases: [], source
     contained: (artifact, data) => ({ ...artifact, contents: newer(artifact.contents, contentsOf(data)) }),
   },
   phase: phaseOf,
+  closed: ['deleted'],
   keys: {
     name: ({ names }) => names,
     service: ({ mapping }) => (mapping?.service ? [mapping.service] : []),

@@ -99,6 +99,7 @@ export const build = stream('build', fact, { attempts: {} } as Build)({
   },
   evolve: { observed: (build, data, { at }) => observed(build, data, at) },
   phase: phaseOf,
+  closed: ['finished'],
   keys: {
     source: ({ source }) => (source ? [source] : []),
     /** The sender's own id: reports and artifacts name it without the sender. */

@@ -189,6 +189,7 @@ export const change = stream(
     merge_request: (change, data, { at }) => mergeRequested(change, data, at),
   },
   phase: phaseOf,
+  closed: ['recorded', 'closed'],
   keys: {},
   loops: (change) => implementedBy(change),
 })

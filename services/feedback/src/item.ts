@@ -150,6 +150,7 @@ export const item = stream('item', fact, { comments: {}, links: {}, voters: [] }
     answered: (item, { text, by }, { at }) => ({ ...item, answer: latest(item.answer, { at, text, by }) }),
   },
   phase: itemPhase,
+  closed: ['answered'],
   keys: {
     submitted: ({ first }) => (first ? ['submitted'] : []),
     service: (item) => {

@@ -41,6 +41,7 @@ export const notice = stream('notice', fact, { due: {}, delivered: {} } as Notic
     }),
   },
   phase: ({ due, delivered }) => (Object.keys(due).every((kind) => kind in delivered) ? 'delivered' : 'due'),
+  closed: ['delivered'],
   keys: {
     requirement: ({ requirement }) => (requirement ? [requirement] : []),
     requester: ({ requester }) => (requester ? [requester] : []),

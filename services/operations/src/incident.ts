@@ -188,6 +188,7 @@ export const incident = stream('incident', fact, { suspects: [] } as Incident)({
   },
 
   phase: phaseOf,
+  closed: ['reviewed'],
   keys: {
     service: ({ declared }) => (declared ? [declared.service] : []),
     where: ({ declared }) => (declared ? [whereKey(declared)] : []),

@@ -219,6 +219,7 @@ export const proof = stream('proof', fact, { artifacts: [], attributed: [], fixe
   },
 
   phase: phaseOf,
+  closed: ['verified', 'regressed', 'inconclusive', 'recurred'],
   keys: {
     requirement: ({ opened }) => (opened ? [opened.requirement] : []),
     service: ({ opened }) => (opened ? [opened.service] : []),

@@ -223,6 +223,7 @@ export const signal = stream('signal', fact, {
   },
 
   phase: phaseOf,
+  closed: ['cleared'],
   keys: {
     service: ({ about }) => (about ? [about.service] : []),
     environment: ({ about }) => (about ? [about.environment] : []),

@@ -191,6 +191,7 @@ export const deployment = stream(
     unmapped: (state, { reason }) => ({ ...state, unmapped: reason }),
   },
   phase: ({ marks }) => deploymentPhase(marks),
+  closed: ['failed', 'rolled_back', 'removed'],
   keys: {
     service: ({ service }) => (service ? [service] : []),
     environment: (state) => (environmentName(state) ? [environmentName(state)] : []),

@@ -67,6 +67,7 @@ export const handover = stream(
     declined: (state, { by, reason }) => ({ ...state, step: 'declined', by, reason }),
   },
   phase: ({ step }) => step,
+  closed: ['accepted', 'declined'],
   keys: { service: ({ service }) => (service ? [service] : []) },
   loops: ({ requirements }) => requirements,
 })

@@ -74,6 +74,7 @@ export const incidentNote = stream(
     candidate: withCandidate,
   },
   phase: ({ resolution }) => (resolution ? 'resolved' : 'open'),
+  closed: ['resolved'],
   keys: {
     service: ({ service }) => (service ? [service] : []),
     artifact: ({ attribution }) => (attribution?.artifact ? [attribution.artifact] : []),

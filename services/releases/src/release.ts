@@ -311,6 +311,7 @@ export const release = stream(
     }),
   },
   phase: ({ step }) => step,
+  closed: ['approved', 'refused', 'void', 'withdrawn'],
   keys: {
     service: ({ service }) => (service ? [service] : []),
     artifact: ({ artifacts }) => artifacts,

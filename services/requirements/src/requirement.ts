@@ -141,6 +141,7 @@ export const requirement = stream(
   },
 
   phase: phaseOf,
+  closed: ['verified', 'declined', 'merged'],
   keys: {
     /** One requirement per problem, also while it is verified or merged: what comes again has a home. */
     problem: (requirement) => (requirement.raised?.problem && phaseOf(requirement) !== 'declined' ? [requirement.raised.problem] : []),

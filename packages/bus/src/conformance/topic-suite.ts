@@ -11,11 +11,22 @@ export function topicSuite(stage: Stage): void {
       expect(await stage.bus.bounds(spec.name)).toEqual([0, 1, 2].map((partition) => ({ partition, first: 0n, next: 0n })))
     })
 
-    test('with another number of partitions are an error that says so', async () => {
+    test('can grow, also by several at once, and keep what they hold; they cannot shrink', async () => {
       const name = await stage.topic(2)
+      await stage.bus.send(name, numbered(0, 3, 1))
+      const larger = { name, partitions: 4 }
+      await Promise.all([(await stage.open()).ensure([larger]), stage.bus.ensure([larger])])
+      expect((await stage.bus.bounds(name)).map(({ partition, next }) => [partition, next])).toEqual([
+        [0, 0n],
+        [1, 3n],
+        [2, 0n],
+        [3, 0n],
+      ])
+      await stage.bus.send(name, numbered(3, 5, 3))
+      expect(await stage.bus.tail(name, 3)).toMatchObject({ key: 'k7' })
       await expect(stage.bus.ensure([{ name, partitions: 3 }])).rejects.toMatchObject({
         code: 'partition_mismatch',
-        message: expect.stringContaining(`${name} has 2 partitions, 3 are wanted`),
+        message: expect.stringContaining(`${name} has 4 partitions, 3 are wanted`),
       })
     })
 

@@ -32,11 +32,13 @@ export class KafkaAdmin {
       const before = await this.#partitionCounts(names)
       const missing = specs.filter(({ name }) => !before.has(name))
       if (missing.length > 0) await this.#create(missing)
-      const after = missing.length > 0 ? await this.#partitionCounts(names, true) : before
+      const small = specs.filter(({ name, partitions }) => (before.get(name) ?? partitions) < partitions)
+      if (small.length > 0) await this.#grow(small)
+      const after = missing.length + small.length > 0 ? await this.#partitionCounts(names, true) : before
       for (const { name, partitions } of specs) {
         const has = after.get(name)
         if (has === partitions) continue
-        const message = `topic ${name} has ${has} partitions, ${partitions} are wanted: keys would move; start a new partition plan instead`
+        const message = `topic ${name} has ${has} partitions, ${partitions} are wanted: it can only grow`
         throw new BusError('partition_mismatch', message, { topic: name, has, wanted: partitions })
       }
     } catch (error) {
@@ -119,6 +121,19 @@ export class KafkaAdmin {
     return this.#with(async (admin) => {
       // False when somebody else was quicker; whether as we would have is seen afterwards.
       await admin.createTopics({ topics, waitForLeaders: true })
+    }, true)
+  }
+
+  /** Somebody else may be quicker; whether as we would have is seen afterwards. */
+  #grow(specs: readonly TopicSpec[]): Promise<void> {
+    const topicPartitions = specs.map(({ name, partitions }) => ({ topic: name, count: partitions }))
+    return this.#with(async (admin) => {
+      try {
+        await admin.createPartitions({ topicPartitions })
+      } catch (error) {
+        if (protocolError(error) !== 'INVALID_PARTITIONS') throw error
+      }
+      for (const { name } of specs) this.#known.delete(name)
     }, true)
   }
 

@@ -42,6 +42,9 @@ export class KafkaMember implements Consumer {
   #current: KafkaConsumer | undefined
   #lastSign = Date.now()
   #crashes = 0
+  /** Partitions of each topic when it was last looked. */
+  readonly #counts = new Map<string, number>()
+  #isGrown = false
   #stopped = false
   #restartTimer: NodeJS.Timeout | undefined
   #watching: Promise<void> | undefined
@@ -227,6 +230,7 @@ export class KafkaMember implements Consumer {
     }
     try {
       const found = await this.#lags()
+      if (this.#isGrown && consumer === this.#current) return await this.#rejoin(consumer)
       this.#options.onLag?.(found)
       if (found.length > 0) await this.#commitHint(found)
     } catch (error) {
@@ -234,11 +238,23 @@ export class KafkaMember implements Consumer {
     }
   }
 
+  /** A topic has more partitions than the client knows of: it deals them out when the group comes together anew. */
+  async #rejoin(consumer: KafkaConsumer): Promise<void> {
+    this.#isGrown = false
+    this.#current = undefined
+    await this.#revokeAll()
+    await this.#release(consumer)
+    if (!this.#stopped) await this.begin()
+  }
+
   async #lags(): Promise<readonly Lag[]> {
     const found: Lag[] = []
     for (const topic of new Set([...this.#works.values()].map((work) => work.topic))) {
       const before = new Map([...this.#works].map(([key, work]) => [key, work.position]))
-      for (const bounds of await this.#parts.admin.bounds(topic)) {
+      const all = await this.#parts.admin.bounds(topic)
+      if (all.length > (this.#counts.get(topic) ?? all.length)) this.#isGrown = true
+      this.#counts.set(topic, all.length)
+      for (const bounds of all) {
         const key = keyOf(topic, bounds.partition)
         const work = this.#works.get(key)
         work?.check(bounds, before.get(key))

@@ -8,7 +8,7 @@ interface Partition {
 }
 interface Topic {
   readonly id: string
-  readonly partitions: readonly Partition[]
+  readonly partitions: Partition[]
   maxBytes: number
 }
 export interface Held {
@@ -54,12 +54,17 @@ export class ModelBroker {
   ensure({ name, partitions }: TopicSpec): void {
     const there = this.#topics.get(name)
     if (!there) this.create(name, partitions)
-    else if (there.partitions.length !== partitions)
+    else if (there.partitions.length < partitions) this.#grow(there, partitions)
+    else if (there.partitions.length > partitions)
       throw new BusError(
         'partition_mismatch',
-        `topic ${name} has ${there.partitions.length} partitions, ${partitions} are wanted: keys would move; start a new partition plan instead`,
+        `topic ${name} has ${there.partitions.length} partitions, ${partitions} are wanted: it can only grow`,
         { topic: name, has: there.partitions.length, wanted: partitions },
       )
+  }
+
+  #grow({ partitions }: Topic, count: number): void {
+    while (partitions.length < count) partitions.push({ first: 0n, records: [] })
   }
 
   create(name: string, partitions: number): void {

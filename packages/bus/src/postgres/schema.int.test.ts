@@ -41,7 +41,7 @@ describe.each([15, 18] as const)('the schema on PostgreSQL %i', (major) => {
     await Promise.all(Array.from({ length: 5 }, () => migrateBus(url)))
     await migrateBus(url)
     const { rows } = await (await connect(url)).query('select name from bus.migration')
-    expect(rows).toEqual([{ name: '0001-bus.sql' }])
+    expect(rows).toEqual([{ name: '0001-bus.sql' }, { name: '0002-growing.sql' }])
   })
 
   test('the role of the bus sees nothing but its schema and changes nothing of it', async () => {

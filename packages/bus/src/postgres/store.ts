@@ -42,11 +42,11 @@ const toRecord = (topic: string, partition: number, { offset, key, value, header
 })
 
 const mismatch = (name: string, has: number | undefined, wanted: number): BusError =>
-  new BusError(
-    'partition_mismatch',
-    `topic ${name} has ${has} partitions, ${wanted} are wanted: keys would move; start a new partition plan instead`,
-    { topic: name, has, wanted },
-  )
+  new BusError('partition_mismatch', `topic ${name} has ${has} partitions, ${wanted} are wanted: it can only grow`, {
+    topic: name,
+    has,
+    wanted,
+  })
 
 export class PostgresStore implements Store {
   readonly #pool: pg.Pool

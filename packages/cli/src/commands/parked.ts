@@ -1,4 +1,5 @@
 import type { Ledger, ParkedKey } from '@rondo/proto/ledger'
+import { serviceNames } from '@rondo/runtime/variables'
 import type { Api } from '../api.ts'
 import { CliError } from '../exit.ts'
 import type { Session } from '../session.ts'
@@ -11,6 +12,39 @@ async function placeOf(api: Api, service: string, key: string): Promise<ParkedKe
   if (found) return found
   const known = parked.map((one) => one.key).join(', ')
   throw new CliError('notFound', `${service} has no parked key "${key}"${known ? `; there are ${known}` : ': nothing is parked there'}`)
+}
+
+/** Which services to ask: the one that is named, else all. */
+const askedOf = (service: string | undefined): readonly string[] => (service === undefined ? serviceNames : [service])
+
+/** The keys that wait for a person, of one service or of all. */
+export async function listParked({ api, terminal }: Session, service: string | undefined): Promise<void> {
+  const answers = await Promise.all(
+    askedOf(service).map((name) => api.rpc<Ledger['Status']['response']>('rondo.ledger.v1.Ledger/Status', { service: name })),
+  )
+  const parked = answers.flatMap(({ services }) =>
+    services.flatMap((one) => one.parked_keys.map((key) => ({ service: one.service, ...key }))),
+  )
+  const lines = parked.map(
+    ({ service: name, key, source, partition, since, waiting, reason }) =>
+      `${name}  ${key}  ${waiting} wait since ${since} (${source}/${partition}): ${reason}`,
+  )
+  terminal.data({ parked }, lines.length > 0 ? lines.join('\n') : 'Nothing is parked.')
+}
+
+/** What waits behind a key, and what was decided of its records. */
+export async function showParked({ api, terminal }: Session, service: string, key: string): Promise<void> {
+  const request: Ledger['ShowParked']['request'] = { service, key }
+  const { records, decisions } = await api.rpc<Ledger['ShowParked']['response']>('rondo.ledger.v1.Ledger/ShowParked', request)
+  const lines = [
+    ...records.map(({ source, partition, event }) =>
+      event
+        ? `waits    ${event.event_id}  ${event.type}  of ${event.occurred_at} (${source}/${partition})\n         ${event.data_json}`
+        : '',
+    ),
+    ...decisions.map(({ at, actor, decision, why, event_id }) => `${decision.padEnd(9)}${event_id}  by ${actor} at ${at}: ${why}`),
+  ]
+  terminal.data({ service, key, records, decisions }, lines.join('\n'))
 }
 
 /** Tries the records of a parked key again, after what kept them from being applied was mended. */

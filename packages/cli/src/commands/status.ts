@@ -12,10 +12,13 @@ const readiness = z.object({
 })
 type Readiness = z.infer<typeof readiness>
 
-function serviceLines(terminal: Terminal, { service, position, relay_delay_ms, parked_keys, paused_partitions }: ServiceStatus): string[] {
+function serviceLines(terminal: Terminal, status: ServiceStatus): string[] {
+  const { service, position, relay_delay_ms, parked_keys, paused_partitions, consumer_lag, batch_size, conflict_rate } = status
+  const unread = consumer_lag === '0' ? 'has read all' : terminal.colour('yellow', `${consumer_lag} records to read`)
+  const writes = batch_size > 0 ? `   ${batch_size.toFixed(1)} units a batch, ${(100 * conflict_rate).toFixed(1)} % decided again` : ''
   const lag = Number(relay_delay_ms) > 0 ? terminal.colour('yellow', `the bus is ${relay_delay_ms} ms behind`) : 'the bus has all'
   return [
-    `  ${service.padEnd(14)}${position.padStart(10)} events   ${lag}`,
+    `  ${service.padEnd(14)}${position.padStart(10)} events   ${lag}, ${unread}${writes}`,
     ...parked_keys.map(
       ({ key, source, partition, reason, waiting }) =>
         `    ${terminal.colour('red', 'parked')} ${source}/${partition} ${key} (${waiting} wait): ${reason}. "rondo parked retry ${service} ${key} --why …" tries again, "skip" leaves it out`,

@@ -5,7 +5,7 @@ import type { AcceptedGap } from '../gaps.ts'
 import type { ParkedRecord } from '../parking.ts'
 import type { Checkpoint } from '../port.ts'
 import { keyOf } from '../storage.ts'
-import type { AppendRows, StreamRow, Written } from '../store.ts'
+import type { AppendRows, Chained, StreamRow, Written } from '../store.ts'
 import { lostOf } from './lost.ts'
 import { chainKey, heldKey, timerKey } from './names.ts'
 
@@ -65,6 +65,8 @@ export function jsonb(value: unknown): string {
 /** One service's schema as PostgreSQL keeps it: the same rows, keys and constraints, and one clock. Each statement is done at once. */
 export class ModelDatabase {
   readonly head = { position: 0, epoch: 1, tails: [] as number[], folds: {} as Record<string, number> }
+  /** The newest first. */
+  readonly plans: { readonly start: number; readonly tails: readonly number[] }[] = []
   readonly streams = new Map<string, StoredStream>()
   /** By key and value: the ids that hold it. */
   readonly keys = new Map<string, Map<string, KeyRow>>()
@@ -92,6 +94,17 @@ export class ModelDatabase {
   /** Milliseconds since 1970, as the server's clock shows them. */
   constructor(now: () => number = Date.now) {
     this.#now = now
+  }
+
+  grow(partitions: number): void {
+    const { head } = this
+    this.plans.unshift({ start: head.position, tails: [...head.tails] })
+    head.tails.push(...Array.from({ length: partitions - head.tails.length }, () => 0))
+  }
+
+  chained({ envelope, previous }: StoredEvent): Chained {
+    const plan = this.plans.find(({ start }) => start >= previous && start < envelope.position)
+    return { event: envelope, previous, ...(plan ? { after: plan.tails } : {}) }
   }
 
   get millis(): number {

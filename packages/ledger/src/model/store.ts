@@ -64,16 +64,24 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
       await ask('prepare', () => {
         const { head } = database
         if (head.tails.length === 0) head.tails = Array.from({ length: partitions }, () => 0)
-        if (head.tails.length !== partitions) throw new Error(`the ledger has ${head.tails.length} partitions, not ${partitions}`)
+        if (head.tails.length > partitions)
+          throw new Error(`the ledger has ${head.tails.length} partitions, not ${partitions}: the count can only grow`)
+        if (head.tails.length < partitions) database.grow(partitions)
         for (const { name, fold } of rules.streams.values()) head.folds[name] = Math.max(head.folds[name] ?? 0, fold)
       })
     },
     rebuildPage: (rules, _views, options) => ask('rebuild', () => rebuilt(database, rules, options)),
+    archiving: () => noArchive,
     async close() {
       for (const ear of ears) database.listeners.delete(ear)
     },
   }
 }
+
+const noFiles = async (): Promise<never> => {
+  throw new Error('the model keeps no files')
+}
+const noArchive = { archivePage: noFiles, unarchive: noFiles, checkArchive: noFiles }
 
 type Ask = Wire['call']
 
@@ -147,7 +155,7 @@ function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'appen
 
 type Reading = Pick<
   Store,
-  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
+  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'chainedEvents' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
 >
 
 function reading(database: ModelDatabase, ask: Ask): Reading {
@@ -186,6 +194,8 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
           .filter(({ type }) => types?.includes(type) ?? true)
           .slice(0, limit),
       ),
+    chainedEvents: (after, limit) =>
+      ask('chained events', () => database.events.slice(after, after + limit).map((event) => database.chained(event))),
     loopHistory: (loopId, limit) =>
       ask('history', () => {
         const streams = new Set(
@@ -223,7 +233,7 @@ function relaying(
     standing: () => ask('standing', () => ({ position: head.position, epoch: head.epoch, tails: [...head.tails] })),
     chainedAfter: (position, limit, epoch) =>
       ask('chained', () => {
-        const batch = database.events.slice(position, position + limit).map(({ envelope, previous }) => ({ event: envelope, previous }))
+        const batch = database.events.slice(position, position + limit).map((event) => database.chained(event))
         return { batch: head.epoch === epoch ? batch : [], epoch: batch.length > 0 ? head.epoch : epoch }
       }),
     holdLease: (topic, holder, seconds) =>

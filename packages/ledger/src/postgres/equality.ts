@@ -1,15 +1,17 @@
 import type { AnyStream, FactType } from '@rondo/kernel'
 import type { View } from '@rondo/reaction'
 import type pg from 'pg'
+import type { ArchiveReader } from '../archive/reader.ts'
 import { checkedName } from '../database.ts'
 import { derive, type KeyRow, type TimerRow } from '../derived.ts'
 import { reaching } from '../failure.ts'
+import { type ForeignFacts, ForeignMissing } from '../foreign.ts'
 import type { LedgerRules } from '../rules.ts'
 import type { RebuildOptions, RebuildPlace, RebuiltPage } from '../store.ts'
+import { refoldedAll, snapshot } from './archived.ts'
 import { type Schema, transaction } from './connection.ts'
 import { replace } from './rebuild.ts'
-import { refoldedAll } from './rows.ts'
-import { ownFacts, project, renewView } from './view-rebuild.ts'
+import { foreignOf, ownFacts, project, projectForeign, renewView } from './view-rebuild.ts'
 
 const pageSize = 500
 
@@ -23,10 +25,12 @@ interface Stored {
 /** One page of a rebuild, beside all that goes on: what is compared is read at one moment. */
 export async function rebuildPage(
   database: Schema,
+  archive: ArchiveReader,
   rules: LedgerRules,
   views: readonly View[],
-  { from, repair }: RebuildOptions,
+  options: RebuildOptions,
 ): Promise<RebuiltPage> {
+  const { from, repair } = options
   const parts = partsOf(rules, views)
   const place = from ?? parts[0]
   if (!place) return { part: 'stream', name: '', looked: 0, differing: [], repaired: 0 }
@@ -36,9 +40,9 @@ export async function rebuildPage(
   const view = views.find(({ name }) => name === place.name)
   const following = parts[index + 1]
   if (place.part === 'view' && view)
-    return { ...(await viewPage(database, rules, view, repair)), ...(following ? { next: following } : {}) }
+    return { ...(await viewPage(database, archive, rules, view, options)), ...(following ? { next: following } : {}) }
   if (!stream) throw new RangeError(`there is no stream "${place.name}" in ${database.service}`)
-  const { last, ...page } = await reaching(streamPage(database, stream, place.after, repair))
+  const { last, ...page } = await reaching(streamPage(database, archive, stream, place.after, repair))
   const next = last === undefined ? following : { ...place, after: last }
   return { ...page, ...(next ? { next } : {}) }
 }
@@ -48,11 +52,10 @@ const partsOf = ({ streams }: LedgerRules, views: readonly View[]): readonly Reb
   ...views.map(({ name }) => ({ part: 'view' as const, name, after: '' })),
 ]
 
-async function streamPage(database: Schema, stream: AnyStream, after: string, repair: boolean) {
-  const { looked, last, differing } = await transaction(database.pool, async (client) => {
-    await client.query('set transaction isolation level repeatable read, read only')
+async function streamPage(database: Schema, archive: ArchiveReader, stream: AnyStream, after: string, repair: boolean) {
+  const { looked, last, differing } = await snapshot(database.pool, async (client) => {
     const stored = await storedHeads(client, stream, after)
-    const states = await refoldedAll(client, stream, stored)
+    const states = await refoldedAll(client, archive, stream, stored)
     const rebuilt = stored.map((head) => ({ ...head, state: states.get(head.id) }))
     const wrong = new Map((await otherStates(client, stream, rebuilt)).map(({ id }) => [id, 'state']))
     for (const head of rebuilt) {
@@ -113,28 +116,46 @@ function otherDerived(stream: AnyStream, { id, state, keys, timers }: Stored & {
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   new Set(a).size === new Set([...a, ...b]).size && a.length === b.length
 
-async function viewPage(database: Schema, rules: LedgerRules, view: View, repair: boolean): Promise<RebuiltPage> {
-  const { name, tables = [], on } = view
+async function viewPage(
+  database: Schema,
+  archive: ArchiveReader,
+  rules: LedgerRules,
+  view: View,
+  { repair, foreign }: Pick<RebuildOptions, 'repair' | 'foreign'>,
+): Promise<RebuiltPage> {
+  const { name, tables = [] } = view
   const own = ownFacts(rules)
   const page = { part: 'view' as const, name, looked: 0, differing: [], repaired: 0 }
-  const foreign = on.filter(({ fact }) => !own.has(fact.base))
-  if (foreign.length > 0) return { ...page, left: `it takes facts of other services (${foreign.map(({ fact }) => fact.base).join(', ')})` }
+  const others = foreignOf(view, own)
+  if (others.length > 0 && !foreign) return { ...page, left: `it takes facts of other services (${others.join(', ')})` }
   if (tables.length === 0) return { ...page, left: 'it names no tables' }
-  const { looked, differing } = await reaching(transaction(database.pool, (client) => compareView(client, view, own)))
-  const repaired = repair && differing.length > 0
-  if (repaired) await reaching(renewView(database, rules, view))
-  return { ...page, looked, differing, repaired: repaired ? differing.length : 0 }
+  try {
+    const { looked, differing } = await reaching(transaction(database.pool, (client) => compareView(client, archive, view, own, foreign)))
+    const repaired = repair && differing.length > 0
+    if (repaired) await reaching(renewView(database, archive, rules, view, foreign ? { foreign } : {}))
+    return { ...page, looked, differing, repaired: repaired ? differing.length : 0 }
+  } catch (error) {
+    if (error instanceof ForeignMissing) return { ...page, left: error.message }
+    throw error
+  }
 }
 
 /**
  * Projects all facts once more into temporary tables of the same names (which are found first), at one moment; own facts are projected
  * in the transaction that appends them, so at any moment both have to be equal.
  */
-async function compareView(client: pg.PoolClient, view: View, own: ReadonlySet<FactType['base']>) {
+async function compareView(
+  client: pg.PoolClient,
+  archive: ArchiveReader,
+  view: View,
+  own: ReadonlySet<FactType['base']>,
+  foreign: ForeignFacts | undefined,
+) {
   await client.query('set transaction isolation level repeatable read')
   const tables = (view.tables ?? []).map((table) => checkedName(table, 'table'))
   for (const table of tables) await client.query(`create temporary table ${table} (like ${table} including all) on commit drop`)
-  await project(client, view, own)
+  await project(client, archive, view, own)
+  if (foreign) await projectForeign(client, view, own, foreign)
   const differing: { id: string; what: string }[] = []
   let looked = 0
   for (const table of tables) {

@@ -1,15 +1,17 @@
+import type { ArchiveReader } from '../archive/reader.ts'
 import type { HeadRow } from '../storage.ts'
 import type { Store } from '../store.ts'
+import { chainedEvents, loopHistory, streamEvents } from './archived.ts'
 import { type Schema, sqlOf } from './connection.ts'
 import { page } from './listing.ts'
-import { headColumns, selectEvents, selectStream } from './rows.ts'
+import { headColumns } from './rows.ts'
 
 type Reading = Pick<
   Store,
-  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
+  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'chainedEvents' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
 >
 
-export function reading({ pool }: Schema): Reading {
+export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
   const select = async (rest: string, values: readonly unknown[]): Promise<readonly HeadRow[]> =>
     (await pool.query<HeadRow>(`select ${headColumns('s')} from stream s where ${rest}`, [...values])).rows
   return {
@@ -20,19 +22,12 @@ export function reading({ pool }: Schema): Reading {
         [stream, name, values],
       ),
     page: (stream, listing) => page(sqlOf(pool), stream, listing),
-    streamEvents: (stream, id, after, upTo) => selectStream(pool, stream, id, after, upTo),
-    eventsAfter: (after, limit, types) =>
-      selectEvents(
-        pool,
-        `where position > $1 ${types ? 'and type = any($3)' : ''} order by position limit $2`,
-        types ? [after, limit, types] : [after, limit],
-      ),
-    loopHistory: (loopId, limit) =>
-      selectEvents(
-        pool,
-        'where (stream, stream_id) in (select stream, stream_id from loop where loop_id = $1) order by position limit $2',
-        [loopId, limit],
-      ),
+    streamEvents: (stream, id, after, upTo) => streamEvents(pool, archive, { stream, id }, after, upTo),
+    async eventsAfter(after, limit, types) {
+      return (await chainedEvents(pool, archive, after, limit, types)).map(({ event }) => event)
+    },
+    chainedEvents: (after, limit) => chainedEvents(pool, archive, after, limit),
+    loopHistory: (loopId, limit) => loopHistory(pool, archive, loopId, limit),
     async tracesBefore(streams, own) {
       const { rows } = await pool.query<{ traceparent: string }>(
         `select distinct before.traceparent from unnest($1::text[], $2::text[], $3::int[]) as one(stream, stream_id, version)

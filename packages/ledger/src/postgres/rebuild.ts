@@ -1,11 +1,12 @@
 import type { AnyStream } from '@rondo/kernel'
 import type pg from 'pg'
+import type { ArchiveReader } from '../archive/reader.ts'
 import { derive } from '../derived.ts'
 import { unavailable } from '../failure.ts'
 import type { LedgerRules } from '../rules.ts'
 import { keyOf } from '../storage.ts'
+import { refoldedAll, snapshot } from './archived.ts'
 import { type Schema, transaction } from './connection.ts'
-import { refoldedAll } from './rows.ts'
 
 /** Streams refolded in one transaction: it holds the head row for a few milliseconds. */
 const chunk = 300
@@ -19,11 +20,11 @@ interface Stale {
  * Folds again what a lower fold has stored, and then keeps lower folds from writing. While it runs, processes of the lower fold
  * go on with the streams that are not folded yet. Any number may run it at once: each row is compared and set.
  */
-export async function rebuild(schema: Schema, rules: LedgerRules): Promise<void> {
-  for (const stream of rules.streams.values()) await rebuildStream(schema, stream)
+export async function rebuild(schema: Schema, archive: ArchiveReader, rules: LedgerRules): Promise<void> {
+  for (const stream of rules.streams.values()) await rebuildStream(schema, archive, stream)
 }
 
-async function rebuildStream(schema: Schema, stream: AnyStream): Promise<void> {
+async function rebuildStream(schema: Schema, archive: ArchiveReader, stream: AnyStream): Promise<void> {
   const { pool, service, log } = schema
   const { rows } = await pool.query<{ fold: number }>('select (folds->$1)::int as fold from head', [stream.name])
   const stored = rows[0]?.fold ?? 0
@@ -38,7 +39,7 @@ async function rebuildStream(schema: Schema, stream: AnyStream): Promise<void> {
       stale.length > 0;
       stale = await staleStreams(pool, stream, after)
     ) {
-      folded += await refoldStreams(schema, stream, stale)
+      folded += await refoldStreams(schema, archive, stream, stale)
       after = stale.at(-1)?.id ?? ''
     }
   } while (!(await closed(pool, stream)))
@@ -67,8 +68,13 @@ function closed(pool: pg.Pool, stream: AnyStream): Promise<boolean> {
   })
 }
 
-async function refoldStreams({ pool, service }: Schema, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
-  const states = await refoldedAll(pool, stream, stale)
+async function refoldStreams(
+  { pool, service }: Schema,
+  archive: ArchiveReader,
+  stream: AnyStream,
+  stale: readonly Stale[],
+): Promise<number> {
+  const states = await snapshot(pool, (client) => refoldedAll(client, archive, stream, stale))
   const heads = stale.map((head) => ({ ...head, state: states.get(head.id) }))
   try {
     return await transaction(pool, (client) => replace(client, stream, heads, 'lower fold'))

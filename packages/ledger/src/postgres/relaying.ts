@@ -1,6 +1,6 @@
 import type { Store } from '../store.ts'
 import type { Schema } from './connection.ts'
-import { type EnvelopeRow, envelopeColumns, toEnvelope } from './rows.ts'
+import { type ChainedRow, chainColumns, envelopeColumns, toChained } from './rows.ts'
 
 type Relaying = Pick<Store, 'standing' | 'chainedAfter' | 'holdLease' | 'markSent' | 'leaveLease' | 'raiseEpoch'>
 
@@ -13,13 +13,12 @@ export function relaying({ pool }: Schema): Relaying {
       return { position: Number(row.position), epoch: row.epoch, tails: row.tails.map(Number) }
     },
     async chainedAfter(position, limit, epoch) {
-      const { rows } = await pool.query<EnvelopeRow & { previous: string; now: number }>(
-        `select ${envelopeColumns}, previous, (select epoch from head) as now from event where position > $1 order by position limit $2`,
+      const { rows } = await pool.query<ChainedRow & { now: number }>(
+        `select ${envelopeColumns}, ${chainColumns}, (select epoch from head) as now from event where position > $1 order by position limit $2`,
         [position, limit],
       )
       const now = rows[0]?.now ?? epoch
-      const batch =
-        now === epoch ? rows.map(({ previous, now: _, ...row }) => ({ event: toEnvelope(row), previous: Number(previous) })) : []
+      const batch = now === epoch ? rows.map(({ now: _, ...row }) => toChained(row)) : []
       return { batch, epoch: now }
     },
     async holdLease(topic, holder, seconds) {

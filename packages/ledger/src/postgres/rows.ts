@@ -1,4 +1,5 @@
-import { type AnyStream, type Envelope, fold } from '@rondo/kernel'
+import type { Envelope } from '@rondo/kernel'
+import type { Chained } from '../store.ts'
 import type { Queryable } from './connection.ts'
 
 export const headColumns = (table: string): string =>
@@ -19,37 +20,14 @@ export async function selectEvents(queryable: Queryable, rest: string, values: r
   return rows.map(toEnvelope)
 }
 
-/** Of one stream, in the order of versions. */
-export const selectStream = (queryable: Queryable, stream: string, id: string, after: number, upTo: number) =>
-  selectEvents(queryable, 'where stream = $1 and stream_id = $2 and version > $3 and version <= $4 order by version', [
-    stream,
-    id,
-    after,
-    upTo,
-  ])
+/** Of an event: what stands before it, and where it is the first of a new plan in its partition, the ends of the plan before. */
+export const chainColumns = `previous,
+  (select tails from plan where plan.start >= event.previous and plan.start < event.position order by plan.start desc limit 1) as after`
 
-const pageSize = 2_000
+export type ChainedRow = EnvelopeRow & { readonly previous: string; readonly after: readonly string[] | null }
 
-/** By stream id: the states of streams at their versions, folded from their events by the present rules. */
-export async function refoldedAll(
-  queryable: Queryable,
-  stream: AnyStream,
-  heads: readonly { readonly id: string; readonly version: number }[],
-): Promise<ReadonlyMap<string, unknown>> {
-  const states = new Map<string, unknown>(heads.map(({ id }) => [id, stream.initial]))
-  const versions = new Map(heads.map(({ id, version }) => [id, version]))
-  for (let [id, version] = ['', 0]; ; ) {
-    const events = await selectEvents(
-      queryable,
-      'where stream = $1 and stream_id = any($2) and (stream_id, version) > ($3, $4) order by stream_id, version limit $5',
-      [stream.name, [...states.keys()], id, version, pageSize],
-    )
-    for (const event of events) {
-      if (event.version <= (versions.get(event.streamId) ?? 0)) states.set(event.streamId, fold(stream, states.get(event.streamId), event))
-    }
-    const last = events.at(-1)
-    if (!last || events.length < pageSize) return states
-    id = last.streamId
-    version = last.version
-  }
-}
+export const toChained = ({ previous, after, ...row }: ChainedRow): Chained => ({
+  event: toEnvelope(row),
+  previous: Number(previous),
+  ...(after === null ? {} : { after: after.map(Number) }),
+})

@@ -1,7 +1,9 @@
 import type pg from 'pg'
+import { ArchiveReader } from '../archive/reader.ts'
 import type { Log } from '../database.ts'
 import { reaching } from '../failure.ts'
 import type { Store } from '../store.ts'
+import { archiving } from './archiving.ts'
 import { type Schema, servicePool } from './connection.ts'
 import { rebuildPage } from './equality.ts'
 import { orderKeys } from './key-order.ts'
@@ -22,15 +24,18 @@ export interface PostgresOptions {
   /** Where a URL is given. */
   readonly connections: number
   readonly log: Log
+  /** Where events of closed streams are archived. */
+  readonly archiveFolder: string | undefined
 }
 
 /** A service's schema on PostgreSQL 15 or newer, after `migrate`. */
-export function postgresStore({ service, database, connections, log }: PostgresOptions): Store {
+export function postgresStore({ service, database, connections, log, archiveFolder }: PostgresOptions): Store {
   const pool = typeof database === 'string' ? servicePool(database, service, connections, log) : database
   const schema: Schema = { service, pool, log }
+  const archive = new ArchiveReader(archiveFolder)
   return {
-    ...writing(schema),
-    ...reading(schema),
+    ...writing(schema, archive),
+    ...reading(schema, archive),
     ...relaying(schema),
     ...waking(schema),
     ...parking(schema),
@@ -55,10 +60,11 @@ export function postgresStore({ service, database, connections, log }: PostgresO
       await checkSchema(schema)
       await plan(schema, partitions)
       await orderKeys(schema)
-      await rebuild(schema, rules)
-      await rebuildViews(schema, rules, views)
+      await rebuild(schema, archive, rules)
+      await rebuildViews(schema, archive, rules, views)
     },
-    rebuildPage: (rules, views, options) => rebuildPage(schema, rules, views, options),
+    rebuildPage: (rules, views, options) => rebuildPage(schema, archive, rules, views, options),
+    archiving: archiving(schema, archive),
     async close() {
       if (typeof database === 'string') await pool.end()
     },
@@ -80,15 +86,13 @@ async function checkSchema({ pool, service }: Schema): Promise<void> {
 }
 
 /** The first to open a ledger sets its plan. */
-async function plan({ pool, service }: Schema, partitions: number | undefined): Promise<void> {
+async function plan({ pool, service, log }: Schema, partitions: number | undefined): Promise<void> {
   await pool.query(`update head set tails = array_fill(0::bigint, array[$1::int]) where cardinality(tails) = 0`, [
     partitions ?? defaultPartitions,
   ])
-  const { rows } = await pool.query<{ count: number }>('select cardinality(tails) as count from head')
+  if (partitions === undefined) return
+  const { rows } = await pool.query<{ count: number }>('select grow($1) as count', [partitions])
   const count = rows[0]?.count ?? 0
-  if (partitions !== undefined && count !== partitions) {
-    throw new Error(
-      `the ledger of ${service} has ${count} partitions, not ${partitions}: growing the count is a new partition plan, which starts after the old one is drained`,
-    )
-  }
+  if (count > partitions) throw new Error(`the ledger of ${service} has ${count} partitions, not ${partitions}: the count can only grow`)
+  if (count < partitions) log.info({ service, before: count, partitions }, 'a larger partition plan begins')
 }

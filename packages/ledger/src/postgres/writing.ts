@@ -1,7 +1,9 @@
 import type { Instant } from '@rondo/kernel'
 import type pg from 'pg'
+import type { ArchiveReader } from '../archive/reader.ts'
 import type { DraftEvent } from '../decision.ts'
 import type { AppendRows, KnownMessage, LoadedRows, Store, Written } from '../store.ts'
+import { streamEvents } from './archived.ts'
 import { arrayText, ints, jsons, texts } from './arrays.ts'
 import { connected, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 
@@ -69,7 +71,10 @@ async function one<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, v
   return (await pool.query<Row>(text, [...values])).rows[0]
 }
 
-export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
+export function writing(
+  { pool }: Schema,
+  archive: ArchiveReader,
+): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
   return {
     async load({ streams, messages, chains }) {
       const values = [
@@ -98,7 +103,8 @@ export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'find
         'select position, recorded_at as "recordedAt" from event where stream = $1 and stream_id = $2 and version = $3 and id = $4',
         [stream, streamId, version, id],
       )
-      return row && { position: Number(row.position), recordedAt: row.recordedAt }
+      if (row) return { position: Number(row.position), recordedAt: row.recordedAt }
+      return (await streamEvents(pool, archive, { stream, id: streamId }, version - 1, version)).find((event) => event.id === id)
     },
     async findMessages(ids) {
       const { rows } = await pool.query<KnownMessage & { readonly id: string }>(

@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ask } from '@rondo/kernel'
+import { type OpenLedger, openLedger } from '@rondo/ledger'
+import { eventually, freshDatabase, needs, ownEngine } from '@rondo/testkit'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { count, thing } from '../test/services.ts'
+import { ownRole } from './database-url.ts'
+
+needs('postgres18', 'kafka')
+const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
+const dataDir = mkdtempSync(join(tmpdir(), 'rondo-plan-'))
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+
+const closing: (() => Promise<unknown>)[] = []
+const children = new Set<ChildProcess>()
+afterEach(async () => {
+  await Promise.all([...children].map(killed))
+  for (const close of closing.splice(0)) await close()
+})
+
+async function killed(child: ChildProcess): Promise<void> {
+  children.delete(child)
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+}
+
+/** Resolves when it has begun to read. */
+async function launched(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
+  const own = { PATH: process.env.PATH, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', RONDO_DATA_DIR: dataDir }
+  const child = spawn(process.execPath, ['--conditions=development', path('../test/things-and-counts.ts')], { env: { ...own, ...env } })
+  children.add(child)
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (text += chunk))
+  await eventually(() => text.includes('"msg":"started"'), { within: 60_000 })
+  return child
+}
+
+const ids = Array.from({ length: 40 }, (_, n) => `thing-${n}`)
+let number = 0
+/** One of each thing after the other, so that each one's are in a known order. */
+const note = async (ledger: OpenLedger, rounds: number) => {
+  for (let round = 0; round < rounds; round++) {
+    number += 1
+    const cause = { actor: 'person:ada', correlationId: `${number}`, causationId: `${number}` }
+    const units = ids.map((id) => ({
+      id: `${id}/${number}`,
+      hash: '',
+      remember: true,
+      cause,
+      messages: [ask(thing, id, 'note', { text: `${number}`, copies: 1 })],
+    }))
+    await Promise.all(units.map((unit) => ledger.submit(unit)))
+  }
+}
+
+describe.each(['PostgreSQL', 'Kafka'] as const)('more partitions, with the bus on %s', (bus) => {
+  test('each stream’s facts are applied once and in their order, whoever is killed meanwhile', async () => {
+    const database = await freshDatabase()
+    const kafka = bus === 'Kafka' ? await ownEngine('kafka') : undefined
+    if (kafka) closing.push(() => kafka.stop())
+    const env = (partitions: number) => ({
+      RONDO_DATABASE_URL: database,
+      RONDO_PARTITIONS: String(partitions),
+      ...(kafka ? { RONDO_KAFKA_BROKERS: kafka.address } : {}),
+    })
+    const opened = async (service: 'things' | 'counts', partitions?: number) => {
+      const streams = service === 'things' ? [thing] : [count]
+      const { url } = ownRole(database, service)
+      const ledger = await openLedger({ service, streams, database: url, ...(partitions ? { partitions } : {}) })
+      closing.unshift(() => ledger.close())
+      return ledger
+    }
+
+    await killed(await launched(env(2)))
+    const old = await opened('things', 2)
+    await note(old, 20)
+    const grown = await opened('things', 6)
+    await note(old, 3)
+    await note(grown, 3)
+    for (let kill = 0; kill < 3; kill++) {
+      const child = await launched(env(6))
+      await note(grown, 1)
+      await killed(child)
+    }
+    await Promise.all([launched(env(6)), launched(env(6))])
+    await note(grown, 2)
+
+    interface Row {
+      readonly id: string
+      readonly events: readonly string[]
+    }
+    const told = await grown.sql<Row>(
+      `select stream_id as id, array_agg(id::text order by version) as events from event
+       where type = 'rondo.things.thing.noted' group by 1 order by 1`,
+    )
+    const counts = await opened('counts')
+    const applied = () =>
+      counts.sql<Row>(`select stream_id as id, array_agg(data->>'event' order by version) as events from event group by 1 order by 1`)
+    const wanted = told.reduce((sum, { events }) => sum + events.length, 0)
+    await eventually(async () => (await applied()).reduce((sum, { events }) => sum + events.length, 0) >= wanted, { within: 150_000 })
+    expect(await applied()).toEqual(told)
+    expect(await counts.sql('select cardinality(tails) as count from head')).toEqual([{ count: 6 }])
+  }, 300_000)
+})
