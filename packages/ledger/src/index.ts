@@ -1,4 +1,5 @@
 export type { Database, Log } from './database.ts'
+export { epochOf } from './epoch.ts'
 export { CheckpointGap, Defect } from './failure.ts'
 export { type LedgerOptions, type OpenLedger, openLedger, openLedgerOn, type StoreOptions } from './ledger.ts'
 export { type LockHolder, type MigrateOptions, migrate } from './migration.ts'

@@ -1,5 +1,6 @@
 import type { Envelope, Instant, Message } from '@rondo/kernel'
 import type { Projection, Read, Sql } from '@rondo/reaction'
+import type { EpochStart } from './epoch.ts'
 
 /** Who, when and why: what every event of a unit carries. */
 export interface Cause {
@@ -69,8 +70,8 @@ export interface Ledger {
   readonly sql: Sql
   /** Gapless, in commit order, after `position`. */
   events(after: number, limit: number, filter?: { readonly types?: readonly string[] }): Promise<readonly Envelope[]>
-  /** The last position and the epoch (raised by a restore). */
-  head(): Promise<{ readonly position: number; readonly epoch: number }>
+  /** The last position, the epoch (raised by a restore), and where each began. */
+  head(): Promise<{ readonly position: number; readonly epoch: number; readonly raised: readonly EpochStart[] }>
   /** Everything that belongs to the turn, in order: events that carry the loop id, and the whole of each stream that ever did. */
   history(loopId: string, limit: number): Promise<readonly Envelope[]>
   /** For spans: of each stream, the traceparent of its newest event that has one, and another than `own`. In no order. */

@@ -2,6 +2,7 @@ import type { Envelope, Instant } from '@rondo/kernel'
 import type { Sql, View } from '@rondo/reaction'
 import type { CheckpointRow } from './batch.ts'
 import type { Changes, TimerRow } from './derived.ts'
+import type { EpochStart } from './epoch.ts'
 import type { AcceptedGap } from './gaps.ts'
 import type { ParkedRecord } from './parking.ts'
 import type { Checkpoint, ParkedKey, UpTo } from './port.ts'
@@ -152,6 +153,7 @@ export interface Chained {
 export interface Standing {
   readonly position: number
   readonly epoch: number
+  readonly raised: readonly EpochStart[]
   /** The last position in each partition. */
   readonly tails: readonly number[]
 }
@@ -165,7 +167,8 @@ interface Relaying {
   /** Everything up to the position was sent, never less than before. False where another one holds the lease now. */
   markSent(topic: string, holder: string, position: number, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>
-  raiseEpoch(): Promise<number>
+  /** Above the given one, too. */
+  raiseEpoch(above: number): Promise<number>
 }
 
 interface Waking {

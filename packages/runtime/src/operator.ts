@@ -1,6 +1,6 @@
 import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
 import { DomainError } from '@rondo/kernel'
-import type { ParkedKey } from '@rondo/ledger'
+import { epochOf, type ParkedKey } from '@rondo/ledger'
 import { parkedName, submitParked } from './consumer-unit.ts'
 import { isIntake } from './reaction-table.ts'
 import type { RunningService } from './running-service.ts'
@@ -43,7 +43,7 @@ export async function replay(running: RunningService, range: Range) {
 
 /** A page of what lies behind a position and not behind another. */
 async function resend({ service, ledger, bus }: RunningService, after: number, upTo: number, partition: number | undefined) {
-  const { epoch } = await ledger.head()
+  const { raised } = await ledger.head()
   const events = (await ledger.events(after, page)).filter(({ position }) => position <= upTo)
   const end = events.at(-1)?.position
   const rows = await ledger.sql<{ position: string; previous: string }>(
@@ -54,7 +54,10 @@ async function resend({ service, ledger, bus }: RunningService, after: number, u
   const wanted = events.filter((event) => partition === undefined || event.partition === partition)
   await bus.send(
     topicOf(service.name),
-    wanted.map((event) => ({ ...toRecord(event, { previous: previous.get(event.position) ?? 0, epoch }), partition: event.partition })),
+    wanted.map((event) => {
+      const chain = { previous: previous.get(event.position) ?? 0, epoch: epochOf(raised, event.position) }
+      return { ...toRecord(event, chain), partition: event.partition }
+    }),
   )
   return { sent: wanted.length, last: wanted.at(-1)?.position, end }
 }
