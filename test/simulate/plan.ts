@@ -65,6 +65,8 @@ export interface Plan {
   readonly partitions: number
   /** Of ten wake-ups so many get lost. */
   readonly deaf: number
+  /** Between the clocks of two processes, in milliseconds. */
+  readonly skewMs: number
   /** In the end somebody looks at the parked keys until none is left. */
   readonly clears: boolean
   readonly decisions: readonly (Step | Fault)[]
@@ -177,5 +179,6 @@ export function planOf(seed: number): Plan {
   const faults = Array.from({ length: random.between(0, 9) }, () => fault(random, processes, span))
   const [partitions, deaf, clears] = [random.between(1, 3), random.pick([0, 2, 10]), random.chance(0.5)]
   const restores = Array.from({ length: random.pick([0, 0, 0, 0, 0, 0, 0, 0, 1, 2]) }, () => restore(random, span))
-  return { seed, processes, partitions, deaf, clears, decisions: [...asks, ...again, ...intakes, ...looks, ...faults, ...restores] }
+  const skewMs = random.pick([0, 600_000])
+  return { seed, processes, partitions, deaf, skewMs, clears, decisions: [...asks, ...again, ...intakes, ...looks, ...faults, ...restores] }
 }

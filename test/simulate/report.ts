@@ -42,8 +42,8 @@ const hows = {
   torn: 'is done in part',
 } as const
 
-const planned = ({ processes, partitions, deaf, decisions }: Plan): readonly string[] => [
-  `${processes} processes, ${partitions} partitions, ${deaf} of 10 wake-ups get lost`,
+const planned = ({ processes, partitions, deaf, skewMs, decisions }: Plan): readonly string[] => [
+  `${processes} processes, ${partitions} partitions, ${deaf} of 10 wake-ups get lost, clocks ${seconds(skewMs)} apart`,
   ...decisions.map((one) => `  ${inWords(one)}`),
 ]
 

@@ -126,7 +126,7 @@ describe('a relay', () => {
     }
   })
 
-  test('a second one stands by and takes over; a restart goes on where the first was', async () => {
+  test('two relays at once: the second stands by and takes over; a restart goes on where the first was', async () => {
     const { bus, one, two } = await setUp()
     const first = relay(one, bus)
     await eventually(() => first.state.state === 'running', soon)
