@@ -29,6 +29,8 @@ export function planRestore(world: World, { of, at, ms }: Extract<Fault, { fault
       const there = new Set(before.map(placeOf))
       // From an older copy forward to a copy of what it gave up: two histories under one epoch, see docs/guarantees.md
       if (of !== 'tally' && !copied.every((place) => there.has(place))) return
+      // A request that was done late hides what was sent before it, see docs/guarantees.md
+      if (isHidden(world)) return
       for (const restore of restores) restore()
       world.tell(`the older copy of ${names.join(' and ')} is restored`)
       if (of !== 'tally') world.hasRestored(lostOf(world, before))
@@ -36,6 +38,13 @@ export function planRestore(world: World, { of, at, ms }: Extract<Fault, { fault
     world.at(at + ms - stoppedMs, () => world.stopAll(stoppedMs))
   })
 }
+
+/** The last record of a partition is not the newest. */
+const isHidden = ({ broker }: World): boolean =>
+  broker.topic(topic).partitions.some(({ records }) => {
+    const positions = records.map(({ headers }) => Number(headers.ce_epoch) * 1e9 + Number(headers.ce_position))
+    return (positions.at(-1) ?? 0) < Math.max(0, ...positions)
+  })
 
 const recorded = ({ databases: { orders } }: World): readonly Recorded[] =>
   orders.events.map(({ envelope }) => ({ ...envelope, epoch: epochOf(orders.head.raised, envelope.position) }))
