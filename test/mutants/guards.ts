@@ -126,8 +126,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'the relay stops at the first failed send',
     file: `${ledger}/relay.ts`,
-    find: '        batch.map((chained) => this.#encoded(chained)),\n      )',
-    replace: '        batch.map((chained) => this.#encoded(chained)),\n      ).catch((error: unknown) => void error)',
+    find: '.map((chained) => this.#encoded(chained)),\n      )',
+    replace: '.map((chained) => this.#encoded(chained)),\n      ).catch((error: unknown) => void error)',
   },
   {
     name: 'one batch of the relay is in flight',
@@ -157,9 +157,23 @@ const relaying: readonly Mutant[] = [
   {
     name: 'the epoch of a record is the ledger’s',
     file: `${ledger}/relay.ts`,
-    find: 'epoch: this.#epoch }), partition',
+    find: 'epoch: epochOf(this.#raised, event.position) }), partition',
     replace: 'epoch: 1 }), partition',
     test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
+  },
+  {
+    name: 'what an older copy shares with the bus is not sent again',
+    file: `${ledger}/relay.ts`,
+    find: 'batch.filter(({ event }) => !this.#isShared(event))',
+    replace: 'batch',
+    test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
+  },
+  {
+    name: 'a new epoch is above all that the bus knows',
+    file: `${ledger}/relay.ts`,
+    find: 'Math.max(0, ...[...marks, file].map((mark) => mark?.epoch ?? 0))',
+    replace: '0',
+    test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
   },
   {
     name: 'a mark outside of the data folder is compared',
@@ -177,6 +191,7 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: 'epoch < this.#mark.epoch || position <= this.#mark.seen',
     replace: 'epoch < this.#mark.epoch',
+    test: [`${runtime}/consumer.int.test.ts`, 'are applied once, in order, whatever comes again'],
   },
   {
     name: 'the watermark: what is not the next is a gap',

@@ -91,7 +91,9 @@ const tested = (folder: string, [file, name]: readonly [string, string]): Promis
 async function noticed(folder: string, mutant: Mutant): Promise<string | undefined> {
   if (mutant.simulated !== false) {
     const { code, output } = await simulated(folder)
-    if (code !== 0) return `simulation: ${/(promise \d|an error that nobody)[^\n]*/.exec(output)?.[0] ?? output.trim().split('\n').at(-1)}`
+    // 2: not all seeds could be tried in time, and nothing was seen
+    if (code !== 0 && code !== 2)
+      return `simulation: ${/(promise \d|an error that nobody)[^\n]*/.exec(output)?.[0] ?? output.trim().split('\n').at(-1)}`
   }
   if (!mutant.test) return undefined
   const { code, output } = await tested(folder, mutant.test)

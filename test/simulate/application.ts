@@ -7,7 +7,7 @@ import { refuseUncompared, startCompared } from '@rondo/runtime/compared'
 import { startConsumer } from '@rondo/runtime/consumer'
 import { createLog } from '@rondo/runtime/log'
 import { createMetrics } from '@rondo/runtime/metrics'
-import { startRelaying } from '@rondo/runtime/relaying'
+import { type Relaying, startRelaying } from '@rondo/runtime/relaying'
 import type { Process } from './process.ts'
 import { orders, table, tally } from './services.ts'
 import type { World } from './world.ts'
@@ -22,6 +22,7 @@ export interface Application {
   readonly submit: OpenLedger['submit']
   readonly bus: Bus
   readonly tally: OpenLedger
+  readonly relay: Relaying
 }
 
 /** All that a process runs, made of the same parts as a real one. Undefined: it could not start, or has ended before. */
@@ -59,5 +60,5 @@ async function started(world: World, process: Process): Promise<Application> {
     return consumer
   }
   void startCompared(relay, begin, log)
-  return { submit: refuseUncompared(own.submit, relay), bus, tally: other }
+  return { submit: refuseUncompared(own.submit, relay), bus, tally: other, relay }
 }

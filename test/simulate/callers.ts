@@ -6,6 +6,7 @@ import type { Application } from './application.ts'
 import { operate } from './operator.ts'
 import type { Step } from './plan.ts'
 import type { Process } from './process.ts'
+import type { Restored } from './restore.ts'
 import { messagesOf, signal } from './services.ts'
 import type { World } from './world.ts'
 
@@ -30,11 +31,20 @@ export class Callers {
   constructor(world: World, running: ReadonlyMap<Process, Promise<Application | undefined>>) {
     this.#world = world
     this.#running = running
+    world.onRestored = (restored) => this.#forget(restored)
     for (const one of world.plan.decisions) {
       if (!('step' in one)) continue
       this.waiting += 1
       world.at(one.at, () => void this.#done(one))
     }
+  }
+
+  /** What was told of what an older copy does not hold is void; refusals are looked up in what was kept. */
+  #forget({ kept }: Restored): void {
+    const [ids, causes] = [new Set(kept.map(({ id }) => id)), new Set(kept.map(({ causationId }) => causationId))]
+    const isKept = ({ events, messageId }: Acknowledged) => events?.every(({ id }) => ids.has(id)) ?? causes.has(messageId)
+    this.acknowledged.splice(0, Number.POSITIVE_INFINITY, ...this.acknowledged.filter(isKept))
+    this.refused.splice(0)
   }
 
   async #done(step: Step): Promise<void> {

@@ -28,6 +28,9 @@ export type Step =
   /** Somebody looks at the parked keys. */
   | { readonly step: 'operate'; readonly at: number; readonly process: number; readonly id: string }
 
+/** Before a restore everybody has been gone for so long that nothing of theirs is on its way any more. */
+export const stoppedMs = 6_000
+
 export type Fault =
   /** A process ends where it is about to make its n-th request, or where that one was done and nobody has heard of it. */
   | { readonly fault: 'crash'; readonly process: number; readonly request: number; readonly done: boolean; readonly downMs: number }
@@ -51,6 +54,8 @@ export type Fault =
   | { readonly fault: 'outage'; readonly engine: Engine; readonly at: number; readonly ms: number }
   /** The clock of an engine jumps. */
   | { readonly fault: 'jump'; readonly engine: Engine; readonly at: number; readonly ms: number }
+  /** A copy of ledgers is made; after so long it is restored, while everybody is stopped. */
+  | { readonly fault: 'restore'; readonly of: 'orders' | 'tally' | 'both'; readonly at: number; readonly ms: number }
   /** The group forgets its members: partitions move. */
   | { readonly fault: 'move'; readonly at: number }
 
@@ -60,6 +65,8 @@ export interface Plan {
   readonly partitions: number
   /** Of ten wake-ups so many get lost. */
   readonly deaf: number
+  /** Between the clocks of two processes, in milliseconds. */
+  readonly skewMs: number
   /** In the end somebody looks at the parked keys until none is left. */
   readonly clears: boolean
   readonly decisions: readonly (Step | Fault)[]
@@ -141,6 +148,13 @@ function fault(random: Random, processes: number, span: number): Fault {
   }
 }
 
+const restore = (random: Random, span: number): Fault => ({
+  fault: 'restore',
+  of: random.pick(['orders', 'tally', 'both'] as const),
+  at: random.below(span),
+  ms: stoppedMs + random.below(span),
+})
+
 /** What a seed stands for: who does what when, and what goes wrong. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed)
@@ -163,12 +177,8 @@ export function planOf(seed: number): Plan {
     }),
   )
   const faults = Array.from({ length: random.between(0, 9) }, () => fault(random, processes, span))
-  return {
-    seed,
-    processes,
-    partitions: random.between(1, 3),
-    deaf: random.pick([0, 2, 10]),
-    clears: random.chance(0.5),
-    decisions: [...asks, ...again, ...intakes, ...looks, ...faults],
-  }
+  const [partitions, deaf, clears] = [random.between(1, 3), random.pick([0, 2, 10]), random.chance(0.5)]
+  const restores = Array.from({ length: random.pick([0, 0, 0, 0, 0, 0, 0, 0, 1, 2]) }, () => restore(random, span))
+  const skewMs = random.pick([0, 600_000])
+  return { seed, processes, partitions, deaf, skewMs, clears, decisions: [...asks, ...again, ...intakes, ...looks, ...faults, ...restores] }
 }

@@ -37,7 +37,7 @@ export class Process {
   }
 
   readonly clock: Clock = {
-    now: () => this.#world.scheduler.now,
+    now: () => this.#world.scheduler.now + this.slot * this.#world.plan.skewMs,
     after: (ms, run) => this.#later(ms, run),
     aside: (ms, run) => this.#later(ms, run),
     turn: () => new Promise((resolve) => void this.#later(0, resolve)),

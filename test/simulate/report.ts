@@ -27,6 +27,8 @@ function inWords(one: Step | Fault): string {
       return `at ${seconds(one.at)} ${one.engine} is away for ${one.ms} ms`
     case 'jump':
       return `at ${seconds(one.at)} the clock of ${one.engine} jumps by ${one.ms} ms`
+    case 'restore':
+      return `at ${seconds(one.at)} a copy of ${one.of === 'both' ? 'both ledgers' : one.of} is made, and restored at ${seconds(one.at + one.ms)}`
     case 'move':
       return `at ${seconds(one.at)} the group forgets its members`
   }
@@ -40,8 +42,8 @@ const hows = {
   torn: 'is done in part',
 } as const
 
-const planned = ({ processes, partitions, deaf, decisions }: Plan): readonly string[] => [
-  `${processes} processes, ${partitions} partitions, ${deaf} of 10 wake-ups get lost`,
+const planned = ({ processes, partitions, deaf, skewMs, decisions }: Plan): readonly string[] => [
+  `${processes} processes, ${partitions} partitions, ${deaf} of 10 wake-ups get lost, clocks ${seconds(skewMs)} apart`,
   ...decisions.map((one) => `  ${inWords(one)}`),
 ]
 

@@ -1,3 +1,4 @@
+import type { StoredRecord } from '@rondo/bus'
 import { type Envelope, fold } from '@rondo/kernel'
 import type { DueTimer, History, TopicHistory, Violation } from '@rondo/testkit/history'
 import { violations } from '@rondo/testkit/history'
@@ -6,11 +7,10 @@ import { Callers } from './callers.ts'
 import { operate } from './operator.ts'
 import type { Plan } from './plan.ts'
 import type { Process } from './process.ts'
-import { box, counted, isPoison, order, orderFact, signal, tray } from './services.ts'
+import { box, counted, isPoison, order, orderFact, signal, topic, tray } from './services.ts'
 import { World } from './world.ts'
 
 const intake = 'rondo.intake.v1'
-const topic = 'rondo.orders.v1'
 /** Everything that can go wrong has, by then. */
 const healsAfterMs = 40_000
 /** By then all has to be done: a clock that jumped back by a minute makes leases and timers late. */
@@ -29,7 +29,12 @@ export interface Outcome {
 /** Runs a plan to its end, lets everything heal and drain, and judges what is left. */
 export async function run(plan: Plan): Promise<Outcome> {
   const running = new Map<Process, Promise<Application | undefined>>()
-  const world = new World(plan, (process) => void running.set(process, startApplication(world, process)))
+  const ready = new Map<Process, Application>()
+  const world = new World(plan, (process) => {
+    const starting = startApplication(world, process)
+    running.set(process, starting)
+    void starting.then((application) => application && ready.set(process, application))
+  })
   world.broker.create(intake, plan.partitions)
   world.broker.create(topic, plan.partitions)
   for (let slot = 0; slot < plan.processes; slot++) world.start(slot)
@@ -40,6 +45,7 @@ export async function run(plan: Plan): Promise<Outcome> {
   })
   let atRest = false
   const look = async () => {
+    goneOn(world, ready)
     atRest = world.healed && callers.waiting === 0 && unfinished(world) === undefined
     if (atRest && plan.clears && world.databases.tally.parkedKeys.size > 0) {
       atRest = false
@@ -60,6 +66,21 @@ export async function run(plan: Plan): Promise<Outcome> {
   }
 }
 
+/** Who finds that an older copy was restored says so; an operator has it go on from there. */
+function goneOn(world: World, ready: ReadonlyMap<Process, Application>): void {
+  for (const [process, { relay }] of ready) {
+    if (!process.alive || relay.state.state !== 'restored_backup') continue
+    world.tell(`${process.name} has noticed: ${relay.state.reason}`)
+    for (const restored of world.restored) restored.noticed = true
+    // Where it fails, the next look tries again
+    void relay.raiseEpoch().then(
+      (epoch) => world.tell(`an operator has begun epoch ${epoch}`),
+      (error: unknown) => world.tell(`an operator could not begin an epoch: ${error}`),
+    )
+    return
+  }
+}
+
 async function cleared(world: World, running: ReadonlyMap<Process, Promise<Application | undefined>>): Promise<void> {
   const process = world.processes.find((one) => one?.alive)
   const application = process && (await running.get(process))
@@ -73,14 +94,16 @@ const lastOf = ({ decisions }: Plan): number =>
   )
 
 /** What still has to be done, in words. */
-function unfinished({ databases: { orders, tally }, broker, scheduler }: World): string | undefined {
+function unfinished({ databases: { orders, tally }, broker, scheduler, restored }: World): string | undefined {
+  if (restored.some(({ noticed }) => !noticed)) return 'nobody has noticed that an older copy was restored'
   const sent = orders.relays.get(topic)?.position ?? 0
   if (sent < orders.head.position) return `positions up to ${sent} of ${orders.head.position} were sent`
   const timer = [...orders.timers.values()].find(({ firedAt, due }) => firedAt === undefined && due <= orders.instant)
   if (timer) return `the timer ${timer.stream_id}/${timer.due} is due`
   if ([...orders.timers.values()].some(({ firedAt }) => firedAt === undefined) && scheduler.now < 200_000) return 'timers wait'
   for (const [partition, tail] of orders.head.tails.entries()) {
-    const at = tally.checkpoints.get(JSON.stringify([`${topic}#1`, partition]))?.position ?? 0
+    const epochs = epochsOf(orders.events[tail - 1]?.envelope.id, broker.partition(topic, partition).records)
+    const at = Math.max(...epochs.map((epoch) => tally.checkpoints.get(JSON.stringify([`${topic}#${epoch}`, partition]))?.position ?? 0))
     if (at < tail) return `${topic}/${partition} was read up to ${at} of ${tail}`
   }
   for (const { partition, next } of broker.bounds(intake)) {
@@ -89,6 +112,12 @@ function unfinished({ databases: { orders, tally }, broker, scheduler }: World):
   }
   return undefined
 }
+
+/** Under which an event was sent; 1 before it was. */
+const epochsOf = (eventId: string | undefined, records: readonly StoredRecord[]): readonly string[] => [
+  '1',
+  ...new Set(records.flatMap(({ headers }) => (headers.ce_id === eventId && headers.ce_epoch !== undefined ? [headers.ce_epoch] : []))),
+]
 
 function historyOf(world: World, callers: Callers): History {
   const { orders, tally } = world.databases
@@ -102,7 +131,9 @@ function historyOf(world: World, callers: Callers): History {
       partition.records.map(({ key, headers }) => ({
         eventId: headers.ce_id ?? '',
         key,
-        ...(service === undefined ? {} : { position: Number(headers.ce_position), previous: Number(headers.ce_previous) }),
+        ...(service === undefined
+          ? {}
+          : { position: Number(headers.ce_position), previous: Number(headers.ce_previous), epoch: Number(headers.ce_epoch) }),
       })),
     ),
   })
@@ -126,7 +157,9 @@ function historyOf(world: World, callers: Callers): History {
         skipped: tally.decisions.flatMap(({ decision, record }) => (decision === 'skipped' ? [record.event.id] : [])),
         retried: [...world.retried],
         poison: [
-          ...ledgers.orders.flatMap(({ id, type, data }) => (type === orderFact.noted.base && isPoison(data) ? [id] : [])),
+          ...[...ledgers.orders, ...world.restored.flatMap(({ lost }) => lost)].flatMap(({ id, type, data }) =>
+            type === orderFact.noted.base && isPoison(data) ? [id] : [],
+          ),
           ...poisoned.flatMap((one) => ('id' in one ? [one.id] : [])),
         ],
       },
@@ -139,7 +172,22 @@ function historyOf(world: World, callers: Callers): History {
     ),
     rebuilt: [...Object.entries(world.databases)].flatMap(([service, database]) => rebuiltOf(service, database)),
     timers: timersOf(ledgers.orders),
+    restores: world.restored.map(({ noticed, lost }) => ({
+      service: 'orders',
+      noticed,
+      lost,
+      diverged: divergedOf(world.broker.topic(topic).partitions.flatMap(({ records }) => records)),
+    })),
   }
+}
+
+/** Positions that were sent twice under one epoch, with another event each. */
+function divergedOf(records: readonly StoredRecord[]): readonly number[] {
+  const places = Map.groupBy(records, ({ headers }) => `${headers.ce_epoch}/${headers.ce_position}`)
+  return [...places.values()].flatMap((ones) => {
+    const ids = new Set(ones.map(({ headers }) => headers.ce_id))
+    return ids.size > 1 ? [Number(ones[0]?.headers.ce_position)] : []
+  })
 }
 
 const kinds = new Map([order, box, tray].map((one) => [one.name, one]))

@@ -95,6 +95,9 @@ export const tally: Service = {
   rpc: {},
 }
 
+/** Of the orders' ledger. */
+export const topic = 'rondo.orders.v1'
+
 export const table = reactionTable(tally)
 
 export const isPoison = (data: unknown): boolean => typeof data === 'object' && data !== null && 'text' in data && data.text === 'poison'

@@ -16,6 +16,13 @@ test('every promise holds for some hundred seeds', { timeout: 60_000 }, async ()
   expect(events).toBeGreaterThan(1_000)
 })
 
+test('clocks of two processes 10 minutes apart: every promise holds', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { violations } = await run({ ...planOf(seed), processes: 2, skewMs: 600_000 })
+    expect(violations, `seed ${seed}`).toEqual([])
+  }
+})
+
 test('a seed makes the same history each time', async () => {
   for (const seed of [7, 23, 42]) {
     const [one, other] = [await run(planOf(seed)), await run(planOf(seed))]

@@ -3,6 +3,7 @@ import { ModelDatabase } from '@rondo/ledger/database'
 import type { Engine, Fault, Plan } from './plan.ts'
 import { Process } from './process.ts'
 import { Random } from './random.ts'
+import { planRestore, type Restored } from './restore.ts'
 import { Scheduler } from './scheduler.ts'
 
 /** When it begins, in milliseconds since 1970. */
@@ -19,6 +20,9 @@ export class World {
   readonly story: string[] = []
   /** Parked events that an operator has tried again: they are applied before they are taken away. */
   readonly retried = new Set<string>()
+  /** Orders that went back to an older copy. */
+  readonly restored: Restored[] = []
+  onRestored: (restored: Restored) => void = () => undefined
   readonly processes: (Process | undefined)[] = []
   /** When everything has healed: nothing goes wrong from then on. */
   healed = false
@@ -30,6 +34,8 @@ export class World {
   readonly #outages: readonly Of<'outage'>[]
   readonly #boot: (process: Process) => void
   #torn = new Map<number, number>()
+  /** Nothing starts before. */
+  #closedUntil = 0
   #lives = 0
 
   constructor(plan: Plan, boot: (process: Process) => void) {
@@ -49,6 +55,7 @@ export class World {
     for (const one of of('stop')) this.at(one.at, () => this.#stop(one))
     for (const one of of('jump')) this.at(one.at, () => this.#jump(one))
     for (const one of of('move')) this.at(one.at, () => this.#move())
+    for (const one of of('restore')) planRestore(this, one)
   }
 
   at(ms: number, run: () => void): void {
@@ -60,6 +67,10 @@ export class World {
   }
 
   start(slot: number): void {
+    if (this.scheduler.now < this.#closedUntil) {
+      this.at(this.#closedUntil, () => this.start(slot))
+      return
+    }
     const process = new Process(this, slot, ++this.#lives)
     this.processes[slot] = process
     this.tell(`${process.name} starts`)
@@ -111,6 +122,22 @@ export class World {
     this.tell(`${process.name} crashes ${why}`)
     process.end()
     this.scheduler.after(this.healed ? 0 : downMs, () => this.start(process.slot))
+  }
+
+  /** Whatever runs is stopped and starts again after so long; what would start meanwhile does so then. */
+  stopAll(ms: number): void {
+    this.tell('everything is stopped')
+    this.#closedUntil = this.scheduler.now + ms
+    for (const process of this.processes) {
+      if (!process?.alive) continue
+      process.end()
+      this.start(process.slot)
+    }
+  }
+
+  hasRestored(restored: Restored): void {
+    this.restored.push(restored)
+    this.onRestored(restored)
   }
 
   #freeze({ process: slot, ms }: Of<'freeze'>): void {

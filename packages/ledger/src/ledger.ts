@@ -129,8 +129,8 @@ function lookUps(database: Database) {
     events: (after, limit, filter) => reaching(store.eventsAfter(after, limit, filter?.types)),
     chained: (after, limit) => reaching(store.chainedEvents(after, limit)),
     async head() {
-      const { position, epoch } = await reaching(store.standing())
-      return { position, epoch }
+      const { position, epoch, raised } = await reaching(store.standing())
+      return { position, epoch, raised }
     },
     history: (loopId, limit) => reaching(store.loopHistory(loopId, limit)),
     tracesBefore: (streams, own) => reaching(store.tracesBefore(streams, own)),

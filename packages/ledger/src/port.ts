@@ -1,5 +1,6 @@
 import type { Envelope, Instant, Message } from '@rondo/kernel'
 import type { Projection, Read, Sql } from '@rondo/reaction'
+import type { EpochStart } from './epoch.ts'
 import type { Chained } from './store.ts'
 
 /** Who, when and why: what every event of a unit carries. */
@@ -72,8 +73,8 @@ export interface Ledger {
   events(after: number, limit: number, filter?: { readonly types?: readonly string[] }): Promise<readonly Envelope[]>
   /** As `events`, each with what stands before it in its partition. */
   chained(after: number, limit: number): Promise<readonly Chained[]>
-  /** The last position and the epoch (raised by a restore). */
-  head(): Promise<{ readonly position: number; readonly epoch: number }>
+  /** The last position, the epoch (raised by a restore), and where each began. */
+  head(): Promise<{ readonly position: number; readonly epoch: number; readonly raised: readonly EpochStart[] }>
   /** Everything that belongs to the turn, in order: events that carry the loop id, and the whole of each stream that ever did. */
   history(loopId: string, limit: number): Promise<readonly Envelope[]>
   /** For spans: of each stream, the traceparent of its newest event that has one, and another than `own`. In no order. */

@@ -126,7 +126,7 @@ describe('a relay', () => {
     }
   })
 
-  test('a second one stands by and takes over; a restart goes on where the first was', async () => {
+  test('two relays at once: the second stands by and takes over; a restart goes on where the first was', async () => {
     const { bus, one, two } = await setUp()
     const first = relay(one, bus)
     await eventually(() => first.state.state === 'running', soon)
@@ -151,11 +151,30 @@ describe('a relay', () => {
     // Who does not send shall know it too, before it records anything
     const waiting = relay(two, bus)
     await eventually(() => waiting.state.state === 'restored_backup', soon)
-    await fill(one, 1)
     expect((await records(bus)).flat()).toHaveLength(1)
-    expect(await raiseEpoch(one.database)).toBe(2)
+    expect(await raiseEpoch({ database: one.database, bus, topic })).toBe(2)
     await eventually(() => restored.state.state === 'running', soon)
+    await fill(one, 1)
     await eventually(async () => (await records(bus)).flat().some(({ headers }) => headers.ce_epoch === '2'), soon)
+  })
+
+  test('sends what an older copy shares with the bus neither again nor as news; the epoch it begins is above all that are known', async () => {
+    const { bus, one } = await setUp()
+    const first = relay(one, bus)
+    await fill(one, 5)
+    await tailsReach(bus, one, 5)
+    await first.stop()
+    // The copy was made before it was noted that these were sent; its bus has seen what it gave up, and an epoch of another restore
+    await one.sql('update relay set position = 0')
+    await bus.send(topic, [{ key: 'k', value: null, headers: { ce_position: '9', ce_epoch: '3' }, partition: 1 }])
+    const restored = relay(one, bus)
+    await eventually(() => restored.state.state === 'restored_backup', soon)
+    expect(await raiseEpoch({ database: one.database, bus, topic })).toBe(4)
+    await eventually(() => restored.state.state === 'running', soon)
+    await fill(one, 3)
+    await eventually(() => restored.state.state === 'running' && restored.state.position === 8, soon)
+    const sent = (await records(bus)).flat().map(({ headers }) => `${headers.ce_epoch}/${headers.ce_position}`)
+    expect(sent.sort()).toEqual(['1/1', '1/2', '1/3', '1/4', '1/5', '3/9', '4/6', '4/7', '4/8'])
   })
 
   test('that runs sends nothing under an old epoch, and stands by once its lease is lost', async () => {
@@ -163,7 +182,7 @@ describe('a relay', () => {
     const running = relay(one, bus)
     await fill(one, 1)
     await tailsReach(bus, one, 1)
-    expect(await raiseEpoch(one.database)).toBe(2)
+    expect(await raiseEpoch({ database: one.database, bus, topic })).toBe(2)
     await fill(one, 3)
     await tailsReach(bus, one, 4)
     const epochs = (await records(bus)).flat().map(({ headers }) => [Number(headers.ce_position), headers.ce_epoch])

@@ -1,6 +1,7 @@
 import type { Bus, BusRecord, StoredRecord } from '@rondo/bus'
 import type { Envelope } from '@rondo/kernel'
 import type { Database } from './database.ts'
+import { type EpochStart, epochOf } from './epoch.ts'
 import { type HighWater, readHighWater, writeHighWater } from './high-water.ts'
 import type { Chained, Standing } from './store.ts'
 
@@ -50,10 +51,17 @@ const pollMs = 2_000
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
+/** Where it is written how far a ledger was sent. */
+type Witnesses = Pick<RelayOptions, 'database' | 'topic' | 'markOf' | 'highWaterFile'> & { readonly bus: Pick<Bus, 'tail'> }
+
 class RestoredBackup extends Error {}
 
-/** After a restore of an older backup: what is appended from now on belongs to a new epoch. Resolves with it. */
-export const raiseEpoch = ({ store }: Database): Promise<number> => store.raiseEpoch()
+/** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */
+export async function raiseEpoch(options: Witnesses): Promise<number> {
+  const { store } = options.database
+  const { marks, file } = await marksOf(options)
+  return store.raiseEpoch(Math.max(0, ...[...marks, file].map((mark) => mark?.epoch ?? 0)))
+}
 
 /** Sends the ledger's events to its topic in the order of their positions. One for each service does the work; two do no harm. */
 export function startRelay(options: RelayOptions): Relay {
@@ -67,6 +75,9 @@ class RelayLoop implements Relay {
   readonly #options: RelayOptions
   readonly #holder: string
   #epoch = 0
+  #raised: readonly EpochStart[] = []
+  /** The last of each partition, when the bus was looked at. */
+  #marks: readonly (HighWater | undefined)[] = []
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
   /** When the lease was taken or kept last. */
@@ -149,7 +160,7 @@ class RelayLoop implements Relay {
       }
       await this.#options.bus.send(
         topic,
-        batch.map((chained) => this.#encoded(chained)),
+        batch.filter(({ event }) => !this.#isShared(event)).map((chained) => this.#encoded(chained)),
       )
       this.#retries = 0
       await this.#mark(last.position)
@@ -170,8 +181,16 @@ class RelayLoop implements Relay {
     return !this.#stopped
   }
 
+  /** Of an earlier epoch, and on the bus: sent once more it would hide what was sent behind it, which shows that a copy is an older one. */
+  #isShared({ position, partition }: Envelope): boolean {
+    const epoch = epochOf(this.#raised, position)
+    const mark = this.#marks[partition]
+    return epoch < this.#epoch && mark !== undefined && (mark.epoch > epoch || (mark.epoch === epoch && mark.position >= position))
+  }
+
   #encoded({ event, ...before }: Chained): BusRecord {
-    return { ...this.#options.encode(event, { ...before, epoch: this.#epoch }), partition: event.partition }
+    const epoch = epochOf(this.#raised, event.position)
+    return { ...this.#options.encode(event, { ...before, epoch }), partition: event.partition }
   }
 
   async #mark(position: number): Promise<void> {
@@ -181,17 +200,16 @@ class RelayLoop implements Relay {
 
   /** Throws RestoredBackup where the bus, or the mark beside it, is ahead of the ledger. First the bus, then the ledger: it may grow meanwhile. */
   async #compare(epoch: number): Promise<void> {
-    const { database, bus, topic, markOf = headerMark, highWaterFile } = this.#options
-    const { tails: plan } = await database.store.standing()
-    const marks = await Promise.all(plan.map(async (_, partition) => await bus.tail(topic, partition)))
-    const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
+    const { database, topic } = this.#options
+    const { marks, file } = await marksOf(this.#options)
     const ledger = await database.store.standing()
-    marks.forEach((record, partition) => {
-      const mark = record && markOf(record)
+    marks.forEach((mark, partition) => {
       if (mark) refuseAhead(mark, { ...ledger, position: ledger.tails[partition] ?? 0 }, `${topic} partition ${partition}`)
     })
     if (file) refuseAhead(file, ledger, `the high-water mark of ${topic}`)
     this.#epoch = epoch
+    this.#raised = ledger.raised
+    this.#marks = marks
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -239,6 +257,14 @@ class RelayLoop implements Relay {
     const level = state.state === 'restored_backup' ? 'error' : state.state === 'retrying' ? 'warn' : 'info'
     database.log[level]({ topic, ...state }, `relay: ${state.state}`)
   }
+}
+
+/** How far the ledger was sent, by the bus, partition by partition, and by the file beside it. */
+async function marksOf({ database, bus, topic, markOf = headerMark, highWaterFile }: Witnesses) {
+  const { tails } = await database.store.standing()
+  const records = await Promise.all(tails.map(async (_, partition) => await bus.tail(topic, partition)))
+  const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
+  return { marks: records.map((record) => record && markOf(record)), file }
 }
 
 function headerMark({ headers }: StoredRecord): HighWater | undefined {

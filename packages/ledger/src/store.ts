@@ -4,6 +4,7 @@ import type { Archiving } from './archive/port.ts'
 import type { CheckpointRow } from './batch.ts'
 import type { DraftEvent } from './decision.ts'
 import type { Changes, TimerRow } from './derived.ts'
+import type { EpochStart } from './epoch.ts'
 import type { ForeignFacts } from './foreign.ts'
 import type { AcceptedGap } from './gaps.ts'
 import type { ParkedRecord } from './parking.ts'
@@ -143,6 +144,7 @@ export interface Chained {
 export interface Standing {
   readonly position: number
   readonly epoch: number
+  readonly raised: readonly EpochStart[]
   /** The last position in each partition. */
   readonly tails: readonly number[]
 }
@@ -156,7 +158,8 @@ interface Relaying {
   /** Everything up to the position was sent, never less than before. False where another one holds the lease now. */
   markSent(topic: string, holder: string, position: number, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>
-  raiseEpoch(): Promise<number>
+  /** Above the given one, too. */
+  raiseEpoch(above: number): Promise<number>
 }
 
 interface Waking {

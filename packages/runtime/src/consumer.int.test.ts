@@ -173,6 +173,22 @@ describe('facts of another ledger', () => {
     expect(consumer?.paused).toEqual([])
   })
 
+  test('a checkpoint that moves during catch-up: what another owner has applied meanwhile is not applied again', async () => {
+    let moved = false
+    const submit: OpenLedger['submit'] = async (unit) => {
+      if (unit.id === put(5).id && !moved) {
+        moved = true
+        await ledger.submit(unit)
+      }
+      return ledger.submit(unit)
+    }
+    const ten = Array.from({ length: 10 }, (_, n) => n + 1)
+    await send(...ten.map((position) => record(put(position))))
+    await consume({}, { ...ledger, submit })
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 10, { within: 10_000 })
+    expect(await texts()).toEqual(ten.map(String))
+  })
+
   test('a gap that fills later is read once: what is missing stops the partition with the command that brings it back', async () => {
     await send(record(put(1)), record(put(4), 3))
     await consume()

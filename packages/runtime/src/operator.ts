@@ -1,6 +1,6 @@
 import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
 import { DomainError, retryAfterMs } from '@rondo/kernel'
-import type { ParkedKey } from '@rondo/ledger'
+import { epochOf, type ParkedKey } from '@rondo/ledger'
 import { parkedName, submitParked } from './consumer-unit.ts'
 import { isIntake } from './reaction-table.ts'
 import type { RunningService } from './running-service.ts'
@@ -40,13 +40,16 @@ export async function replay(running: RunningService, range: Range) {
 
 /** A page of what lies behind a position and not behind another. */
 async function resend({ service, ledger, bus }: RunningService, after: number, upTo: number, partition: number | undefined) {
-  const { epoch } = await ledger.head()
+  const { raised } = await ledger.head()
   const events = (await ledger.chained(after, page)).filter(({ event }) => event.position <= upTo)
   const end = events.at(-1)?.event.position
   const wanted = events.filter(({ event }) => partition === undefined || event.partition === partition)
   await bus.send(
     topicOf(service.name),
-    wanted.map(({ event, ...before }) => ({ ...toRecord(event, { ...before, epoch }), partition: event.partition })),
+    wanted.map(({ event, ...before }) => ({
+      ...toRecord(event, { ...before, epoch: epochOf(raised, event.position) }),
+      partition: event.partition,
+    })),
   )
   return { sent: wanted.length, last: wanted.at(-1)?.event.position, end }
 }

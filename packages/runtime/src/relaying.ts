@@ -1,7 +1,7 @@
 import type { Bus } from '@rondo/bus'
 import { topicOf, toRecord } from '@rondo/contracts/cloudevents'
 import { millis } from '@rondo/kernel'
-import { type OpenLedger, type RelayState, startRelay } from '@rondo/ledger'
+import { type OpenLedger, type RelayOptions, type RelayState, raiseEpoch, startRelay } from '@rondo/ledger'
 import type { Metrics } from './metrics.ts'
 
 export interface Relaying {
@@ -13,6 +13,8 @@ export interface Relaying {
   readonly hindered: Promise<void>
   /** Age of the oldest event that the bus does not have yet, in milliseconds; 0: it has all. */
   delayMs(): Promise<number>
+  /** What is recorded from now on belongs to a new epoch, which is resolved with. */
+  raiseEpoch(): Promise<number>
   stop(): Promise<void>
 }
 
@@ -28,7 +30,7 @@ export function startRelaying(
   let isCompared = false
   const compared = Promise.withResolvers<void>()
   const hindered = Promise.withResolvers<void>()
-  const relay = startRelay({
+  const options: RelayOptions = {
     database: ledger.database,
     onCommit: (listener) => ledger.onCommit(listener),
     bus,
@@ -49,7 +51,8 @@ export function startRelaying(
       sentTo = Math.max(sentTo, state.position)
       metrics.relayDelay.record(0, { service })
     },
-  })
+  }
+  const relay = startRelay(options)
   return {
     get state() {
       return relay.state
@@ -67,6 +70,7 @@ export function startRelaying(
       metrics.relayDelay.record(delay / 1000, { service })
       return delay
     },
+    raiseEpoch: () => raiseEpoch(options),
     stop: () => relay.stop(),
   }
 }

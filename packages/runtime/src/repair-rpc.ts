@@ -1,5 +1,4 @@
 import { DomainError } from '@rondo/kernel'
-import { raiseEpoch } from '@rondo/ledger'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
 import { foreignFacts } from './foreign-facts.ts'
@@ -96,6 +95,6 @@ export const repairs = (find: (service: string) => RunningService): RpcTable =>
     RaiseEpoch: {
       roles: ['admin'],
       request: z.strictObject({ service: z.string() }),
-      call: async ({ service }) => ({ epoch: String(await raiseEpoch(find(service).ledger.database)) }),
+      call: async ({ service }) => ({ epoch: String(await find(service).relay.raiseEpoch()) }),
     },
   })

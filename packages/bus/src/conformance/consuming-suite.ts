@@ -200,6 +200,28 @@ export function consumingSuite(stage: Stage): void {
       expect(reader.keys()).toEqual(['k0', 'k1', 'k2', 'k3', 'k1', 'k2', 'k3'])
     })
 
+    test('`break` in a batch loop re-reads: what was not handled comes again when it is sought, nothing else does', async () => {
+      const name = await stage.topic(1)
+      let broken = false
+      const reader: Reader = await stage.read([name], {
+        handle: async (batch, control) => {
+          for (const one of batch) {
+            if (!broken && one.key === 'k2') {
+              broken = true
+              control.seek(one.offset)
+              break
+            }
+            reader.keep([one])
+          }
+        },
+      })
+      await stage.bus.send(name, numbered(0, 4, 0))
+      await reader.until(() => reader.seen.length === 4)
+      await stage.bus.send(name, numbered(4, 1, 0))
+      await reader.until(() => reader.seen.length >= 5)
+      expect(reader.keys()).toEqual(['k0', 'k1', 'k2', 'k3', 'k4'])
+    })
+
     test('an offset that retention has passed is an error, not a jump; closing the gap goes on', async () => {
       const name = await stage.topic(2)
       await stage.bus.send(name, [...numbered(0, 4, 0), ...numbered(0, 1, 1)])

@@ -1,6 +1,7 @@
 import { type Envelope, type Instant, plus, toInstant } from '@rondo/kernel'
 import type { DraftEvent } from '../decision.ts'
 import type { KeyRow, LoopRow, TimerRow } from '../derived.ts'
+import type { EpochStart } from '../epoch.ts'
 import type { AcceptedGap } from '../gaps.ts'
 import type { ParkedRecord } from '../parking.ts'
 import type { Checkpoint } from '../port.ts'
@@ -64,7 +65,7 @@ export function jsonb(value: unknown): string {
 
 /** One service's schema as PostgreSQL keeps it: the same rows, keys and constraints, and one clock. Each statement is done at once. */
 export class ModelDatabase {
-  readonly head = { position: 0, epoch: 1, tails: [] as number[], folds: {} as Record<string, number> }
+  readonly head = { position: 0, epoch: 1, raised: [] as EpochStart[], tails: [] as number[], folds: {} as Record<string, number> }
   /** The newest first. */
   readonly plans: { readonly start: number; readonly tails: readonly number[] }[] = []
   readonly streams = new Map<string, StoredStream>()

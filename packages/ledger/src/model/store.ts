@@ -230,7 +230,8 @@ function relaying(
 ): Pick<Store, 'standing' | 'chainedAfter' | 'holdLease' | 'markSent' | 'leaveLease' | 'raiseEpoch'> {
   const { head, relays } = database
   return {
-    standing: () => ask('standing', () => ({ position: head.position, epoch: head.epoch, tails: [...head.tails] })),
+    standing: () =>
+      ask('standing', () => ({ position: head.position, epoch: head.epoch, raised: [...head.raised], tails: [...head.tails] })),
     chainedAfter: (position, limit, epoch) =>
       ask('chained', () => {
         const batch = database.events.slice(position, position + limit).map((event) => database.chained(event))
@@ -258,9 +259,10 @@ function relaying(
         const lease = relays.get(topic)
         if (lease?.holder === holder) lease.holder = undefined
       }),
-    raiseEpoch: () =>
+    raiseEpoch: (above) =>
       ask('raise epoch', () => {
-        head.epoch += 1
+        head.epoch = Math.max(head.epoch, above) + 1
+        head.raised.push({ epoch: head.epoch, after: head.position })
         return head.epoch
       }),
   }

@@ -1,3 +1,4 @@
+import type { EpochStart } from '../epoch.ts'
 import type { Store } from '../store.ts'
 import type { Schema } from './connection.ts'
 import { type ChainedRow, chainColumns, envelopeColumns, toChained } from './rows.ts'
@@ -7,10 +8,12 @@ type Relaying = Pick<Store, 'standing' | 'chainedAfter' | 'holdLease' | 'markSen
 export function relaying({ pool }: Schema): Relaying {
   return {
     async standing() {
-      const { rows } = await pool.query<{ position: string; epoch: number; tails: string[] }>('select position, epoch, tails from head')
+      const { rows } = await pool.query<{ position: string; epoch: number; raised: EpochStart[]; tails: string[] }>(
+        'select position, epoch, raised, tails from head',
+      )
       const [row] = rows
       if (!row) throw new Error('the ledger has no head')
-      return { position: Number(row.position), epoch: row.epoch, tails: row.tails.map(Number) }
+      return { position: Number(row.position), epoch: row.epoch, raised: row.raised, tails: row.tails.map(Number) }
     },
     async chainedAfter(position, limit, epoch) {
       const { rows } = await pool.query<ChainedRow & { now: number }>(
@@ -42,8 +45,13 @@ export function relaying({ pool }: Schema): Relaying {
     async leaveLease(topic, holder) {
       await pool.query('update relay set holder = null where topic = $1 and holder = $2', [topic, holder])
     },
-    async raiseEpoch() {
-      const { rows } = await pool.query<{ epoch: number }>('update head set epoch = epoch + 1 returning epoch')
+    async raiseEpoch(above) {
+      const { rows } = await pool.query<{ epoch: number }>(
+        `update head set epoch = greatest(epoch, $1) + 1,
+           raised = raised || jsonb_build_array(jsonb_build_object('epoch', greatest(epoch, $1) + 1, 'after', position))
+         returning epoch`,
+        [above],
+      )
       return rows[0]?.epoch ?? 1
     },
   }

@@ -11,6 +11,10 @@ interface Met {
   /** Nobody was told that it is on the bus: it may be applied, once at most. */
   readonly optional: boolean
   readonly wanted: boolean
+  /** It was sent by a ledger that then went back to an older copy; where it is recorded again, it is another event of the same name. How often. */
+  readonly lost: number
+  /** How often it may be applied. */
+  readonly most: number
 }
 
 export function consumerViolations(history: History, name: string): readonly Violation[] {
@@ -31,9 +35,14 @@ function meetings(history: History, { topic, types }: ConsumerHistory['reads'][n
     partitions.flatMap((one) => one.map((record, offset) => [record.eventId, { ...record, offset }] as const)).reverse(),
   )
   if (service !== undefined) {
-    return (history.ledgers[service] ?? []).map(({ id, stream, streamId, position, type }) => {
+    const lost = (history.restores ?? []).flatMap((one) => (one.service === service ? (one.lost ?? []) : []))
+    const [kept, gone] = [history.ledgers[service] ?? [], Map.groupBy(lost, ({ id }) => id)]
+    const ids = new Set(kept.map(({ id }) => id))
+    return [...kept, ...lost.filter(({ id }) => !ids.has(id))].map(({ id, stream, streamId, position, type }) => {
       const key = records.get(id)?.key ?? `${stream}/${streamId}`
-      return { id, key, order: position, promise: 3, optional: false, wanted: types?.includes(type) ?? true }
+      const wanted = types?.includes(type) ?? true
+      const times = gone.get(id)?.length ?? 0
+      return { id, key, order: position, promise: 3, optional: !ids.has(id), wanted, lost: times, most: times + Number(ids.has(id)) }
     })
   }
   const told = new Map((history.intake ?? []).filter((one) => one.topic === topic).map((one) => [one.messageId, one]))
@@ -42,7 +51,7 @@ function meetings(history: History, { topic, types }: ConsumerHistory['reads'][n
     const acknowledged = told.get(id)
     const wanted = !acknowledged || (types?.includes(acknowledged.type) ?? true)
     const key = records.get(id)?.key ?? acknowledged?.key ?? ''
-    return { id, key, order: records.get(id)?.offset ?? 0, promise: 2, optional: !acknowledged, wanted }
+    return { id, key, order: records.get(id)?.offset ?? 0, promise: 2, optional: !acknowledged, wanted, lost: 0, most: 1 }
   })
 }
 
@@ -61,10 +70,10 @@ function countViolations(
   const counts = new Map<string, number>()
   for (const id of consumer.effects) counts.set(id, (counts.get(id) ?? 0) + 1)
   for (const [id, count] of counts) {
-    const promise = met.get(id)?.promise ?? 3
+    const { promise, lost, most } = met.get(id) ?? { promise: 3, lost: 0, most: 1 }
     if (!met.has(id)) found.push({ promise, what: `${name} was changed by ${id}, which is on none of its topics` })
-    if (count > 1) found.push({ promise, what: `${name} was changed ${count} times by ${id}` })
-    if (parking.has(id) && !mayBeApplied(consumer, id))
+    if (count > most) found.push({ promise, what: `${name} was changed ${count} times by ${id}` })
+    if (parking.has(id) && lost === 0 && !mayBeApplied(consumer, id))
       found.push({ promise: 5, what: `${name} was changed by ${id}, which is parked or was skipped` })
   }
   for (const { id, key, promise, optional, wanted } of met.values()) {
@@ -81,7 +90,7 @@ function orderViolations(name: string, { effects }: ConsumerHistory, met: Readon
   const seen = new Set<string>()
   for (const id of effects) {
     const one = met.get(id)
-    if (!one || seen.has(id)) continue
+    if (!one || seen.has(id) || one.lost > 0) continue
     seen.add(id)
     const before = last.get(one.key)
     if (before && before.order > one.order)

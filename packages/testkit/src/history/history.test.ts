@@ -89,6 +89,32 @@ test('what was tried again may be applied before it is taken away', () => {
   expect(violations(withTally({ effects: [...tally.effects, 'e4', 'e5'], retried: ['e4', 'e5'] }))).toEqual([])
 })
 
+/** A copy that held e1 and e2 was restored: e3 and e4 were given up, and e3 is asked again and recorded anew. */
+const [again, fresh] = [event(3, 'c', 1, { id: 'e3' }), event(4, 'a', 2, { id: 'f4' })]
+const lost = orders.slice(2, 4).map((one) => ({ ...one, epoch: 1 }))
+const restored: History = {
+  acknowledged: [],
+  ledgers: { orders: [...orders.slice(0, 2), again, fresh].map((one) => ({ ...one, partition: 0 })) },
+  topics: {
+    'rondo.orders.v1': {
+      service: 'orders',
+      partitions: [
+        [
+          ...[1, 2, 3, 4].map((position) => ({ ...record(`e${position}`, 'k', position, position - 1), epoch: 1 })),
+          { ...record('e3', 'k', 3, 2), epoch: 2 },
+          { ...record('f4', 'k', 4, 3), epoch: 2 },
+        ],
+      ],
+    },
+  },
+  consumers: { tally: { reads: [{ topic: 'rondo.orders.v1' }], effects: ['e1', 'e2', 'e3', 'e4', 'e3', 'f4'] } },
+  restores: [{ service: 'orders', noticed: true, diverged: [], lost }],
+}
+
+test('after a restore what was given up may have been applied, and what is recorded again is applied again', () => {
+  expect(violations(restored)).toEqual([])
+})
+
 const [r1, , r3] = topic.partitions[0]!
 const corrupt: readonly (readonly [name: string, promise: number, what: RegExp, history: History])[] = [
   ['an acknowledged event is lost', 1, /m1 was acknowledged with order\/a@1, which orders does not hold/, withLedger(orders.slice(1))],
@@ -182,6 +208,12 @@ const corrupt: readonly (readonly [name: string, promise: number, what: RegExp, 
     { ...sound, rebuilt: [{ ...sound.rebuilt![0]!, rebuilt: '{"count":3}' }] },
   ],
   ['a restore is not noticed', 8, /did not notice/, { ...sound, restores: [{ service: 'orders', noticed: false, diverged: [] }] }],
+  [
+    'what an older copy kept is applied again after its restore',
+    3,
+    /tally was changed 2 times by e2/,
+    { ...restored, consumers: { tally: { ...restored.consumers.tally!, effects: ['e1', 'e2', 'e2', 'e3', 'e4', 'e3', 'f4'] } } },
+  ],
   [
     'a restore diverges',
     8,

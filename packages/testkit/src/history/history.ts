@@ -66,6 +66,8 @@ export interface TopicRecord {
   readonly position?: number
   /** The position before it in its partition, as the record says. */
   readonly previous?: number
+  /** Of the ledger when it was recorded. Absent: 1. */
+  readonly epoch?: number
 }
 
 export interface TopicHistory {
@@ -123,6 +125,8 @@ export interface Restore {
   readonly noticed: boolean
   /** Positions that were sent with one content and then recorded with another. */
   readonly diverged: readonly number[]
+  /** What was sent, and the older copy does not hold, with its epoch (absent: 1): consumers may have been changed by it, once. */
+  readonly lost?: readonly (LedgerEvent & { readonly epoch?: number })[]
 }
 
 export interface History {

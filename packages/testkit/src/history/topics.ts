@@ -1,18 +1,27 @@
 import type { History, LedgerEvent, TopicRecord, Violation } from './history.ts'
 
+const nameOf = (epoch: number, position: number, id: string) => `${epoch}/${position}/${id}`
+
 /** Everything of the ledger is there, in its partition; what is there for the first time follows what was before it. */
-export function topicViolations({ topics, ledgers }: History, topic: string): readonly Violation[] {
+export function topicViolations({ topics, ledgers, restores = [] }: History, topic: string): readonly Violation[] {
   const { service, partitions } = topics[topic] ?? { partitions: [] }
   if (service === undefined) return []
   const events = new Map((ledgers[service] ?? []).map((event) => [event.id, event]))
-  const seen = new Set(partitions.flat().map(({ eventId }) => eventId))
+  const lost = new Set(
+    restores
+      .filter((one) => one.service === service)
+      .flatMap(({ lost = [] }) => lost.map(({ id, position, epoch = 1 }) => nameOf(epoch, position, id))),
+  )
+  const isLost = ({ eventId, position = 0, epoch = 1 }: TopicRecord) => lost.has(nameOf(epoch, position, eventId))
+  const left = partitions.map((records) => records.filter((one) => !isLost(one)))
+  const seen = new Set(left.flat().map(({ eventId }) => eventId))
   const missing = [...events.values()].filter(({ id }) => !seen.has(id))
   return [
     ...missing.map(({ position, id }) => ({
       promise: 3 as const,
       what: `position ${position} of ${service} (${id}) never reached ${topic}`,
     })),
-    ...partitions.flatMap((records, partition) => partitionViolations(`${topic}/${partition}`, partition, records, events)),
+    ...left.flatMap((records, partition) => partitionViolations(`${topic}/${partition}`, partition, records, events)),
   ]
 }
 

@@ -1,0 +1,46 @@
+import type { ModelDatabase } from './database.ts'
+
+/** A copy of all tables; the returned function puts it in their place. Nobody is connected then, as with a real one. */
+export function backUp(database: ModelDatabase): () => void {
+  const { head, events, decisions, gaps, streams, keys, loops, timers, messages, checkpoints, parkedKeys, parkedRecords, relays } = database
+
+  const copy = structuredClone({
+    head,
+    events,
+    decisions,
+    gaps,
+    streams,
+    keys,
+    loops,
+    timers,
+    messages,
+    checkpoints,
+    parkedKeys,
+    parkedRecords,
+    relays,
+  })
+  return () => {
+    Object.assign(head, copy.head)
+    refillList(events, copy.events)
+    refillList(decisions, copy.decisions)
+    refillList(gaps, copy.gaps)
+    refill(streams, copy.streams)
+    refill(keys, copy.keys)
+    refill(loops, copy.loops)
+    refill(timers, copy.timers)
+    refill(messages, copy.messages)
+    refill(checkpoints, copy.checkpoints)
+    refill(parkedKeys, copy.parkedKeys)
+    refill(parkedRecords, copy.parkedRecords)
+    refill(relays, copy.relays)
+  }
+}
+
+function refillList<Row>(list: Row[], rows: readonly Row[]): void {
+  list.splice(0, list.length, ...rows)
+}
+
+function refill<Key, Row>(table: Map<Key, Row>, rows: ReadonlyMap<Key, Row>): void {
+  table.clear()
+  for (const [key, row] of rows) table.set(key, row)
+}

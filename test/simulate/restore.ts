@@ -1,0 +1,62 @@
+import type { StoredRecord } from '@rondo/bus'
+import type { Envelope } from '@rondo/kernel'
+import { epochOf } from '@rondo/ledger'
+import { backUp } from '@rondo/ledger/backup'
+import { type Fault, stoppedMs } from './plan.ts'
+import { topic } from './services.ts'
+import type { World } from './world.ts'
+
+type Recorded = Envelope & { readonly epoch: number }
+
+/** A ledger that went back to an older copy. */
+export interface Restored {
+  readonly kept: readonly Envelope[]
+  /** What it does not hold, and others can have seen. */
+  readonly lost: readonly Recorded[]
+  /** Or need not be: nobody has seen anything of what was lost. */
+  noticed: boolean
+}
+
+/** A copy is made, everything goes on, is stopped, and begins again with the copy. */
+export function planRestore(world: World, { of, at, ms }: Extract<Fault, { fault: 'restore' }>): void {
+  const names = of === 'both' ? (['orders', 'tally'] as const) : [of]
+  world.at(at, () => {
+    const restores = names.map((name) => backUp(world.databases[name]))
+    const copied = recorded(world).map(placeOf)
+    world.tell(`a copy of ${names.join(' and ')} is made`)
+    world.at(at + ms, () => {
+      const before = recorded(world)
+      const there = new Set(before.map(placeOf))
+      // From an older copy forward to a copy of what it gave up: two histories under one epoch, see docs/guarantees.md
+      if (of !== 'tally' && !copied.every((place) => there.has(place))) return
+      // A request that was done late hides what was sent before it, see docs/guarantees.md
+      if (isHidden(world)) return
+      for (const restore of restores) restore()
+      world.tell(`the older copy of ${names.join(' and ')} is restored`)
+      if (of !== 'tally') world.hasRestored(lostOf(world, before))
+    })
+    world.at(at + ms - stoppedMs, () => world.stopAll(stoppedMs))
+  })
+}
+
+/** The last record of a partition is not the newest. */
+const isHidden = ({ broker }: World): boolean =>
+  broker.topic(topic).partitions.some(({ records }) => {
+    const positions = records.map(({ headers }) => Number(headers.ce_epoch) * 1e9 + Number(headers.ce_position))
+    return (positions.at(-1) ?? 0) < Math.max(0, ...positions)
+  })
+
+const recorded = ({ databases: { orders } }: World): readonly Recorded[] =>
+  orders.events.map(({ envelope }) => ({ ...envelope, epoch: epochOf(orders.head.raised, envelope.position) }))
+
+const placeOf = ({ id, position, epoch }: Pick<Recorded, 'id' | 'position' | 'epoch'>) => `${id}/${position}/${epoch}`
+const sentPlace = ({ headers }: StoredRecord) =>
+  placeOf({ id: headers.ce_id ?? '', position: Number(headers.ce_position), epoch: Number(headers.ce_epoch) })
+
+function lostOf(world: World, before: readonly Recorded[]): Restored {
+  const sent = new Set(world.broker.topic(topic).partitions.flatMap(({ records }) => records.map(sentPlace)))
+  const kept = recorded(world)
+  const there = new Set(kept.map(placeOf))
+  const lost = before.filter((one) => !there.has(placeOf(one)) && sent.has(placeOf(one)))
+  return { kept, lost, noticed: lost.length === 0 }
+}
