@@ -6,6 +6,7 @@ import type { Store } from '../store.ts'
 import { archiving } from './archiving.ts'
 import { type Schema, servicePool } from './connection.ts'
 import { rebuildPage } from './equality.ts'
+import { orderKeys } from './key-order.ts'
 import { parking } from './parking.ts'
 import { reading } from './reading.ts'
 import { rebuild } from './rebuild.ts'
@@ -58,6 +59,7 @@ export function postgresStore({ service, database, connections, log, archiveFold
     async prepare(rules, views, partitions) {
       await checkSchema(schema)
       await plan(schema, partitions)
+      await orderKeys(schema)
       await rebuild(schema, archive, rules)
       await rebuildViews(schema, archive, rules, views)
     },
