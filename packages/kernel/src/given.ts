@@ -11,9 +11,7 @@ function canonical(value: unknown, sets = false): string {
   // A sort to which all are equal leaves them where they are
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item, sets)).sort(sets ? undefined : () => 0)}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
-  const fields = Object.entries(value).flatMap(([name, item]) =>
-    item === undefined ? [] : `${JSON.stringify(name)}:${canonical(item, sets)}`,
-  )
+  const fields = Object.entries(value).flatMap(([name, it]) => (it === undefined ? [] : `${JSON.stringify(name)}:${canonical(it, sets)}`))
   return `{${fields.sort().join()}}`
 }
 

@@ -12,17 +12,6 @@ export const isTemporary = (error: unknown): boolean =>
   error instanceof Behind ||
   (error instanceof DomainError && temporary.includes(error.code))
 
-/** A larger partition plan begins here: what lies in other partitions before it has to be read first. */
-export class OtherPartitionsFirst extends Error {
-  override readonly name = 'OtherPartitionsFirst'
-
-  constructor(topic: string, partition: number, unread: readonly number[]) {
-    super(
-      `${topic}/${partition} waits until ${unread.join(', ')} are read up to where the number of partitions was raised; it goes on by itself`,
-    )
-  }
-}
-
 /** Why a key is parked, as it is stored. */
 export const reasonOf = (error: unknown): string =>
   (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 2000)

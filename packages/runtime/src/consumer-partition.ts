@@ -2,12 +2,13 @@ import type { Bounds, Bus, Clock, PartitionControl, StoredRecord } from '@rondo/
 import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
-import { isTemporary, OtherPartitionsFirst, reasonOf } from './consumer-failure.ts'
+import { isTemporary, reasonOf } from './consumer-failure.ts'
 import { type Chained, chained, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
 import { type Ahead, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { OtherPartitionsFirst, unreadOf } from './other-partitions.ts'
 import { type Interest, isIntake, type ReactionTable, raised } from './reaction-table.ts'
 import type { Service } from './service.ts'
 import { processSpan, type Spanning } from './spans.ts'
@@ -210,14 +211,7 @@ export class ConsumerPartition {
     if (after.length === 0) return
     // They wait for this one, too
     await this.#flush()
-    const { ledger } = this.#parts
-    const unread: number[] = []
-    for (const [partition, upTo] of after.entries()) {
-      if (upTo === 0 || partition === this.#partition) continue
-      const epochs = Array.from({ length: this.#mark.epoch }, (_, index) => `${this.#topic}#${index + 1}`)
-      const read = await Promise.all(epochs.map((source) => ledger.checkpoint(source, partition)))
-      if (!read.some((checkpoint) => checkpoint !== undefined && checkpoint.position >= upTo)) unread.push(partition)
-    }
+    const unread = await unreadOf(this.#parts.ledger, { topic: this.#topic, partition: this.#partition, epoch: this.#mark.epoch }, after)
     if (unread.length > 0) throw new OtherPartitionsFirst(this.#topic, this.#partition, unread)
   }
 

@@ -70,6 +70,9 @@ export class KafkaStore implements Store {
     this.#connected ??= this.#connect()
     const sent = await (await this.#connected).sendBatch({ acks: -1, topicMessages: messagesOf(records) })
     const nexts = new Map(sent.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, BigInt(baseOffset ?? -1)]))
+    // The client passes over partitions that it has not heard of (the topic has grown) and says nothing of it; a new producer asks anew
+    const silent = records.find(({ topic, partition }) => !nexts.has(`${topic}/${partition}`))
+    if (silent) throw new Error(`nothing was said of ${silent.topic}/${silent.partition}`)
     return records.map(({ topic, partition }) => {
       const offset = nexts.get(`${topic}/${partition}`) ?? -1n
       nexts.set(`${topic}/${partition}`, offset + 1n)
