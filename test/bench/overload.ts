@@ -114,7 +114,10 @@ async function overloaded(rondo: Rondo, token: string): Promise<readonly Figure[
       atMost(5, 'value'),
     ),
     aimed(
-      figure('memory at its most', 'MB', most, { control: { name: 'at its most at the saturating rate', value: before }, ratio: most / before }),
+      figure('memory at its most', 'MB', most, {
+        control: { name: 'at its most at the saturating rate', value: before },
+        ratio: most / before,
+      }),
       atMost(100, 'difference'),
     ),
   ]

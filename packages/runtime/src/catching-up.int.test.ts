@@ -92,7 +92,7 @@ describe.each(kinds)('a consumer group far behind, on %s', (name, env) => {
       const config = readConfig({ RONDO_DATABASE_URL: await freshDatabase(), RONDO_PARTITIONS: String(partitions), ...env() })
       bus = await openBus([service], config, log)
       await bus.ensure([{ name: topic, partitions }])
-    ledger = await openServiceLedger(service, config, log)
+      ledger = await openServiceLedger(service, config, log)
       const next = source()
       for (let sent = 0; sent < lag; sent += 2000) await bus.send(topic, Array.from({ length: Math.min(2000, lag - sent) }, next))
       const before = memory()
