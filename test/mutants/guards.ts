@@ -1,20 +1,9 @@
-/** A guard of the code, and what takes it away. */
-export interface Mutant {
-  readonly name: string
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-  /** The test that is to notice where the simulation cannot: a file, and a part of the test's name. */
-  readonly test?: readonly [file: string, name: string]
-  /** What lies in SQL, or speaks to a real engine, is not simulated. */
-  readonly simulated?: false
-}
+import type { Mutant } from './mutant.ts'
+import { statements } from './statements.ts'
 
 const ledger = 'packages/ledger/src'
 const runtime = 'packages/runtime/src'
-const sql = 'packages/ledger/migrations/0002-append.sql'
 const store = `${ledger}/store.int.test.ts`
-const concurrency = `${ledger}/concurrency.int.test.ts`
 
 /** Writing a batch. */
 const writing: readonly Mutant[] = [
@@ -129,82 +118,6 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/writer.ts`,
     find: 'for (const [work, key] of losers) lost.set(work, key)',
     replace: '',
-  },
-]
-
-/** What PostgreSQL compares: the model of it is not the one that is shipped. */
-const statements: readonly Mutant[] = [
-  {
-    name: 'SQL: compare and set of a stream’s version',
-    file: sql,
-    find: 'where stream.version = excluded.base and stream.fold <= excluded.fold',
-    replace: 'where stream.fold <= excluded.fold',
-    test: [store, 'neither loses what the other writes'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: nobody writes with a lower fold',
-    file: sql,
-    find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",
-    replace: 'null;',
-    test: [`${ledger}/state.int.test.ts`, 'a new fold is complete'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: streams are locked in the order of their keys',
-    file: sql,
-    find: 'from expected order by (stream || \'/\' || id) collate "C"',
-    replace: 'from expected',
-    test: [concurrency, 'opposite orders do not deadlock'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: the head row is locked before positions are given',
-    file: sql,
-    find: 'from head for update',
-    replace: 'from head',
-    test: [store, 'positions stay gapless while two'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: a message id that is there already is lost',
-    file: sql,
-    find: 'select jsonb_agg(id) into lost_messages from mine where id not in (select id from stored);',
-    replace: 'select null into lost_messages from mine where id not in (select id from stored);',
-    test: [store, 'one message that each decides'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: a checkpoint that has moved is lost',
-    file: sql,
-    find: 'where mine.previous is distinct from checkpoint.position;',
-    replace: 'where false;',
-    test: [store, 'one record that each decides'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: a unique key that another stream holds is lost',
-    file: sql,
-    find: 'where mine.is_unique and held.is_unique and held.id <> mine.id;',
-    replace: 'where false;',
-    test: [store, 'a unique key is held once'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: the index on unique keys',
-    file: 'packages/ledger/migrations/0001-tables.sql',
-    find: 'create unique index stream_key_held_once',
-    replace: 'create index stream_key_held_once',
-    test: [`${ledger}/migration.int.test.ts`, 'the schema is as committed'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: what stands before an event in its partition',
-    file: sql,
-    find: 'coalesce(before.position + lag(n) over (partition by partition order by n), before.tails[partition + 1])',
-    replace: 'before.position',
-    test: [concurrency, 'previous is the position before'],
-    simulated: false,
   },
 ]
 
