@@ -50,7 +50,7 @@ async function latencies(rondo: Rondo, token: string): Promise<readonly Point[]>
   try {
     await rate(64, () => client.unary(), 2000)
     await rondo.quiet()
-    const most = await rate(256, () => client.unary(), 3000)
+    const most = await rate(96, () => client.unary(), 3000)
     const points: Point[] = []
     for (const share of shares) {
       await rondo.quiet()

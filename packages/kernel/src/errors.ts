@@ -33,8 +33,6 @@ export interface Details {
   readonly phase?: string
   /** All that is missing at once. */
   readonly missing?: readonly string[]
-  /** Before that, the same again is refused again. */
-  readonly retry_after_ms?: number
   readonly [name: string]: unknown
 }
 
@@ -52,12 +50,6 @@ export class DomainError extends Error {
     this.record = record
   }
 }
-
-/** Refusals that say "later", and after how many milliseconds where they do not say it themselves. */
-const later: Partial<Record<ErrorCode, number>> = { rate_limited: 1000, overloaded: 1000, unavailable: 1000 }
-
-/** Milliseconds after which it may be tried again; undefined: the same again is refused again. */
-export const retryAfterMs = ({ code, details }: DomainError): number | undefined => details.retry_after_ms ?? later[code]
 
 export function refuse(code: ErrorCode, message: string, details?: Details, record?: readonly Fact[]): never {
   throw new DomainError(code, message, details, record)

@@ -8,8 +8,7 @@ const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d
 
 /** Reads an RFC 3339 time (offset required; digits past microseconds are cut). Undefined where it is none. */
 export function parseInstant(text: string): Instant | undefined {
-  const [, date, time, fraction = '', zone = 'Z'] = RFC3339.exec(text) ?? []
-  if (!date || !time) return undefined
+  const [, date = '', time = '', fraction = '', zone = 'Z'] = RFC3339.exec(text) ?? []
   const wall = new Date(`${date}T${time}Z`)
   // Date rolls 30 February over into March; a time that does not exist is refused instead
   if (Number.isNaN(wall.getTime()) || wall.toISOString().slice(0, 19) !== `${date}T${time}`) return undefined

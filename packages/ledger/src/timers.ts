@@ -1,4 +1,4 @@
-import { DomainError, retryAfterMs } from '@rondo/kernel'
+import { DomainError } from '@rondo/kernel'
 import type { Database } from './database.ts'
 import type { TimerRow } from './derived.ts'
 import { isDown } from './failure.ts'
@@ -12,6 +12,8 @@ const lookMs = 1_000
 /** A tell that cannot be applied is tried again after this, doubled up to an hour. */
 const retryMs = 5_000
 const retryMostMs = 3_600_000
+/** Nothing is wrong with the timer. */
+const later: readonly string[] = ['unavailable', 'overloaded']
 
 export const timerUnitId = ({ stream, stream_id, tell, due }: TimerRow): string => `${stream}/${stream_id}/${tell}/${due}`
 
@@ -81,7 +83,7 @@ export class Timers {
       if (duplicate) await this.#database.store.markFired(timer)
       return !duplicate
     } catch (error) {
-      if (isDown(error) || (error instanceof DomainError && retryAfterMs(error) !== undefined)) throw error
+      if (isDown(error) || (error instanceof DomainError && later.includes(error.code))) throw error
       this.#rest(id, error)
       return false
     }

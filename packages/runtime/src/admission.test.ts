@@ -100,7 +100,7 @@ test('a machine that has become faster gets more to do, a slower one less, withi
 })
 
 test('a refusal says when to come back, and not to all the same', () => {
-  const admission = new Admission()
+  const admission = new Admission({ now: () => 0 })
   const { limit } = admission.standing
   const leave = Array.from({ length: limit }, () => admission.enter(0))
   const told = Array.from({ length: 20 }, () => {
@@ -121,7 +121,7 @@ test('a refusal says when to come back, and not to all the same', () => {
 })
 
 test('large requests are bounded together; one alone may always be', () => {
-  const admission = new Admission()
+  const admission = new Admission({ now: () => 0 })
   const leave = admission.enter(100 << 20)
   expect(() => admission.enter(1)).toThrow(DomainError)
   leave()
@@ -131,7 +131,7 @@ test('large requests are bounded together; one alone may always be', () => {
 })
 
 test('who cannot pile up waits for room, in the order in which they came', async () => {
-  const admission = new Admission()
+  const admission = new Admission({ now: () => 0 })
   const leave = Array.from({ length: admission.standing.limit }, () => admission.enter(0))
   const done: number[] = []
   const all = [1, 2, 3].map((n) => admission.inTurn(async () => void done.push(n)))

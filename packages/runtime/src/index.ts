@@ -4,6 +4,7 @@ export { type Config, ConfigError, readConfig, serviceNames, variablesTable } fr
 export { type RunningConsumer, startConsumer } from './consumer.ts'
 export { decode, encode, type Method, maxMessageBytes, methodsOf } from './grpc-definition.ts'
 export type { Host } from './host.ts'
+export { retryAfterMs } from './later.ts'
 export { cursorOf, isBehind, positionOf } from './ledger-rpc.ts'
 export { createLog, type Logger } from './log.ts'
 export { isLoopback } from './loopback.ts'

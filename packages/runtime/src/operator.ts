@@ -1,7 +1,8 @@
 import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
-import { DomainError, retryAfterMs } from '@rondo/kernel'
+import { DomainError } from '@rondo/kernel'
 import { epochOf, type ParkedKey } from '@rondo/ledger'
 import { parkedName, submitParked } from './consumer-unit.ts'
+import { retryAfterMs } from './later.ts'
 import { isIntake } from './reaction-table.ts'
 import type { RunningService } from './running-service.ts'
 

@@ -1,6 +1,7 @@
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js'
-import { type Details, DomainError, type ErrorCode, errorCodes, retryAfterMs } from '@rondo/kernel'
+import { type Details, DomainError, type ErrorCode, errorCodes } from '@rondo/kernel'
 import protobuf from 'protobufjs'
+import { retryAfterMs } from './later.ts'
 
 /** google.rpc.Status and the details that gRPC clients know how to read. */
 const { root: rpc } = protobuf.parse(

@@ -6,7 +6,7 @@ import { admit } from './http-admission.ts'
 import { problem, refusalOf } from './problem.ts'
 
 function edge(limit: Parameters<typeof admit>[2] = () => undefined) {
-  const admission = new Admission()
+  const admission = new Admission({ now: () => 0 })
   const app = fastify()
   app.setErrorHandler((error, _, reply) => problem(reply, refusalOf(error)))
   admit(app, { admission }, limit)

@@ -1,5 +1,6 @@
 import { trace } from '@opentelemetry/api'
-import { DomainError, errorCodes, retryAfterMs } from '@rondo/kernel'
+import { DomainError, errorCodes } from '@rondo/kernel'
+import { retryAfterMs } from '@rondo/runtime'
 import type { FastifyReply } from 'fastify'
 
 /** What went wrong as a refusal of the closed list; anything unexpected is `internal` and says no more than a trace id. */

@@ -33,6 +33,7 @@ export async function* together<Item, Answer>(
     ended = true
     tell()
   })
+  // It is waited for at the end
   reading.catch(() => undefined)
   while (!ended || waiting.length > 0 || pieces.length > 0) {
     const piece = pieces.shift()
