@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { StartError, startPostgres } from './postgres.ts'
+import { startPostgres } from './postgres.ts'
+import { StartError } from './start-error.ts'
 
 let folder: string
 beforeEach(async () => {

