@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { repositoryRoot } from '@rondo/testkit/shared'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { type Mutant, mutants } from './guards.ts'
 
 const usage = `npm run mutants -- [--only PART] [--seeds N] [--minutes N] [--json FILE]
@@ -52,7 +52,7 @@ const copied = [
 
 /** Packages find each other by relative links, so that those of a copy find the copy's. */
 function copyOfTree(): string {
-  const copy = mkdtempSync(join(tmpdir(), 'rondo-mutants-'))
+  const copy = temporaryFolder('mutants')
   for (const name of copied) cpSync(join(root, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   return copy

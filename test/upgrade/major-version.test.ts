@@ -1,9 +1,8 @@
-import { chmod, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { readFile, rename, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { startPostgres } from '@rondo/embedded'
-import { eventually, repositoryRoot } from '@rondo/testkit'
+import { eventually, repositoryRoot, temporaryFolder } from '@rondo/testkit'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { command } from '../cli/command.ts'
@@ -20,8 +19,7 @@ function programs17(): string {
 let folder: string
 let rondo: ServiceProcess | undefined
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rondo-upgrade-'))
-  await chmod(folder, 0o755)
+  folder = temporaryFolder('upgrade')
 })
 afterEach(async () => {
   await rondo?.end()

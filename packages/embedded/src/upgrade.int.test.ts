@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { packageVersions } from './older-programs.ts'
@@ -22,8 +22,7 @@ function programs17(): string {
 
 let folder: string
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rondo upgrade '))
-  await chmod(folder, 0o755)
+  folder = temporaryFolder('upgraded data')
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 

@@ -27,7 +27,7 @@ export async function launchAll<Name extends EngineName>(
   names: readonly Name[],
 ): Promise<{ engines: Readonly<Record<Name, Controlled>>; end(): Promise<void> }> {
   removeLeftovers()
-  const folder = await createRunFolder()
+  const folder = createRunFolder()
   const settled = await Promise.allSettled(names.map((name) => launchers[name](folder)))
   const started = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const end = async (): Promise<void> => {
@@ -76,7 +76,7 @@ async function brokersBehind(folder: string, network: Replicated['network']) {
 /** PostgreSQL that waits for its disk, three brokers, and Redis; all ended by `end`. */
 export async function launchReplicated(): Promise<Replicated> {
   removeLeftovers()
-  const folder = await createRunFolder()
+  const folder = createRunFolder()
   const network = await launchToxiproxy(folder).catch((error: unknown) => ({ missing: messageOf(error) }))
   const started = await Promise.allSettled([
     launchPostgres(folder, 18, { durable: true }),
