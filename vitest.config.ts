@@ -23,6 +23,8 @@ export default defineConfig({
             'scripts/**/*.test.ts',
             'test/tidy/**/*.test.ts',
             'test/simulate/**/*.test.ts',
+            'test/chaos/**/*.test.ts',
+            'test/bench/**/*.test.ts',
             'test/mutants/**/*.test.ts',
           ],
           exclude: [...never, '**/*.int.test.ts'],
@@ -39,7 +41,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['packages/**/*.int.test.ts', 'services/**/*.int.test.ts', 'test/**/*.test.ts'],
-          exclude: [...never, 'test/tidy/**', 'test/simulate/**', 'test/mutants/**'],
+          exclude: [...never, 'test/tidy/**', 'test/simulate/**', 'test/mutants/**', 'test/chaos/**', 'test/bench/**'],
           globalSetup: existsSync(engines) ? [engines] : [],
           testTimeout: 60_000,
           hookTimeout: 180_000,

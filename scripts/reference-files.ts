@@ -34,6 +34,8 @@ const errors = `# Refusals
 
 The closed list of codes. Over HTTP below \`/v1\` a refusal is a problem document (RFC 9457) with \`code\`; RPCs as JSON carry it in the details of the Connect error; gRPC in \`google.rpc.ErrorInfo\`.
 
+What says "later" says when: \`rate_limited\`, \`overloaded\` and \`unavailable\` carry \`Retry-After\` (whole seconds) over HTTP and \`google.rpc.RetryInfo\` in gRPC. After \`rate_limited\` and \`overloaded\` nothing was done; after \`unavailable\` it may have been.
+
 | code | gRPC status | HTTP status | means |
 |---|---|---|---|
 ${Object.entries(errorCodes)

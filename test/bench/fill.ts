@@ -57,8 +57,8 @@ const statements = {
     select 'item', ${id}, ${eventsEach}, ${eventsEach - 1}, 1, ${noted} - 'text' || jsonb_build_object('count', ${eventsEach}, 'last', repeat('x', 100)),
       case when s <= ${hotStreams} then 'open' else 'closed' end, at,
       instant(timestamptz '2026-01-01' + (p + $1::bigint * ${eventsEach - 1}) * interval '1 millisecond') from (${given}) as given`,
-  keys: `insert into stream_key (stream, name, value, id, is_unique)
-    select 'item', 'group', ${noted}->>'group', ${id}, false from (${given}) as given`,
+  keys: `insert into stream_key (stream, name, value, id, is_unique, first_at)
+    select 'item', 'group', ${noted}->>'group', ${id}, false, at from (${given}) as given`,
 }
 
 async function inChunks(client: pg.Client, statement: string, streams: number, last: number): Promise<void> {

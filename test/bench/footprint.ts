@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePorts } from '@rondo/testkit/port'
-import { settled } from '../rig/client.ts'
 import type { Figure } from './measure.ts'
 import { type Process, startProcess } from './process.ts'
+import { quietOf } from './stage.ts'
 
 export const loadAlerts = 2000
 
@@ -29,8 +29,9 @@ const post = (edge: string, path: string, token: string, body: object) =>
     body: JSON.stringify(body),
   })
 
-/** Alerts, each a problem of its own, 50 at a time; resolves when all that follows from them is done. */
-async function load(edge: string, token: string): Promise<void> {
+/** Alerts, each a problem of its own, 50 at a time, to the edges in turn; resolves when all that follows from them is done. */
+export async function load([edge = '', ...others]: readonly string[], token: string): Promise<void> {
+  const edges = [edge, ...others]
   const run = randomUUID().slice(0, 8)
   const service = { service: 'bench', owner: 'team-bench', alert_labels: { service: 'bench' } }
   const put = await post(edge, 'rondo.operations.v1.Operations/PutService', token, service)
@@ -40,16 +41,12 @@ async function load(edge: string, token: string): Promise<void> {
     const labels = { alertname: mark, service: 'bench' }
     const alerts = [{ status: 'firing', labels, startsAt: '2026-11-01T00:00:00Z', fingerprint: mark }]
     const body = { version: '4', status: 'firing', externalURL: 'http://bench', alerts }
-    const response = await post(edge, 'v1/webhooks/alertmanager', token, body)
+    const response = await post(edges[index % edges.length] ?? edge, 'v1/webhooks/alertmanager', token, body)
     if (response.status !== 202) throw new Error(`the edge answered ${response.status}: ${await response.text()}`)
     await response.arrayBuffer()
   }
   for (let done = 0; done < loadAlerts; done += 50) await Promise.all(Array.from({ length: 50 }, (_, index) => alert(done + index)))
-  const rpc = async (method: string, request: object = {}) => {
-    const response = await post(edge, method, token, request)
-    return { status: response.status, body: await response.json(), headers: response.headers }
-  }
-  await settled({ rpc })
+  await quietOf(edge, token)()
 }
 
 const loaded = loadAlerts.toLocaleString('en')
@@ -58,7 +55,7 @@ const loaded = loadAlerts.toLocaleString('en')
 export async function allInOneFigures(rondo: Process, token: string, idleSeconds: number): Promise<readonly Figure[]> {
   const idle = rondo.memory()
   const [cpu = Number.NaN] = await idleCpu([rondo], idleSeconds)
-  await load(rondo.http, token)
+  await load([rondo.http], token)
   return [
     single('start-up, all in one, existing database', 'ms', rondo.startedMs, 'spawn until /readyz is 200'),
     single('memory, all in one, idle', 'MB', idle, 'resident'),
@@ -98,7 +95,10 @@ export async function serviceFigures(
     const idle = all.map((one) => one.memory())
     const cpu = await idleCpu(all, idleSeconds)
     const before = all.map((one) => one.cpu())
-    await load(all.at(-1)?.http ?? '', token)
+    await load(
+      all.slice(-1).map(({ http }) => http),
+      token,
+    )
     return services.flatMap((service, index) => {
       const one = all[index]
       if (!one) return []

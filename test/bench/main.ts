@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { repositoryRoot } from '@rondo/testkit/shared'
+import { lineChart } from './chart.ts'
+import { curveRows } from './curves.ts'
+import { writeDrawing, writeFigures } from './document.ts'
+import { openProfiling, type Profiling } from './flame.ts'
 import { type Figure, unmeasured } from './measure.ts'
-import { documentOf, jsonOf, lineOf, tableOf } from './report.ts'
+import { jsonOf, lineOf, tableOf } from './report.ts'
 import { type Row, rows, type Settings } from './rows.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -17,10 +19,13 @@ Figures beside their controls, in turn, in one run; on a PostgreSQL and a Kafka 
   --stored N       events of the large ledgers (default 1e6; 1e7 takes about 15 minutes more)
   --events N       events that a process takes before its memory is looked at (default 1e4; the full run: 1e6)
   --json FILE      the figures as JSON
-  --write          the figures into docs/performance.md
+  --curves         curves too: what a figure comes to while callers, rate or stored events grow
+  --flame          where processors are while a row is measured, as docs/performance/flame-ROW.svg; figures are lower then, and not written
+  --write          figures into docs/performance.md in the places of the same rows' former ones, curves as SVG beside it
   --help           this
 
 Rows: ${rows.map(({ name }) => name).join(', ')}
+Curves: ${curveRows.map(({ name }) => name).join(', ')}
 `
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
@@ -34,6 +39,8 @@ const options = {
   stored: { type: 'string', default: '1e6' },
   events: { type: 'string', default: '1e4' },
   json: { type: 'string' },
+  curves: { type: 'boolean', default: false },
+  flame: { type: 'boolean', default: false },
   write: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
@@ -56,16 +63,19 @@ function given() {
   const { values } = parseArgs({ options })
   const only = pattern(values.only ?? '')
   const wanted = rows.filter(({ name }) => only.test(name))
-  if (wanted.length === 0)
-    throw new UsageError(`--only ${values.only}: no row is called so; there are ${rows.map(({ name }) => name).join(', ')}`)
-  if (values.write && wanted.length < rows.length) throw new UsageError('--write needs all rows: leave --only out')
+  const curves = curveRows.filter(({ name }) => values.curves && only.test(name))
+  if (wanted.length + curves.length === 0)
+    throw new UsageError(
+      `--only ${values.only}: no row is called so; there are ${[...rows, ...curveRows].map(({ name }) => name).join(', ')} (curves with --curves)`,
+    )
+  if (values.write && values.flame) throw new UsageError('--flame slows down what it looks at: --write without it')
   const end = performance.now() + count('minutes', values.minutes, 0.1, 600) * 60_000
   const settings = {
     rounds: count('rounds', values.rounds, 1, 100),
     stored: count('stored', values.stored, 1e5, 1e7),
     events: count('events', values.events, 1000, 1e7),
   }
-  return { ...values, wanted, settings, end }
+  return { ...values, wanted, curves, settings, end }
 }
 
 /** When a row's share of what is left of the time is over. */
@@ -75,34 +85,48 @@ function endOf(rest: readonly Row[], end: number): number {
   return now + ((end - now) * (rest[0]?.seconds ?? 0)) / Math.max(all, 1)
 }
 
+type Asked = ReturnType<typeof given>
+
+interface Outcome {
+  readonly figures: Map<string, readonly Figure[]>
+  readonly failed: string[]
+}
+
 /** A row that fails does not take the others with it. */
-async function measured(
-  stage: Stage,
-  { wanted, settings: asked, end }: ReturnType<typeof given>,
-): Promise<{ figures: Figure[]; failed: string[] }> {
-  const figures: Figure[] = []
-  const failed: string[] = []
-  for (const [index, { name, figures: make }] of wanted.entries()) {
+async function measure(stage: Stage, { name, figures: make }: Row, settings: Settings, { figures, failed }: Outcome): Promise<void> {
+  say(`${name} …`)
+  const begin = performance.now()
+  try {
+    const made = await make(stage, settings)
+    for (const figure of made) say(`  ${lineOf(figure)}`)
+    figures.set(name, made)
+  } catch (error) {
+    failed.push(name)
+    say(`  ${name} failed: ${error instanceof Error ? error.stack : error}`)
+    figures.set(name, [unmeasured(name, '', `failed: ${error instanceof Error ? error.message : error}`)])
+  }
+  say(`  ${((performance.now() - begin) / 1000).toFixed(0)} s`)
+}
+
+async function measured(stage: Stage, { wanted, settings: asked, end }: Asked, profiling?: Profiling): Promise<Outcome> {
+  const outcome: Outcome = { figures: new Map(), failed: [] }
+  for (const [index, row] of wanted.entries()) {
     const share = endOf(wanted.slice(index), end)
     const settings: Settings = { ...asked, goOn: () => performance.now() < share }
-    if (performance.now() >= end) {
-      figures.push(unmeasured(name, '', 'left out: the time was over (--minutes)'))
-      continue
-    }
-    say(`${name} …`)
-    const begin = performance.now()
-    try {
-      const made = await make(stage, settings)
-      for (const figure of made) say(`  ${lineOf(figure)}`)
-      figures.push(...made)
-    } catch (error) {
-      failed.push(name)
-      say(`  ${name} failed: ${error instanceof Error ? error.stack : error}`)
-      figures.push(unmeasured(name, '', `failed: ${error instanceof Error ? error.message : error}`))
-    }
-    say(`  ${((performance.now() - begin) / 1000).toFixed(0)} s`)
+    if (performance.now() >= end) outcome.figures.set(row.name, [unmeasured(row.name, '', 'left out: the time was over (--minutes)')])
+    else if (!profiling) await measure(stage, row, settings, outcome)
+    else writeDrawing(`flame-${row.name}`, await profiling.around(row.name, () => measure(stage, row, settings, outcome)))
   }
-  return { figures, failed }
+  return outcome
+}
+
+async function drawn(stage: Stage, { curves, settings, write }: Asked): Promise<void> {
+  for (const { name, curve } of curves) {
+    say(`${name} …`)
+    const made = await curve(stage, { ...settings, goOn: () => true })
+    for (const { series, x, y } of made.points) say(`  ${series}: ${made.x} ${Math.round(x)}, ${made.y} ${y.toFixed(2)}`)
+    if (write) writeDrawing(made.name, lineChart(made))
+  }
 }
 
 async function main(): Promise<number> {
@@ -120,10 +144,13 @@ async function main(): Promise<number> {
     quit(1)
   })
   try {
-    const { figures, failed } = await measured(stage, asked)
-    process.stdout.write(tableOf(figures))
-    if (asked.json) writeFileSync(asked.json, `${JSON.stringify(jsonOf(figures), null, 2)}\n`)
-    if (asked.write) writeFileSync(join(repositoryRoot(), 'docs', 'performance.md'), documentOf(figures))
+    const { figures, failed } = await measured(stage, asked, asked.flame ? openProfiling(stage.folder) : undefined)
+    const all = [...figures.values()].flat()
+    if (all.length > 0) process.stdout.write(tableOf(all))
+    if (asked.json) writeFileSync(asked.json, `${JSON.stringify(jsonOf(all), null, 2)}\n`)
+    const order = rows.map(({ name }) => name)
+    if (asked.write && figures.size > 0) writeFigures(figures, order)
+    await drawn(stage, asked)
     return failed.length > 0 ? 1 : 0
   } finally {
     await stage.end()

@@ -1,4 +1,3 @@
-import { cpus, totalmem } from 'node:os'
 import { type Aim, type Figure, isMet } from './measure.ts'
 
 const signs = { '>=': '≥', '<=': '≤' } as const
@@ -22,7 +21,8 @@ function controlText({ value, name, spread }: NonNullable<Figure['control']>): s
   return `${shown(value)}${range && `, ${range}`} (${name})`
 }
 
-function row(figure: Figure): string {
+/** A line of the table. */
+export function rowOf(figure: Figure): string {
   const { figure: name, unit, value, spread, control, ratio, note, aim } = figure
   const cells = [
     name,
@@ -37,14 +37,13 @@ function row(figure: Figure): string {
   return `| ${cells.join(' | ')} |`
 }
 
+export const tableHead = [
+  '| figure | median | spread | control in the same run | ratio | aim | met | |',
+  '|---|---|---|---|---|---|---|---|',
+] as const
+
 /** As Markdown. */
-export const tableOf = (figures: readonly Figure[]): string =>
-  [
-    '| figure | median | spread | control in the same run | ratio | aim | met | |',
-    '|---|---|---|---|---|---|---|---|',
-    ...figures.map(row),
-    '',
-  ].join('\n')
+export const tableOf = (figures: readonly Figure[]): string => [...tableHead, ...figures.map(rowOf), ''].join('\n')
 
 /** One line of progress. */
 export function lineOf(figure: Figure): string {
@@ -72,14 +71,3 @@ export const jsonOf = (figures: readonly Figure[]) => ({
     note: one.note ?? null,
   })),
 })
-
-/** docs/performance.md. */
-export function documentOf(figures: readonly Figure[]): string {
-  const day = new Date().toISOString().slice(0, 10)
-  const machine = `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}, PostgreSQL 18, Kafka 4.4, ${day}`
-  return `# Performance
-
-Measured by \`npm run bench\` on a shared machine of ${machine}. Read the ratios: absolute figures differ from machine to machine by a factor of two and more.
-
-${tableOf(figures)}`
-}

@@ -11,6 +11,7 @@ import { type Aim, aimed, atMost, type Figure } from './measure.ts'
 import { openingFigures } from './opening.ts'
 import { overloadFigures } from './overload.ts'
 import { rebuildFigures } from './rebuild.ts'
+import { replicaFigures } from './replicas.ts'
 import { allInOne, type Stage } from './stage.ts'
 import { growthFigures } from './stored.ts'
 
@@ -67,7 +68,6 @@ export const rows: readonly Row[] = [
   { name: 'ledger', seconds: 75, figures: async (stage, { rounds, goOn }) => ledgerFigures(await stage.postgres(), rounds, goOn) },
   { name: 'hot-stream', seconds: 30, figures: async (stage, { rounds, goOn }) => hotStreamFigures(await stage.postgres(), rounds, goOn) },
   { name: 'emmett', seconds: 0, figures: emmettFigures },
-  { name: 'intake', seconds: 130, figures: (stage, { rounds, goOn }) => intakeFigures(stage, rounds, goOn) },
   { name: 'consume', seconds: 50, figures: (stage, { rounds, goOn }) => consumeFigures(stage, rounds, goOn) },
   { name: 'alert', seconds: 100, figures: alert },
   { name: 'stored', seconds: 80, figures: growthFigures },
@@ -76,4 +76,7 @@ export const rows: readonly Row[] = [
   { name: 'idle', seconds: 60, figures: idleFigures },
   { name: 'overload', seconds: 50, figures: overloadFigures },
   { name: 'footprint', seconds: 80, figures: footprint },
+  { name: 'replicas', seconds: 90, figures: replicaFigures },
+  // Last: what the edge takes without the services beside it, they have to read when they start
+  { name: 'intake', seconds: 130, figures: (stage, { rounds, goOn }) => intakeFigures(stage, rounds, goOn) },
 ]

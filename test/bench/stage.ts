@@ -47,7 +47,8 @@ const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
   }
 }
 
-function quietOf(http: string, token: string): () => Promise<void> {
+/** Resolves when nothing is under way any more at this edge. */
+export function quietOf(http: string, token: string): () => Promise<void> {
   const rpc = async (method: string, request: object = {}) => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const response = await fetch(`${http}/${method}`, { method: 'POST', headers, body: JSON.stringify(request) })

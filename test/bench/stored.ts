@@ -32,7 +32,7 @@ interface Work {
 }
 
 /** What is done again and again on the hot set. */
-const works: Readonly<Record<string, Work>> = {
+export const works: Readonly<Record<string, Work>> = {
   'append, 64 callers': { callers: 64, calls: 4000, call: append },
   'append, 1 caller': { callers: 1, calls: 300, call: append },
   'load of a stream': { callers: 4, calls: 2000, call: (ledger) => ledger.read.load(item, anyHot()) },
@@ -41,7 +41,7 @@ const works: Readonly<Record<string, Work>> = {
 }
 
 /** Milliseconds for each call. */
-async function each(ledger: OpenLedger, { callers, calls, call }: Work): Promise<number> {
+export async function each(ledger: OpenLedger, { callers, calls, call }: Work): Promise<number> {
   const start = performance.now()
   let left = calls
   const caller = async () => {

@@ -1,6 +1,7 @@
 import { DomainError } from '@rondo/kernel'
 import { loadProtos } from '@rondo/proto'
 import { type Channels, createChannels } from '@rondo/runtime'
+import { z } from 'zod'
 import type { History, Outcome, Target } from './told.ts'
 
 /** One gateway as callers see it. */
@@ -23,11 +24,20 @@ export interface Delivery {
 }
 
 const protos = loadProtos()
+/** RFC 9457. */
+const problem = z.object({ code: z.string(), detail: z.string() })
 /** Milliseconds that a caller waits before it tries elsewhere. */
 const patience = 6000
 
 /** What says nothing about whether it happened. */
-const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited']
+const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited', 'overloaded']
+
+/** What the gRPC library says by itself of a connection; all else that says "later" comes from Rondo. */
+const transport = /ECONN|EPIPE|connection|dropped|RST_STREAM|GOAWAY|stream|deadline/i
+
+/** Something that leaves open whether it happened, or a refusal. */
+const told = (code: string, message: string): Outcome =>
+  unsure.includes(code) ? { kind: 'unknown', code, message, typed: !transport.test(message) } : { kind: 'refused', code, message }
 
 const lastOf = (error: unknown): string => {
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
@@ -35,11 +45,11 @@ const lastOf = (error: unknown): string => {
 }
 
 function refusalOf(error: unknown): Outcome {
-  if (!(error instanceof DomainError)) return { kind: 'unknown', code: 'unavailable', message: lastOf(error) }
+  if (!(error instanceof DomainError)) return { kind: 'unknown', code: 'unavailable', message: lastOf(error), typed: false }
   const { code, message } = error
   // What the gRPC library says by itself when a connection breaks in the middle of a call
   const broken = code === 'internal' && !message.startsWith('a defect in Rondo')
-  return { kind: unsure.includes(code) || broken ? 'unknown' : 'refused', code, message }
+  return broken ? { kind: 'unknown', code, message, typed: false } : told(code, message)
 }
 
 /** Callers of the public edge, each with what it is told kept in the history. */
@@ -89,11 +99,8 @@ export class Edge {
       })
       const text = await response.text()
       if (response.status === 202) return accepted(JSON.parse(text) as object)
-      return {
-        kind: response.status >= 500 || response.status === 429 ? 'unknown' : 'refused',
-        code: String(response.status),
-        message: text,
-      }
+      const { code, detail } = problem.parse(JSON.parse(text))
+      return told(code, detail)
     })
   }
 
@@ -133,5 +140,5 @@ function accepted(answer: object): Outcome {
   const refused = results.find(({ status }) => status === 'refused')
   if (results.length === 0) return { kind: 'refused', code: 'internal', message: `an answer without results: ${JSON.stringify(answer)}` }
   if (!refused) return { kind: 'acknowledged', answer: { ...answer } }
-  return { kind: unsure.includes(refused.code) ? 'unknown' : 'refused', code: refused.code, message: refused.message }
+  return told(refused.code, refused.message)
 }

@@ -2,19 +2,20 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
 import kafkajs from 'kafkajs'
 import { oneAtWork, terminated } from './backends.ts'
+import { backUp } from './backup.ts'
+import { answering, brokerDisk, serverDisk } from './disks.ts'
 import type { Member } from './fleet.ts'
 import { network } from './network.ts'
 import type { FaultName } from './schedule.ts'
 import { callsOf, count, type Kill, type KillKind, type Stage } from './stage.ts'
 import type { Call } from './told.ts'
+import { frozen } from './zombie.ts'
 
 /** Resolves when its damage is done and mended, as far as it is mended by itself. */
 export type Fault = (stage: Stage) => Promise<void>
 
 /** Milliseconds that a fault waits for somebody to be in its way. */
 const patience = 2000
-/** Longer than a member of a group may be silent, and than a relay keeps its lease. */
-const longerThanSession = 14_000
 
 /** The services whose connections callers wait for. */
 const asking = ['requirements', 'operations', 'gateway'] as const
@@ -68,54 +69,44 @@ const backend: Fault = async (stage) => {
   else stage.say(`  no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
 }
 
-/** Until the server answers again; it may have to wait for what is left of the old one. */
-async function restarted({ engines }: Stage): Promise<void> {
-  await eventually(
-    async () => {
-      await engines.postgres.start()
-      return true
-    },
-    { within: 60_000, every: 500 },
-  )
-}
-
-const serverStop: Fault = async (stage) => {
-  const inFlight = await underWay(stage, () => true)
-  note(stage, 'server', 'PostgreSQL (immediate stop)', inFlight)
-  // "Immediate": no checkpoint, recovery at the next start
-  await stage.engines.postgres.kill('SIGQUIT')
-  await restarted(stage)
-}
+const serverStop: Fault = (stage) =>
+  stage.turns.server.take(async () => {
+    const inFlight = await underWay(stage, () => true)
+    note(stage, 'server', 'PostgreSQL (immediate stop)', inFlight)
+    // "Immediate": no checkpoint, recovery at the next start
+    await stage.engines.postgres.kill('SIGQUIT')
+    await answering(stage)
+  })
 
 /** A connection that dies without a word may have left shared memory in disorder: the server throws all of it away and recovers. */
-const serverBackend: Fault = async (stage) => {
-  const victim = await eventually(() => oneAtWork(stage.database, asking), { within: patience, every: 5 }).catch(() => undefined) // nobody at work
-  if (!victim) return
-  note(stage, 'server', `PostgreSQL (SIGKILL of a connection of ${victim.service})`, stage.history.waiting(callsOf(victim.service)))
-  try {
-    process.kill(victim.pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
+const serverBackend: Fault = (stage) =>
+  stage.turns.server.take(async () => {
+    const victim = await eventually(() => oneAtWork(stage.database, asking), { within: patience, every: 5 }).catch(() => undefined) // nobody at work
+    if (!victim) return
+    note(stage, 'server', `PostgreSQL (SIGKILL of a connection of ${victim.service})`, stage.history.waiting(callsOf(victim.service)))
+    try {
+      process.kill(victim.pid, 'SIGKILL')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+    await answering(stage)
+  })
 
-const broker: Fault = async (stage) => {
-  const victim = stage.random.pick(stage.engines.brokers)
-  note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
-  await victim.kill()
-  await pause(9000 + stage.random.below(5000))
-  await victim.start()
-}
+const broker: Fault = (stage) =>
+  stage.turns.brokers.take(async () => {
+    const victim = stage.random.pick(stage.engines.brokers)
+    note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
+    await victim.kill()
+    await pause(9000 + stage.random.below(5000))
+    await victim.start()
+  })
 
 /** A writer that others take for dead and whose work they take over, until it wakes up. */
 const freeze: Fault = async (stage) => {
   const victim = victimOf(stage, stage.random.pick(['operations', 'requirements']))
   if (!victim) return
   await underWay(stage, reaching(victim))
-  count(stage, 'frozen for longer than its session')
-  victim.freeze()
-  await pause(longerThanSession)
-  victim.thaw()
+  await frozen(stage, victim)
 }
 
 const redis: Fault = async (stage) => {
@@ -159,5 +150,12 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   freeze,
   redis,
   storm,
-  network,
+  'server-disk': serverDisk,
+  'broker-disk': brokerDisk,
+  backup: backUp,
+  'network-callers': network('callers'),
+  'network-gateway': network('gateway'),
+  'network-postgres': network('postgres'),
+  'network-kafka': network('kafka'),
+  'network-redis': network('redis'),
 }

@@ -12,6 +12,8 @@ const members = ['operations', 'requirements', 'several', 'operations', 'require
 const replicas = 2
 const severalServices = ['builds', 'releases', 'feedback']
 const linesKept = 2000
+/** Milliseconds after which a process that was killed should be back, on a busy machine too. */
+const startMost = 180_000
 
 export interface Fell {
   readonly name: string
@@ -80,18 +82,18 @@ export class Member {
   async #started(): Promise<void> {
     const begin = performance.now()
     // While an engine is down it ends with a sentence: as a supervisor would, it is started again
-    for (let tries = 0; !this.#stopping; tries += 1) {
+    while (!this.#stopping && performance.now() - begin < startMost) {
       try {
-        await this.process.start({ ready: false })
+        await (this.process.runs ? this.process.ready(false) : this.process.start({ ready: false }))
         this.up = true
         this.starts.push((performance.now() - begin) / 1000)
         return
-      } catch (error) {
-        if (this.#stopping) return
-        if (this.process.runs || tries > 200) throw error
+      } catch {
+        // Too slow, or ended: what it said is kept, and shown where it never comes back
         await pause(300)
       }
     }
+    if (!this.#stopping) this.#fell({ name: `${this.name} did not come back`, log: this.process.log.slice(-20) })
   }
 }
 
@@ -115,15 +117,24 @@ export const reachThrough =
   async (name, address) =>
     'missing' in network ? address : (await network.line(name, address)).address
 
-/** Where a gateway finds the services. */
-async function envOf(places: readonly Place[], index: number, replica: number, reach: Reach): Promise<Readonly<Record<string, string>>> {
-  if (places[index]?.service !== 'gateway') return {}
+/** A line of its own to PostgreSQL; where a gateway finds the services. */
+async function envOf(
+  places: readonly Place[],
+  index: number,
+  replica: number,
+  { database, reach }: Pick<Surroundings, 'database' | 'reach'>,
+): Promise<Readonly<Record<string, string>>> {
+  const url = new URL(database)
+  url.host = await reach(`postgres-${places[index]?.service}-${replica}`, url.host)
+  const own = { RONDO_DATABASE_URL: url.href }
+  if (places[index]?.service !== 'gateway') return own
   const addressed = async (service: string, host: Place['service'], which: number) => {
     const port = places.filter((one) => one.service === host)[which]?.grpc
     return [`RONDO_${service.toUpperCase()}_ADDRESS`, await reach(`gateway-${replica}-${service}`, `127.0.0.1:${port}`)] as const
   }
   const alone = [addressed('operations', 'operations', replica), addressed('requirements', 'requirements', replica)]
-  return Object.fromEntries(await Promise.all([...alone, ...severalServices.map((name) => addressed(name, 'several', 0))]))
+  const all = await Promise.all([...alone, ...severalServices.map((name) => addressed(name, 'several', 0))])
+  return { ...own, ...Object.fromEntries(all) }
 }
 
 const reached = async ({ name, process: { url, grpc } }: Member, reach: Reach): Promise<Gateway> => ({
@@ -131,14 +142,25 @@ const reached = async ({ name, process: { url, grpc } }: Member, reach: Reach): 
   grpc: await reach(`callers-${name}-grpc`, grpc),
 })
 
+/** What the processes find around them. */
+interface Surroundings {
+  /** The owner's URL. */
+  readonly database: string
+  readonly kafka: readonly string[]
+  readonly redis: string
+  readonly reach: Reach
+}
+
 /** Starts all, one kind after the other, so that two do not migrate one schema at once on a cold machine. */
-export async function startFleet(engines: Readonly<Record<string, string>>, reach: Reach): Promise<Fleet> {
+export async function startFleet(around: Surroundings): Promise<Fleet> {
+  const { reach } = around
   const dataDir = temporaryFolder('chaos')
   const token = newToken()
   await addToken(join(dataDir, 'tokens.json'), token, { actor: 'person:chaos', roles: ['admin'] })
   const places = await placesOf(members)
   const common = {
-    ...engines,
+    RONDO_KAFKA_BROKERS: around.kafka.join(),
+    RONDO_REDIS_URL: around.redis,
     RONDO_DATA_DIR: dataDir,
     RONDO_RATE_LIMIT: '100000',
     RONDO_LOG_LEVEL: 'warn',
@@ -160,7 +182,7 @@ export async function startFleet(engines: Readonly<Record<string, string>>, reac
     for (const [index, place] of places.entries()) {
       const replica = counts.get(place.service) ?? 0
       counts.set(place.service, replica + 1)
-      all.push(new Member(place, replica, { ...common, ...(await envOf(places, index, replica, reach)) }, (one) => fell.push(one)))
+      all.push(new Member(place, replica, { ...common, ...(await envOf(places, index, replica, around)) }, (one) => fell.push(one)))
     }
     for (const one of all) await one.process.ready(false)
     for (const one of all) await one.process.ready()

@@ -6,6 +6,8 @@ import { asked } from './backends.ts'
 import { services } from './drain.ts'
 
 export interface LedgerFound {
+  /** 1, and one more after each restore. */
+  readonly epoch: number
   readonly events: readonly LedgerEvent[]
   /** Ids whose outcome is kept. */
   readonly messages: readonly string[]
@@ -14,11 +16,17 @@ export interface LedgerFound {
   readonly parked: readonly { readonly eventId: string; readonly key: string; readonly reason: string }[]
   readonly holdings: readonly Holding[]
 }
+/** A record of a topic, and in which epoch its relay sent it (intake: none). */
+export type Sent = TopicHistory['partitions'][number][number] & { readonly epoch?: number }
+interface TopicFound extends TopicHistory {
+  readonly partitions: readonly (readonly Sent[])[]
+}
+
 export interface Found {
   /** By service. */
   readonly ledgers: ReadonlyMap<string, LedgerFound>
   /** By topic. */
-  readonly topics: Readonly<Record<string, TopicHistory>>
+  readonly topics: Readonly<Record<string, TopicFound>>
 }
 
 const eventsOf = `select position::int, id, stream, stream_id as "streamId", version, partition, type, causation_id as "causationId" from`
@@ -35,7 +43,9 @@ async function ledgerOf(database: string, service: string): Promise<LedgerFound>
     database,
     `select stream, name, value, array_agg(id) as "streamIds" from ${service}.stream_key where is_unique group by stream, name, value`,
   )
+  const [head] = await asked<{ epoch: number }>(database, `select epoch from ${service}.head`)
   return {
+    epoch: head?.epoch ?? 1,
     events,
     messages: messages.map(({ id }) => id),
     versions: new Map(streams.map(({ key, version }) => [key, version])),
@@ -44,20 +54,22 @@ async function ledgerOf(database: string, service: string): Promise<LedgerFound>
   }
 }
 
-async function topicFound(brokers: readonly string[], topic: string, service: string | undefined): Promise<TopicHistory> {
+async function topicFound(brokers: readonly string[], topic: string, service: string | undefined): Promise<TopicFound> {
   const bus = kafkaBus({ brokers, clientId: 'chaos' })
   try {
     const bounds = await bus.bounds(topic)
-    const partitions = new Map<number, TopicHistory['partitions'][number]>(bounds.map(({ partition }) => [partition, []]))
+    const partitions = new Map<number, readonly Sent[]>(bounds.map(({ partition }) => [partition, []]))
     for (const records of await allOf(bus, topic)) {
       const [first] = records
       if (!first) continue
       partitions.set(
         first.partition,
-        records.map(({ key, headers: { ce_id = '', ce_position, ce_previous } }) => ({
+        records.map(({ key, headers: { ce_id = '', ce_position, ce_previous, ce_epoch } }) => ({
           eventId: ce_id,
           key,
-          ...(ce_position === undefined ? {} : { position: Number(ce_position), previous: Number(ce_previous) }),
+          ...(ce_position === undefined
+            ? {}
+            : { position: Number(ce_position), previous: Number(ce_previous), epoch: Number(ce_epoch ?? 1) }),
         })),
       )
     }
@@ -71,7 +83,7 @@ async function topicFound(brokers: readonly string[], topic: string, service: st
 /** All that ledgers and topics hold, read with the owner's eyes and from the first offset. */
 export async function gathered(database: string, brokers: readonly string[]): Promise<Found> {
   const ledgers = new Map<string, LedgerFound>()
-  const topics: Record<string, TopicHistory> = { [intakeTopic]: await topicFound(brokers, intakeTopic, undefined) }
+  const topics: Record<string, TopicFound> = { [intakeTopic]: await topicFound(brokers, intakeTopic, undefined) }
   for (const { name } of services) {
     ledgers.set(name, await ledgerOf(database, name))
     topics[topicOf(name)] = await topicFound(brokers, topicOf(name), name)

@@ -1,13 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { reportOf, shortOf } from './report.ts'
-import { chaos } from './run.ts'
+import { full } from './full.ts'
+import { closingOf, promisesOf, reportOf, shortOf } from './report.ts'
+import { chaos, type Settings, stopAll } from './run.ts'
 
-const usage = `npm run chaos -- [--minutes N] [--seed N] [--json FILE]
+const usage = `npm run chaos -- [--minutes N] [--seed N] [--json FILE] [--full [--resume] [--hours N]]
 
 Several processes of Rondo on three Kafka brokers and a PostgreSQL of their own; callers at the edge that remember what
-they were told; processes, connections, servers and brokers that are killed while somebody waits for them. When all has
-healed, what ledgers, topics and consumers hold is compared with what the callers were told.
+they were told; processes, connections, servers and brokers that are killed while somebody waits for them, and a network
+that is cut, slow or silent. When all has healed, what ledgers, topics and consumers hold is compared with what the
+callers were told; then an older copy of PostgreSQL is put back, and the same is asked again. Ends with 1 when a promise
+broke or too few kills hit.
 
   --minutes N   the whole run, starting and checking included (default 4)
   --seed N      the faults and the callers' words come from it (default: the time)
@@ -15,6 +18,10 @@ healed, what ledgers, topics and consumers hold is compared with what the caller
   --kills N     so many have to hit unacknowledged work (default 25 a minute): on a machine that is too busy
                 the faults go on for half of the minutes more
   --json FILE   the result as JSON
+  --full        one run after the other, until each kind of process was killed 1,000 times and 1,000,000 messages were
+                acknowledged; what was done so far is kept after each and written to docs/chaos.md
+  --resume      the full run goes on where it was left
+  --hours N     the full run ends after so many hours at the latest (default 8)
 `
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
@@ -25,7 +32,7 @@ function numberOf(name: string, text: string, least: number): number {
   return value
 }
 
-async function main(): Promise<void> {
+function read() {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '4' },
@@ -33,34 +40,54 @@ async function main(): Promise<void> {
       callers: { type: 'string', default: '14' },
       kills: { type: 'string' },
       json: { type: 'string' },
+      full: { type: 'boolean', default: false },
+      resume: { type: 'boolean', default: false },
+      hours: { type: 'string', default: '8' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  if (values.help) return void process.stdout.write(usage)
   const minutes = numberOf('minutes', values.minutes, 1)
-  const settings = {
+  const settings: Settings = {
     minutes,
     kills: numberOf('kills', values.kills ?? String(25 * minutes), 0),
     seed: numberOf('seed', values.seed, 0),
     callers: numberOf('callers', values.callers, 1),
     say,
   }
-  const result = await chaos(settings)
-  process.stdout.write(reportOf(result))
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(shortOf(result), null, 2)}\n`)
-  if (!shortOf(result).kept) process.exitCode = 1
+  if (values.resume && !values.full) throw new RangeError('--resume goes on with a full run: give --full too')
+  return { ...values, settings, hours: numberOf('hours', values.hours, 0) }
 }
+
+const written = (file: string | undefined, result: object) => {
+  if (file) writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+async function main(): Promise<void> {
+  const { help, json, settings, resume, hours, ...given } = read()
+  if (help) return void process.stdout.write(usage)
+  if (given.full) {
+    const totals = await full(settings, { resume, hours })
+    written(json, totals)
+    if (totals.brokenSeeds.length > 0) process.exitCode = 1
+    return
+  }
+  const result = await chaos(settings)
+  written(json, shortOf(result))
+  process.stdout.write(`${reportOf(result)}\n${closingOf(result)}`)
+  if (promisesOf(result).some(({ wrong }) => wrong.length > 0)) process.exitCode = 1
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    say(`${signal}: ending what was started`)
+    void stopAll().finally(() => process.exit(130))
+  })
 
 try {
   await main()
 } catch (error) {
-  say(
-    error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error),
-  )
+  const known = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
+  say(known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error))
   process.exitCode = 2
 }
 process.exit()

@@ -31,17 +31,19 @@ const hurts: readonly Hurt[] = [
   { name: 'late delivery', dead: false, hurt: (line) => line.poison(...both(silent)) },
 ]
 
-/** A line between callers, processes and engines, hurt for some seconds. */
-export async function network(stage: Stage): Promise<void> {
-  const { engines, random } = stage
-  if ('missing' in engines.network || engines.network.lines.length === 0) return
-  const line = random.pick(engines.network.lines)
-  const { name, hurt, dead } = random.pick(hurts)
-  await hurt(line, random)
-  try {
-    await pause(2000 + random.below(6000))
-  } finally {
-    await line.mend({ dead })
+/** A line of those whose name begins so, hurt for some seconds. */
+export const network =
+  (between: string) =>
+  async (stage: Stage): Promise<void> => {
+    const { engines, random } = stage
+    if ('missing' in engines.network) return
+    const line = random.pick(engines.network.lines.filter(({ name }) => name.startsWith(`${between}-`) || name === between))
+    const { name, hurt, dead } = random.pick(hurts)
+    await hurt(line, random)
+    try {
+      await pause(2000 + random.below(6000))
+    } finally {
+      await line.mend({ dead })
+    }
+    count(stage, `network, ${between}: ${name}`)
   }
-  count(stage, `network: ${name}`)
-}

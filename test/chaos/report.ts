@@ -1,11 +1,62 @@
+import { promises } from '@rondo/testkit/promises'
 import type { Result } from './run.ts'
 import { killKinds } from './stage.ts'
 
 const shown = 40
 
+/** Of the promises by their numbers, those that are looked at here; a poison and a timer are others' to prove. */
+const numbered = [1, 2, 3, 4, 5, 6, 8] as const
+const others = [
+  'the same message id again has the same answer',
+  'another content under the same message id is refused',
+  'no caller meets a defect',
+  'a state stands where its events end',
+  'what the copy had is there after the restore',
+]
+
+export interface Held {
+  readonly promise: string
+  /** What is wrong, a line each; empty: it held. */
+  readonly wrong: readonly string[]
+}
+
+/** What the run has to show, one by one. */
+export function promisesOf(result: Result): readonly Held[] {
+  const { broken, left, fell, kills, wanted, restore } = result
+  const hits = kills.filter(({ inFlight }) => inFlight > 0)
+  const names = numbered.map((number) => `promise ${number} (${promises[number]})`)
+  const wrong = Map.groupBy(broken, ({ promise }) => promise)
+  const known = new Map([...names, ...others].map((name) => [name, (wrong.get(name) ?? []).map(({ what }) => what)]))
+  const more = [...wrong].filter(([name]) => !known.has(name)).map(([name, all]) => [name, all.map(({ what }) => what)] as const)
+  const brokers = hits.filter(({ kind }) => kind === 'broker').length
+  return [
+    ...[...known, ...more].map(([promise, all]) => ({ promise, wrong: all })),
+    { promise: 'all that was begun comes to its end', wrong: left },
+    { promise: 'no process ends by itself', wrong: fell.map(({ name, log }) => `${name}: ${log.slice(-3).join(' | ')}`) },
+    { promise: 'an older copy was put back and settled', wrong: 'leftOut' in restore ? [restore.leftOut] : [] },
+    {
+      promise: `${wanted} kills hit unacknowledged work`,
+      wrong: hits.length < wanted ? [`only ${hits.length} did: the machine is too busy`] : [],
+    },
+    { promise: 'a broker was killed', wrong: brokers === 0 && wanted > 0 ? ['none was'] : [] },
+  ]
+}
+
+/** Tests and CI read the last line. */
+export function closingOf(result: Result): string {
+  const all = promisesOf(result)
+  const failed = all.filter(({ wrong }) => wrong.length > 0)
+  return [
+    ...failed.map(({ promise, wrong }) => `failed: ${promise}: ${wrong[0]}`),
+    `${all.length - failed.length} passed, ${failed.length} failed`,
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
 /** What a machine reads of a run. */
 export function shortOf(result: Result) {
-  const { seed, kills, acknowledged, lost, twice, broken, left, fell, others, tries, seconds, restarts } = result
+  const { seed, kills, acknowledged, lost, twice, broken, left, fell, others, tries, seconds, restarts, restore, leftOut } = result
   const hits = kills.filter(({ inFlight }) => inFlight > 0)
   const byKind = Object.fromEntries(killKinds.map((kind) => [kind, hits.filter((one) => one.kind === kind).length]))
   return {
@@ -13,6 +64,7 @@ export function shortOf(result: Result) {
     seed,
     /** Those that hit unacknowledged work. */
     kills: hits.length,
+    killsWanted: result.wanted,
     killsByKind: byKind,
     killsOfNobody: kills.length - hits.length,
     otherFaults: others,
@@ -20,6 +72,11 @@ export function shortOf(result: Result) {
     tries,
     lost: lost.length,
     twice: twice.length,
+    /** Acknowledged, and given up by whoever went back to an older copy: not lost. */
+    takenBack: 'leftOut' in restore ? 0 : restore.takenBack,
+    restore,
+    leftOut,
+    promises: promisesOf(result).map(({ promise, wrong }) => ({ promise, held: wrong.length === 0 })),
     broken: broken.length,
     unfinished: left.length,
     fell: fell.length,
@@ -43,19 +100,26 @@ const list = (title: string, lines: readonly string[]): string =>
         .map((line) => `  ${line}\n`)
         .join('')}${lines.length > shown ? `  and ${lines.length - shown} more\n` : ''}`
 
+const restoreLine = (restore: Result['restore']): string =>
+  'leftOut' in restore
+    ? `  no older copy was put back: ${restore.leftOut}`
+    : `  PostgreSQL went back to an older copy: ${restore.services.join(', ')} were behind; ${restore.takenBack} acknowledged messages were given up with it (${restore.seconds.toFixed(0)} s)`
+
 /** The same in plain words. */
 export function reportOf(result: Result): string {
   const { kept, kills, killsByKind, killsOfNobody, otherFaults, acknowledged, tries, seconds, restartSeconds } = shortOf(result)
   const kinds = Object.entries(killsByKind).map(([kind, count]) => `${count} ${kind}`)
-  const others = Object.entries(otherFaults).map(([what, times]) => `${what}: ${times}`)
+  const faults = Object.entries(otherFaults).map(([what, times]) => `${what}: ${times}`)
   return [
     '',
     `seed ${result.seed}: ${kept ? 'every promise held' : 'A PROMISE BROKE'}`,
     `  ${kills} kills hit work that was not acknowledged yet (${kinds.join(', ')}); ${killsOfNobody} more hit nobody`,
-    `  ${others.join('; ') || 'no other faults'}`,
+    ...(faults.length > 0 ? faults : ['no other faults']).map((line) => `    ${line}`),
     `  ${acknowledged} messages were acknowledged (in ${tries} tries): ${result.lost.length} lost, ${result.twice.length} twice`,
     `  ${seconds.all.toFixed(0)} s in all: ${seconds.faults.toFixed(0)} s under faults, ${seconds.drain.toFixed(0)} s until all was drained`,
     `  a process that was killed answered again after ${restartSeconds.median.toFixed(1)} s (median; ${restartSeconds.most.toFixed(1)} s at most)`,
+    restoreLine(result.restore),
+    ...result.leftOut.map((what) => `  ${what}`),
     list('lost', result.lost) + list('twice', result.twice),
     list(
       'broken',

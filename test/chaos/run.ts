@@ -1,15 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { launchReplicated } from '@rondo/testkit/launch'
+import { launchReplicated, type Replicated } from '@rondo/testkit/launch'
 import { type Broken, startCaller } from './callers.ts'
 import { drained } from './drain.ts'
 import { Edge } from './edge.ts'
 import { faults } from './faults.ts'
-import { type Fell, type Fleet, reachThrough, startFleet } from './fleet.ts'
-import { gathered } from './gather.ts'
+import { type Fell, reachThrough, startFleet } from './fleet.ts'
+import { type Found, gathered } from './gather.ts'
+import { behind, type GoneBack, takenBack } from './gone-back.ts'
 import { service } from './jobs.ts'
 import { createRandom, type Random } from './random.ts'
+import { goBack } from './restore.ts'
 import { type Planned, scheduleOf } from './schedule.ts'
-import type { Kill, Stage } from './stage.ts'
+import { type Kill, type Stage, Turn } from './stage.ts'
 import { History } from './told.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
 
@@ -25,19 +27,35 @@ export interface Settings {
 export interface Result extends Verdict {
   readonly seed: number
   readonly kills: readonly Kill[]
+  /** So many should hit. */
+  readonly wanted: number
   readonly others: Readonly<Record<string, number>>
   readonly fell: readonly Fell[]
   /** What was not at its end in time, a line each. */
   readonly left: readonly string[]
   readonly tries: number
+  /** The restore of an older copy at the end; or why there was none. */
+  readonly restore: Restored | { readonly leftOut: string }
+  /** Faults that this machine cannot make, and why. */
+  readonly leftOut: readonly string[]
   /** Seconds from each kill of a process until it answered callers again. */
   readonly restarts: readonly number[]
   readonly seconds: { readonly faults: number; readonly drain: number; readonly all: number }
 }
 
-/** Seconds: what starting and draining take of the whole. */
-const reserved = 75
+export interface Restored {
+  /** Services of whose events others knew more than the copy. */
+  readonly services: readonly string[]
+  /** Acknowledged messages that the copy did not have: given up by the operator, and none of them is counted as lost. */
+  readonly takenBack: number
+  readonly seconds: number
+}
+
+/** Seconds: what starting, draining and the restore take of the whole. */
+const reserved = 105
 const drainWithin = 150_000
+/** Milliseconds that callers work after the restore. */
+const afterRestore = 6000
 
 async function prepared(edge: Edge): Promise<void> {
   const request = {
@@ -54,13 +72,12 @@ async function prepared(edge: Edge): Promise<void> {
 }
 
 /** Each fault at its time; those that last go on beside the others, never two of one kind. */
-async function hurt(stage: Stage, planned: readonly Planned[], end: number): Promise<void> {
+async function hurt(stage: Stage, planned: readonly Planned[], begin: number, over: () => boolean): Promise<void> {
   const running = new Map<string, Promise<void>>()
-  const begin = performance.now()
   for (const { at, fault } of planned) {
     const wait = begin + at * 1000 - performance.now()
     if (wait > 0) await pause(wait)
-    if (performance.now() > end) break
+    if (over()) break
     if (running.has(fault)) continue
     const work = faults[fault](stage)
       .catch((error: unknown) => stage.say(`  ${fault}: ${error instanceof Error ? error.message : String(error)}`))
@@ -87,74 +104,141 @@ interface Span {
   readonly latest: number
 }
 
+/** One schedule, long enough; as much of it as is needed. */
 async function hurtEnough(stage: Stage, random: Random, wanted: number, { end, latest }: Span): Promise<void> {
-  const leg = (until: number, name: string) => hurt(stage, scheduleOf((until - performance.now()) / 1000, random.fork(name)), until)
-  await leg(end, 'schedule')
-  for (let more = 1; hitsOf(stage) < wanted && performance.now() < latest; more += 1) {
-    stage.say(`${hitsOf(stage)} kills of the ${wanted} wanted: going on`)
-    await leg(Math.min(latest, performance.now() + 20_000), `schedule ${more}`)
+  const begin = performance.now()
+  const planned = scheduleOf((latest - begin) / 1000, random)
+  await hurt(stage, planned, begin, () => performance.now() > latest || (performance.now() > end && hitsOf(stage) >= wanted))
+}
+
+function called(stage: Stage, edge: Edge, { callers, seed }: Settings, name: string) {
+  const random: Random = createRandom(seed)
+  const broken: Broken[] = []
+  const all = Array.from({ length: callers }, (_, index) =>
+    startCaller(`${name}${index}`, { edge, random: random.fork(`caller ${name}${index}`), broken: (one) => broken.push(one), rest: 120 }),
+  )
+  const quiet = progress(stage)
+  return async (): Promise<readonly Broken[]> => {
+    await Promise.all(all.map((caller) => caller.stop()))
+    quiet()
+    return broken
   }
 }
 
 async function disturbed(stage: Stage, edge: Edge, settings: Settings, span: Span): Promise<readonly Broken[]> {
-  const broken: Broken[] = []
-  const random: Random = createRandom(settings.seed)
-  const callers = Array.from({ length: settings.callers }, (_, index) =>
-    startCaller(`${index}`, { edge, random: random.fork(`caller ${index}`), broken: (one) => broken.push(one), rest: 120 }),
-  )
-  const quiet = progress(stage)
-  await hurtEnough(stage, random, settings.kills, span)
+  const end = called(stage, edge, settings, '')
+  await hurtEnough(stage, createRandom(settings.seed).fork('schedule'), settings.kills, span)
   settings.say('the last fault is over; all heals')
   await stage.fleet.back()
-  await Promise.all(callers.map((caller) => caller.stop()))
-  quiet()
-  return broken
+  return end()
 }
+
+interface Judged extends Verdict {
+  readonly left: readonly string[]
+}
+
+/** Waits until all has come to rest, reads everything, and compares. */
+async function judged(
+  stage: Stage,
+  seen: readonly Broken[],
+  gone?: GoneBack,
+): Promise<{ readonly verdict: Judged; readonly found: Found }> {
+  const { database, history, say } = stage
+  const begin = performance.now()
+  const left = await drained(database, stage.engines.addresses.kafka, drainWithin)
+  say(`drained in ${((performance.now() - begin) / 1000).toFixed(0)} s; reading ledgers and topics`)
+  const found = await gathered(database, stage.engines.addresses.kafka)
+  return { verdict: { ...verdictOf(history.told, found, seen, gone), left }, found }
+}
+
+/** An older copy in the place of PostgreSQL's data; then callers again, and the same judgement. */
+async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Found) {
+  const begin = performance.now()
+  const gone = await goBack(stage, edge, before)
+  const end = called(stage, edge, settings, 'after-')
+  await pause(afterRestore)
+  const { verdict } = await judged(stage, await end(), gone)
+  const restore = {
+    services: behind(gone),
+    takenBack: takenBack(stage.history.told, gone).size,
+    seconds: (performance.now() - begin) / 1000,
+  }
+  return { verdict, restore }
+}
+
+const both = (one: Judged, other: Judged): Judged => ({
+  acknowledged: Math.max(one.acknowledged, other.acknowledged),
+  lost: [...one.lost, ...other.lost.map((what) => `after the restore: ${what}`)],
+  twice: [...one.twice, ...other.twice.map((what) => `after the restore: ${what}`)],
+  broken: [...one.broken, ...other.broken.map(({ promise, what }) => ({ promise, what: `after the restore: ${what}` }))],
+  left: [...one.left, ...other.left.map((what) => `after the restore: ${what}`)],
+})
+
+/** What has to be ended where the run is interrupted, the last first. */
+const open: (() => Promise<void>)[] = []
+
+/** Ends what runs, whatever the run is at. */
+export async function stopAll(): Promise<void> {
+  for (let end = open.pop(); end; end = open.pop()) await end()
+}
+
+async function staged({ seed, say }: Settings, engines: Replicated): Promise<{ readonly stage: Stage; readonly edge: Edge }> {
+  const database = engines.postgres.address
+  const { kafka, redis } = engines.addresses
+  const fleet = await startFleet({ database, kafka, redis, reach: reachThrough(engines.network) })
+  open.push(fleet.end)
+  const history = new History()
+  const edge = new Edge(fleet.gateways, fleet.token, history)
+  await prepared(edge)
+  const random = createRandom(seed).fork('faults')
+  const turns = { server: new Turn(), brokers: new Turn() }
+  const stage = { engines, database, fleet, history, random, kills: [], others: new Map(), turns, backup: { taken: false }, say }
+  return { stage, edge }
+}
+
+const leftOutOf = ({ network, disks }: Replicated): readonly string[] => [
+  ...('missing' in network ? [`the network was left alone: ${network.missing}`] : []),
+  ...('missing' in disks ? [`no disk was full: ${disks.missing}`] : []),
+]
 
 /** One run on engines of its own. */
 export async function chaos(settings: Settings): Promise<Result> {
   const { seed, minutes, say } = settings
   const begin = performance.now()
+  const since = (from: number) => (performance.now() - from) / 1000
   say(`seed ${seed}: starting PostgreSQL, three brokers and Redis`)
   const engines = await launchReplicated()
-  let fleet: Fleet | undefined
+  open.push(engines.end)
   try {
-    const database = engines.postgres.address
-    const brokers = engines.addresses.kafka
-    if ('missing' in engines.network) say(`the network is left alone: ${engines.network.missing}`)
-    say(`starting the services (${((performance.now() - begin) / 1000).toFixed(0)} s)`)
-    const { postgres, kafka, redis } = engines.addresses
-    const env = { RONDO_DATABASE_URL: postgres, RONDO_KAFKA_BROKERS: kafka.join(), RONDO_REDIS_URL: redis }
-    fleet = await startFleet(env, reachThrough(engines.network))
-    const history = new History()
-    const edge = new Edge(fleet.gateways, fleet.token, history)
-    await prepared(edge)
-    const others = new Map<string, number>()
-    const stage: Stage = { engines, database, fleet, history, random: createRandom(seed).fork('faults'), kills: [], others, say }
+    const leftOut = leftOutOf(engines)
+    for (const one of leftOut) say(one)
+    say(`starting the services (${since(begin).toFixed(0)} s)`)
+    const { stage, edge } = await staged(settings, engines)
     const started = performance.now()
-    say(`hurting (${((started - begin) / 1000).toFixed(0)} s)`)
+    say(`hurting (${since(begin).toFixed(0)} s)`)
     const end = Math.max(started + 20_000, begin + (minutes * 60 - reserved) * 1000)
     const seen = await disturbed(stage, edge, settings, { end, latest: end + minutes * 30_000 })
-    const hurtFor = performance.now()
-    const left = await drained(database, brokers, drainWithin)
-    const drainedAt = performance.now()
-    say(`drained in ${((drainedAt - hurtFor) / 1000).toFixed(0)} s; reading ledgers and topics`)
-    const found = await gathered(database, brokers)
+    const hurtFor = since(started)
+    const drainBegin = performance.now()
+    const { verdict, found } = await judged(stage, seen)
+    const drain = since(drainBegin)
+    const back = stage.backup.taken ? await wentBack(stage, edge, settings, found) : undefined
     edge.close()
-    const seconds = { faults: (hurtFor - started) / 1000, drain: (drainedAt - hurtFor) / 1000, all: (performance.now() - begin) / 1000 }
+    const { history, fleet, kills, others } = stage
     return {
-      ...verdictOf(history.told, found, seen),
+      ...(back ? both(verdict, back.verdict) : verdict),
       seed,
-      kills: stage.kills,
-      others: Object.fromEntries(others),
+      kills,
+      wanted: settings.kills,
+      others: Object.fromEntries([...others].sort()),
       fell: fleet.fell,
-      left,
+      restore: back?.restore ?? { leftOut: 'no copy of PostgreSQL was made' },
+      leftOut,
       tries: history.told.length,
       restarts: fleet.members.flatMap(({ starts }) => starts),
-      seconds,
+      seconds: { faults: hurtFor, drain, all: since(begin) },
     }
   } finally {
-    await fleet?.end()
-    await engines.end()
+    await stopAll()
   }
 }

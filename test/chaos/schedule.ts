@@ -12,7 +12,14 @@ export const faultNames = [
   'freeze',
   'redis',
   'storm',
-  'network',
+  'server-disk',
+  'broker-disk',
+  'backup',
+  'network-callers',
+  'network-gateway',
+  'network-postgres',
+  'network-kafka',
+  'network-redis',
 ] as const
 export type FaultName = (typeof faultNames)[number]
 
@@ -31,21 +38,42 @@ const betweenBackends = 0.8
 
 /** Mostly where callers wait for an answer. */
 const victims: readonly FaultName[] = ['gateway', 'gateway', 'operations', 'requirements', 'operations', 'requirements', 'several']
-const specials: readonly FaultName[] = ['broker', 'server-stop', 'freeze', 'server-backend', 'redis', 'storm']
+const specials: readonly FaultName[] = ['server-stop', 'freeze', 'server-backend', 'server-disk', 'broker-disk', 'redis', 'storm']
+const lines: readonly FaultName[] = ['network-callers', 'network-gateway', 'network-postgres', 'network-kafka', 'network-redis']
+/** Seconds after which the copy is made to which the run goes back at its end. */
+const backupAt = 40
 
-/** What happens when, by the seed alone; each round its burst of kills, its connections, and one thing that is rarer. */
+const shuffled = (names: readonly FaultName[], random: Random): readonly FaultName[] =>
+  names
+    .map((fault) => ({ fault, at: random.next() }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ fault }) => fault)
+
+/** One after the other, from the first again. */
+function turns(names: readonly FaultName[]): () => FaultName {
+  let index = 0
+  return () => {
+    const name = names[index % names.length]
+    index += 1
+    if (!name) throw new RangeError('nobody has a turn')
+    return name
+  }
+}
+
+/** What happens when, by the seed alone; each round its burst of kills, its connections, two things that are rarer, two hurt lines. */
 export function scheduleOf(seconds: number, random: Random): readonly Planned[] {
-  const planned: Planned[] = []
-  // The rarer ones in an order of the seed's, each before any comes again; a broker first: one is promised to each run
-  const order = specials.slice(1).sort(() => random.next() - 0.5)
-  const rare = ['broker' as const, ...order]
-  for (let start = 0, index = 0; start < seconds; start += round, index += 1) {
+  const planned: Planned[] = [{ at: backupAt, fault: 'backup' }]
+  // A broker first: one is promised to each run
+  const rare = turns(['broker', ...shuffled(specials, random)])
+  const line = turns(shuffled(lines, random))
+  for (let start = 0; start < seconds; start += round) {
     for (let n = 0; n < killsEach; n += 1) planned.push({ at: start + random.next() * burst, fault: random.pick(victims) })
     for (let at = start + random.next(); at < start + round; at += betweenBackends * (0.5 + random.next()))
       planned.push({ at, fault: 'backend' })
-    for (let n = 0; n < 2; n += 1) planned.push({ at: start + random.next() * round, fault: 'network' })
-    const fault = rare[index % rare.length]
-    if (fault) planned.push({ at: start + 3 + random.next() * 8, fault })
+    for (const half of [0, round / 2]) {
+      planned.push({ at: start + half + (random.next() * round) / 2, fault: line() })
+      planned.push({ at: start + half + 2 + random.next() * 4, fault: rare() })
+    }
   }
   return planned.filter(({ at }) => at < seconds).sort((one, other) => one.at - other.at)
 }

@@ -15,6 +15,17 @@ export interface Kill {
   readonly inFlight: number
 }
 
+/** One after the other: two at one server would be in each other's way. */
+export class Turn {
+  #last: Promise<unknown> = Promise.resolve()
+
+  take<Result>(work: () => Promise<Result>): Promise<Result> {
+    const mine = this.#last.then(work)
+    this.#last = mine.catch(() => undefined) // told to whoever took it
+    return mine
+  }
+}
+
 /** Everything that a fault may touch. */
 export interface Stage {
   readonly engines: Replicated
@@ -26,6 +37,10 @@ export interface Stage {
   readonly kills: Kill[]
   /** How often each of the other faults happened. */
   readonly others: Map<string, number>
+  /** Whoever stops or fills the PostgreSQL server, or the brokers. */
+  readonly turns: { readonly server: Turn; readonly brokers: Turn }
+  /** Whether there is a copy of PostgreSQL to go back to. */
+  readonly backup: { taken: boolean }
   readonly say: (text: string) => void
 }
 
@@ -36,6 +51,6 @@ export const callsOf =
     target === service || (service === 'gateway' && target === 'intake')
 
 /** Of the faults that are no kills. */
-export function count({ others }: Stage, what: string): void {
-  others.set(what, (others.get(what) ?? 0) + 1)
+export function count({ others }: Stage, what: string, times = 1): void {
+  others.set(what, (others.get(what) ?? 0) + times)
 }

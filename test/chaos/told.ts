@@ -5,7 +5,13 @@ export type Target = 'requirements' | 'operations' | 'intake'
 export type Outcome =
   | { readonly kind: 'acknowledged'; readonly answer: Readonly<Record<string, unknown>> }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
-  | { readonly kind: 'unknown'; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'unknown'
+      readonly code: string
+      readonly message: string
+      /** Rondo itself said so, not a connection that broke. */
+      readonly typed: boolean
+    }
 
 /** One try of one message. */
 export interface Call {

@@ -3,6 +3,7 @@ import { violations } from '@rondo/testkit/history'
 import { type History, promises } from '@rondo/testkit/promises'
 import type { Broken } from './callers.ts'
 import type { Found } from './gather.ts'
+import { type GoneBack, keptOf, restoresOf, standing, withoutVoid } from './gone-back.ts'
 import { historyOf } from './history.ts'
 import type { Told } from './told.ts'
 
@@ -68,9 +69,11 @@ function otherwise(told: readonly Told[], { ledgers }: Found): readonly Broken[]
   return [...defects, ...states]
 }
 
-/** Whether the promises held. `seen`: what callers have seen by themselves. */
-export function verdictOf(told: readonly Told[], found: Found, seen: readonly Broken[]): Verdict {
-  const history = historyOf(told, found)
+/** Whether the promises held. `seen`: what callers have seen by themselves; `gone`: an older copy was put back before what was found. */
+export function verdictOf(told: readonly Told[], found: Found, seen: readonly Broken[], gone?: GoneBack): Verdict {
+  const history = gone
+    ? { ...historyOf(standing(told, gone), withoutVoid(found, gone)), restores: restoresOf(found, gone) }
+    : historyOf(told, found)
   return {
     acknowledged: history.acknowledged.length + (history.intake?.length ?? 0),
     lost: lostOf(history),
@@ -79,6 +82,7 @@ export function verdictOf(told: readonly Told[], found: Found, seen: readonly Br
       ...seen,
       ...violations(history).map(({ promise, what }) => ({ promise: `promise ${promise} (${promises[promise]})`, what })),
       ...otherwise(told, found),
+      ...(gone ? keptOf(found, gone) : []),
     ],
   }
 }

@@ -1,20 +1,9 @@
-/** A guard of the code, and what takes it away. */
-export interface Mutant {
-  readonly name: string
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-  /** The test that is to notice where the simulation cannot: a file, and a part of the test's name. */
-  readonly test?: readonly [file: string, name: string]
-  /** What lies in SQL, or speaks to a real engine, is not simulated. */
-  readonly simulated?: false
-}
+import type { Mutant } from './mutant.ts'
+import { statements } from './statements.ts'
 
 const ledger = 'packages/ledger/src'
 const runtime = 'packages/runtime/src'
-const sql = 'packages/ledger/migrations/0002-append.sql'
 const store = `${ledger}/store.int.test.ts`
-const concurrency = `${ledger}/concurrency.int.test.ts`
 
 /** Writing a batch. */
 const writing: readonly Mutant[] = [
@@ -132,82 +121,6 @@ const writing: readonly Mutant[] = [
   },
 ]
 
-/** What PostgreSQL compares: the model of it is not the one that is shipped. */
-const statements: readonly Mutant[] = [
-  {
-    name: 'SQL: compare and set of a stream’s version',
-    file: sql,
-    find: 'where stream.version = excluded.base and stream.fold <= excluded.fold',
-    replace: 'where stream.fold <= excluded.fold',
-    test: [store, 'neither loses what the other writes'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: nobody writes with a lower fold',
-    file: sql,
-    find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",
-    replace: 'null;',
-    test: [`${ledger}/state.int.test.ts`, 'a new fold is complete'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: streams are locked in the order of their keys',
-    file: sql,
-    find: 'from expected order by (stream || \'/\' || id) collate "C"',
-    replace: 'from expected',
-    test: [concurrency, 'opposite orders do not deadlock'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: the head row is locked before positions are given',
-    file: sql,
-    find: 'from head for update',
-    replace: 'from head',
-    test: [store, 'positions stay gapless while two'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: a message id that is there already is lost',
-    file: sql,
-    find: 'select jsonb_agg(id) into lost_messages from mine where id not in (select id from stored);',
-    replace: 'select null into lost_messages from mine where id not in (select id from stored);',
-    test: [store, 'one message that each decides'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: a checkpoint that has moved is lost',
-    file: sql,
-    find: 'where mine.previous is distinct from checkpoint.position;',
-    replace: 'where false;',
-    test: [store, 'one record that each decides'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: a unique key that another stream holds is lost',
-    file: sql,
-    find: 'where mine.is_unique and held.is_unique and held.id <> mine.id;',
-    replace: 'where false;',
-    test: [store, 'a unique key is held once'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: the index on unique keys',
-    file: 'packages/ledger/migrations/0001-tables.sql',
-    find: 'create unique index stream_key_held_once',
-    replace: 'create index stream_key_held_once',
-    test: [`${ledger}/migration.int.test.ts`, 'the schema is as committed'],
-    simulated: false,
-  },
-  {
-    name: 'SQL: what stands before an event in its partition',
-    file: sql,
-    find: 'coalesce(before.position + lag(n) over (partition by partition order by n), before.tails[partition + 1])',
-    replace: 'before.position',
-    test: [concurrency, 'previous is the position before'],
-    simulated: false,
-  },
-]
-
 /** From the ledger to the bus. */
 const relaying: readonly Mutant[] = [
   {
@@ -305,9 +218,16 @@ const consuming: readonly Mutant[] = [
   {
     name: 'parked intake is retried under its own id',
     file: `${runtime}/consumer-unit.ts`,
-    find: "record.event.stream === 'intake'",
-    replace: "record.event.stream === ''",
+    find: "event.stream === 'intake'",
+    replace: "event.stream === ''",
     test: [`${runtime}/consumer.int.test.ts`, 'that was parked, and applied when it was retried'],
+  },
+  {
+    name: 'what a retry has applied is not left out',
+    file: `${runtime}/operator.ts`,
+    find: '(await running.ledger.known(id))?.hash === hash',
+    replace: 'id === hash',
+    test: [`${runtime}/consumer.int.test.ts`, 'that a retry has applied, and could not take away'],
   },
   {
     name: 'facts of one partition are handed over in their order',
@@ -327,6 +247,18 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: '    } finally {\n      await this.#inFlight.drain()\n    }',
     replace: '    } finally {\n    }',
+  },
+  {
+    name: 'what waits to be stored is asked for when its batch has ended',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '    if (this.#waitingSince !== undefined) this.#parts.later()\n',
+    replace: '',
+  },
+  {
+    name: 'a partition begins anew where what was of no interest could not be stored',
+    file: `${runtime}/consumer-partition.ts`,
+    find: '      this.#control?.fail(error)\n',
+    replace: '',
   },
   {
     name: 'a parked record moves its checkpoint with it',

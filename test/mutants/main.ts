@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { repositoryRoot } from '@rondo/testkit/shared'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
-import { type Mutant, mutants } from './guards.ts'
+import { mutants } from './guards.ts'
+import type { Mutant } from './mutant.ts'
 
 const usage = `npm run mutants -- [--only PART] [--seeds N] [--minutes N] [--json FILE]
 

@@ -12,7 +12,7 @@ import type { World } from './world.ts'
 const mostTries = 6
 const patienceMs = 6_000
 const betweenMs = 400
-const later: readonly string[] = ['unavailable', 'conflict']
+const later: readonly string[] = ['unavailable', 'overloaded', 'conflict']
 
 /** Callers that ask again under the same id while nobody has told them anything, and write down what they were told. */
 export class Callers {

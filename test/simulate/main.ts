@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { promises } from '@rondo/testkit/promises'
 import { type Plan, planOf } from './plan.ts'
 import { report } from './report.ts'
 import { type Outcome, run } from './run.ts'
@@ -17,14 +18,15 @@ duplicates, reordering, partitions that move, processes that stand still, slow w
 healed and drained, a checker of the history decides whether the promises of docs/guarantees.md held.
 
   --seeds N     how many seeds (default 10000)
-  --from N      the first one (default 1)
+  --from N      the first one (default 1); "now": others each minute, from the time
   --minutes N   ends after so many, with what was done until then (default 4)
   --workers N   processes that run seeds (default: one for each core)
   --seed N      that seed alone, with its story; where it fails, the shortest that fails
   --first       ends at the first that fails, without looking for a shorter history
-  --json FILE   {seeds, seeds_per_second, steps, events, failed: [{seed, violations}]}
+  --json FILE   {from, seeds, seeds_per_second, steps, events, failed: [{seed, violations}]}
 
-Ends with 0 when all promises held, 1 when one was broken, 2 when not all seeds could be run in time.
+Ends with how many promises held ("9 passed, 0 failed"; a run that is cut short counts as failed), and with 0 when all did, 1 when one was
+broken, 2 when not all seeds could be run in time.
 `
 
 const chunk = 25
@@ -51,6 +53,9 @@ function count(name: keyof typeof values): number {
   console.error(`--${name}: expected a number above 0, not "${values[name]}"`)
   process.exit(2)
 }
+
+/** No two runs within months try the same seeds; below 2^32, where seeds begin again. */
+const fromNow = () => 1 + (Math.floor(Date.now() / 60_000) % 400_000) * 10_000
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
 
@@ -110,13 +115,16 @@ async function one(seed: number): Promise<number> {
 
 async function many(): Promise<number> {
   const seeds = count('seeds')
+  const from = values.from === 'now' ? fromNow() : count('from')
   const start = performance.now()
-  const sum = await all(count('from'), seeds, count('workers'), count('minutes'))
+  say(`${seeds} seeds from ${from}`)
+  const sum = await all(from, seeds, count('workers'), count('minutes'))
   const seconds = (performance.now() - start) / 1000
   const failed = sum.failed.map(({ plan, violations }) => ({ seed: plan.seed, violations }))
   const perSecond = Number((sum.seeds / seconds).toFixed(1))
   if (values.json) {
     const result = {
+      from,
       seeds: sum.seeds,
       seconds: Number(seconds.toFixed(1)),
       seeds_per_second: perSecond,
@@ -132,8 +140,12 @@ async function many(): Promise<number> {
   process.stdout.write(
     `${done}; ${failed.length === 0 ? 'every promise held' : `${failed.length} seeds broke a promise: ${failed.map(({ seed }) => seed).join(', ')}`}\n`,
   )
+  const broken = new Set(failed.flatMap(({ violations }) => violations.map(({ promise }) => promise))).size
+  const isShort = sum.seeds < seeds && failed.length === 0
+  if (isShort) process.stdout.write(`only ${sum.seeds} of ${seeds} seeds could be run in time\n`)
+  process.stdout.write(`${Object.keys(promises).length - broken} passed, ${broken + Number(isShort)} failed\n`)
   if (failed.length > 0) return 1
-  return sum.seeds < seeds ? 2 : 0
+  return isShort ? 2 : 0
 }
 
 if (values.help) process.stdout.write(usage)

@@ -124,6 +124,7 @@ function historyOf(world: World, callers: Callers): History {
         effects: ledgers.tally.map(({ causationId }) => causationId),
         parked: parked.map(({ event, key }) => ({ eventId: event.id, key })),
         skipped: tally.decisions.flatMap(({ decision, record }) => (decision === 'skipped' ? [record.event.id] : [])),
+        retried: [...world.retried],
         poison: [
           ...ledgers.orders.flatMap(({ id, type, data }) => (type === orderFact.noted.base && isPoison(data) ? [id] : [])),
           ...poisoned.flatMap((one) => ('id' in one ? [one.id] : [])),

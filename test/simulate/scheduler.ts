@@ -4,7 +4,8 @@ interface Event {
   run: (() => void) | undefined
 }
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+/** All that is ready has run: what is simulated waits for nothing but promises, and a turn of the event loop costs half as much as the rest. */
+const settled = () => new Promise<void>((resolve) => process.nextTick(resolve))
 
 /** Virtual time: what is to happen happens one after the other, each when all that follows from the one before has come to rest. */
 export class Scheduler {
@@ -26,14 +27,14 @@ export class Scheduler {
 
   /** Until it is asked to end, or the time is over; false: the time is over. */
   async run(ends: () => boolean, until: number): Promise<boolean> {
-    await turn()
+    await new Promise<void>((resolve) => void setImmediate(resolve))
     for (let event = this.#pop(); event; event = this.#pop()) {
       if (!event.run) continue
       if (event.at > until) return false
       this.now = event.at
       this.steps += 1
       event.run()
-      await turn()
+      await settled()
       if (ends()) return true
     }
     return ends()

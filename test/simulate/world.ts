@@ -17,6 +17,8 @@ export class World {
   readonly databases: Readonly<Record<'orders' | 'tally', ModelDatabase>>
   readonly broker: ModelBroker
   readonly story: string[] = []
+  /** Parked events that an operator has tried again: they are applied before they are taken away. */
+  readonly retried = new Set<string>()
   readonly processes: (Process | undefined)[] = []
   /** When everything has healed: nothing goes wrong from then on. */
   healed = false

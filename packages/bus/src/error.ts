@@ -6,6 +6,8 @@ export type BusErrorCode =
   /** A topic exists with another number of partitions, or a record names a partition that its topic does not have. */
   | 'partition_mismatch'
   | 'unknown_topic'
+  /** Too much waits to be sent already; nothing of this was sent. */
+  | 'overloaded'
   /** The bus was closed. */
   | 'closed'
   /** The engine does not answer, or not as it should. */

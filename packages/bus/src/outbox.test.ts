@@ -88,6 +88,21 @@ test('what comes while a request is under way goes together in the next', async 
   expect(requests.flat()).toHaveLength(50)
 })
 
+test('what waits is bounded: who comes then is refused, what was taken is sent, and there is room again', async () => {
+  const { store, kept } = memory(4, { now: 100 << 20, told: 100 << 20 })
+  const outbox = new Outbox(store, { bytes: 8 << 20, records: 1000 })
+  const large = (key: string) => outbox.send('t', [record(key, 6 << 20)])
+  const results = await Promise.allSettled(Array.from({ length: 30 }, (_, index) => large(`k${index}`)))
+  const refused = results.filter(({ status }) => status === 'rejected')
+  expect(refused.length).toBeGreaterThan(15)
+  for (const one of refused) expect(one).toMatchObject({ reason: { code: 'overloaded' } })
+  expect(kept.length).toBe(30 - refused.length)
+  await large('later')
+  // Alone, also what is larger than all that may wait
+  await outbox.send('t', [record('huge', 70 << 20)])
+  expect(kept.length).toBe(32 - refused.length)
+})
+
 test('an unknown partition is refused with what there is', async () => {
   const { store } = memory(3, { now: 1000, told: 1000 })
   const sending = new Outbox(store, limits).send('t', [{ ...record('k'), partition: 3 }])

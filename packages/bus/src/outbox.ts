@@ -1,3 +1,4 @@
+import { type Clock, realClock } from './clock.ts'
 import { BusError, unavailable } from './error.ts'
 import { partitionOf } from './partition.ts'
 import type { BusRecord, Place } from './port.ts'
@@ -78,17 +79,25 @@ interface Parcel {
   reject(error: unknown): void
 }
 
+const sizeOf = ({ placed }: Parcel): number => placed.reduce((sum, { bytes }) => sum + bytes, 0)
+
+/** Bytes that may wait; one parcel always may. */
+const mostWaiting = 64 << 20
+
 /** How often a limit may turn out lower than it was said to be while one parcel is sent. */
 const refusalsMost = 3
 
 export class Outbox {
   readonly #store: Store
   readonly #limits: RequestLimits
+  readonly #clock: Pick<Clock, 'turn'>
   readonly #waiting: Parcel[] = []
+  #waitingBytes = 0
   #working: Promise<void> | undefined
   #closed = false
 
-  constructor(store: Store, limits: RequestLimits) {
+  constructor(store: Store, limits: RequestLimits, clock: Pick<Clock, 'turn'> = realClock) {
+    this.#clock = clock
     this.#store = store
     this.#limits = limits
   }
@@ -99,7 +108,11 @@ export class Outbox {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Place[]>()
     const parcel: Parcel = { topic, records, placed: [], maxBytes: 0, resolve, reject }
     await this.#placeAll(parcel, false)
+    const bytes = sizeOf(parcel)
+    if (this.#waiting.length > 0 && this.#waitingBytes + bytes > mostWaiting)
+      throw new BusError('overloaded', `${this.#waitingBytes} bytes wait to be sent already; at most ${mostWaiting} may`, { topic })
     this.#waiting.push(parcel)
+    this.#waitingBytes += bytes
     this.#working ??= this.#work()
     return promise
   }
@@ -117,6 +130,8 @@ export class Outbox {
   }
 
   async #work(): Promise<void> {
+    // Who was answered together sends together: within this turn of the event loop
+    await this.#clock.turn()
     for (let parcels = this.#take(); parcels.length > 0; parcels = this.#take()) {
       const [first] = parcels
       if (first !== undefined && parcels.length === 1) await this.#settle(first, () => this.#writeAlone(first))
@@ -137,7 +152,9 @@ export class Outbox {
       records += considered[count]?.placed.length ?? 0
       if (records > fit) break
     }
-    return this.#waiting.splice(0, Math.max(count, 1))
+    const taken = this.#waiting.splice(0, Math.max(count, 1))
+    for (const parcel of taken) this.#waitingBytes -= sizeOf(parcel)
+    return taken
   }
 
   /** One parcel by itself, in as many requests as it takes. A limit that has become lower is asked for again. */

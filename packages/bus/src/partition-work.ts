@@ -54,6 +54,7 @@ export class PartitionWork {
     this.#control = {
       pause: (reason) => this.#wanted({ pause: reason }),
       seek: (offset) => this.#wanted({ seek: offset }),
+      fail: (reason) => this.#failedBetween(reason),
       signal: this.#revoked.signal,
     }
   }
@@ -199,6 +200,12 @@ export class PartitionWork {
     else if (this.#revoked.signal.aborted) return
     else if (wish.pause !== undefined) this.#pause(wish.pause)
     else if (wish.seek !== undefined) void this.#goTo(wish.seek)
+  }
+
+  /** Where it stands still it begins anew anyway. */
+  #failedBetween(reason: unknown): void {
+    const isOn = this.#standing.is === 'flowing' || this.#standing.is === 'starting'
+    if (isOn && this.#handling === undefined) this.#fail(asError(reason))
   }
 
   /** What the handler wished for comes after its batch, a pause also when the batch failed: the retry must not undo it. */

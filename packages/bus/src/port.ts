@@ -87,6 +87,11 @@ export interface PartitionControl {
   pause(reason: string): void
   /** The next batch begins there. Out of range, it is an error as at the start. */
   seek(offset: bigint): void
+  /**
+   * Between two batches: what came of an earlier one has failed, and the partition goes on as after a rejection. During a batch it is that
+   * batch's to reject.
+   */
+  fail(reason: unknown): void
   /** Aborted when the partition is no longer this member's. */
   readonly signal: AbortSignal
 }

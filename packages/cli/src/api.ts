@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
 import { CliError, exitOf } from './exit.ts'
+import { againLater } from './later.ts'
 
 export interface Api {
   readonly url: string
@@ -33,7 +34,9 @@ const problem = z.looseObject({
 })
 
 /** The sentence and Rondo's own code out of a problem document or a Connect error. */
-function refusal(status: number, text: string): CliError {
+function refusal({ status, headers }: Response, text: string): CliError {
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  const later = Number.isFinite(seconds) ? { retry_after_s: seconds } : {}
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -44,7 +47,7 @@ function refusal(status: number, text: string): CliError {
   const { code, detail, message, details } = problem.parse(body)
   const debug = details?.find((one) => one.debug)?.debug
   const known = debug?.code ?? code ?? 'internal'
-  return new CliError(exitOf(known), detail ?? message ?? `the server answered ${status}`, { status, ...debug, code: known })
+  return new CliError(exitOf(known), detail ?? message ?? `the server answered ${status}`, { status, ...debug, ...later, code: known })
 }
 
 /** The data folder of a Rondo that runs here: this folder's or one above's. */
@@ -84,9 +87,12 @@ export function createApi(url = urlOf(), token: () => string = tokenOf): Api {
     }
   }
   const send = async (path: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Response> => {
-    const response = await reach(path, { ...init, headers: { authorization: `Bearer ${token()}`, ...init.headers } })
-    if (!response.ok) throw refusal(response.status, await response.text())
-    return response
+    const headers = { authorization: `Bearer ${token()}`, ...init.headers }
+    return againLater(async () => {
+      const response = await reach(path, { ...init, headers })
+      if (!response.ok) throw refusal(response, await response.text())
+      return response
+    }, init.signal ?? undefined)
   }
 
   return {

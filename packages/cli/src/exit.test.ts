@@ -35,6 +35,7 @@ test('each refusal of a server has its exit', () => {
     stale_cursor: 'failed',
     not_configured: 'failed',
     rate_limited: 'failed',
+    overloaded: 'failed',
     unavailable: 'failed',
     timed_out: 'timedOut',
     internal: 'failed',

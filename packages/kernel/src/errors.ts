@@ -19,6 +19,7 @@ export const errorCodes = {
   stale_cursor: { grpc: 'OUT_OF_RANGE', http: 410, means: 'the cursor belongs to another epoch or lies in the future' },
   not_configured: { grpc: 'FAILED_PRECONDITION', http: 503, means: 'a setting is missing; the message says which and how to set it' },
   rate_limited: { grpc: 'RESOURCE_EXHAUSTED', http: 429, means: 'too many calls; try again later' },
+  overloaded: { grpc: 'UNAVAILABLE', http: 503, means: 'more comes than can be done in time; nothing was done, try again later' },
   unavailable: { grpc: 'UNAVAILABLE', http: 503, means: 'something it depends on is down; nothing was lost, try again' },
   timed_out: { grpc: 'DEADLINE_EXCEEDED', http: 504, means: 'not done within the deadline' },
   internal: { grpc: 'INTERNAL', http: 500, means: 'a defect in Rondo; the log has the trace id' },
@@ -32,6 +33,8 @@ export interface Details {
   readonly phase?: string
   /** All that is missing at once. */
   readonly missing?: readonly string[]
+  /** Before that, the same again is refused again. */
+  readonly retry_after_ms?: number
   readonly [name: string]: unknown
 }
 
@@ -49,6 +52,12 @@ export class DomainError extends Error {
     this.record = record
   }
 }
+
+/** Refusals that say "later", and after how many milliseconds where they do not say it themselves. */
+const later: Partial<Record<ErrorCode, number>> = { rate_limited: 1000, overloaded: 1000, unavailable: 1000 }
+
+/** Milliseconds after which it may be tried again; undefined: the same again is refused again. */
+export const retryAfterMs = ({ code, details }: DomainError): number | undefined => details.retry_after_ms ?? later[code]
 
 export function refuse(code: ErrorCode, message: string, details?: Details, record?: readonly Fact[]): never {
   throw new DomainError(code, message, details, record)

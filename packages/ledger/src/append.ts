@@ -23,28 +23,11 @@ function rowsOf({ partitions, streams, events, derived, messages, checkpoints, c
     first_at: firstAt,
     last_at: lastAt,
   }))
-  const rows = events.map((event, index) => ({
-    n: index + 1,
-    id: event.id,
-    stream: event.stream,
-    stream_id: event.streamId,
-    version: event.version,
-    partition: event.partition,
-    type: event.type,
-    schema_version: event.schemaVersion,
-    data: event.data,
-    occurred_at: event.occurredAt,
-    actor: event.actor,
-    correlation_id: event.correlationId,
-    causation_id: event.causationId,
-    traceparent: event.traceparent,
-    loop_ids: event.loopIds,
-  }))
   const folds = Object.fromEntries(streams.map(({ stream }) => [stream.name, stream.fold]))
   const { keys, keys_gone, timers, timers_gone, loops } = derived
   return {
     streams: some(heads),
-    events: some(rows),
+    events: some(events),
     derived: {
       partitions,
       folds,
@@ -121,7 +104,7 @@ export async function findWritten(store: Store, batch: Batch): Promise<Written |
   }
   const witness = { position: 0, recordedAt: '' }
   const [message] = batch.messages
-  if (message) return (await store.findMessage(message.id))?.hash === message.hash ? witness : undefined
+  if (message) return (await store.findMessages([message.id])).get(message.id)?.hash === message.hash ? witness : undefined
   const [checkpoint] = batch.checkpoints
   if (!checkpoint) return witness
   const stored = await store.checkpoint(checkpoint.source, checkpoint.partition)

@@ -1,5 +1,5 @@
 import { DomainError } from '@rondo/kernel'
-import { type Draft, type DraftEvent, decideUnit, draftOf, type UnitDecision } from './decision.ts'
+import { type Draft, type DraftEvent, decideUnit, draftOf, type Find, type UnitDecision } from './decision.ts'
 import { type Changes, changes, derive, type KeyRow, type TimerRow } from './derived.ts'
 import { CheckpointGap, Defect } from './failure.ts'
 import { chainOf, type Loaded } from './load.ts'
@@ -76,11 +76,10 @@ class Drafting {
     this.rules = rules
   }
 
-  readonly find = (stream: Draft['stream'], id: string): Draft => {
-    const key = keyOf(stream.name, id)
+  readonly find: Find = (stream, id, key) => {
     const refused = this.loaded.refused.get(key)
     if (refused) throw refused
-    return this.drafts.get(key) ?? draftOf(stream, id, this.loaded)
+    return this.drafts.get(key) ?? draftOf(stream, id, key, this.loaded)
   }
 
   decide(work: Work): Outcome {
@@ -147,12 +146,13 @@ class Drafting {
   #isDue({ stream: name, stream_id, tell, due }: TimerRow): boolean {
     const stream = this.rules.streams.get(name)
     if (!stream) return false
-    const draft = this.find(stream, stream_id)
+    const draft = this.find(stream, stream_id, keyOf(name, stream_id))
     return derive(stream, stream_id, draft).timers.some((timer) => timer.tell === tell && timer.due === due)
   }
 
   #lostKey({ drafts }: UnitDecision): LostKey | undefined {
-    const keys = [...drafts.values()].flatMap((draft) => derive(draft.stream, draft.id, draft).keys.filter(({ is_unique }) => is_unique))
+    const keys = [...drafts.values()].flatMap(uniqueKeys)
+    if (keys.length === 0) return undefined
     const own = new Map<string, string>()
     for (const key of keys) {
       const name = uniqueName(key)
@@ -166,7 +166,7 @@ class Drafting {
 
   #take(unit: Unit, { drafts, events, results, refused }: UnitDecision, timer: TimerRow | undefined): void {
     for (const [key, draft] of drafts) {
-      const before = this.find(draft.stream, draft.id)
+      const before = this.find(draft.stream, draft.id, key)
       for (const gone of unique(before)) this.holders.delete(gone)
       this.drafts.set(key, draft)
     }
@@ -185,12 +185,10 @@ class Drafting {
   }
 }
 
-const unique = (draft: Draft): readonly string[] =>
-  draft.version === 0
-    ? []
-    : derive(draft.stream, draft.id, draft)
-        .keys.filter(({ is_unique }) => is_unique)
-        .map(uniqueName)
+const uniqueKeys = (draft: Draft): readonly KeyRow[] =>
+  draft.version === 0 || !draft.stream.unique?.length ? [] : derive(draft.stream, draft.id, draft).keys.filter(({ is_unique }) => is_unique)
+
+const unique = (draft: Draft): readonly string[] => uniqueKeys(draft).map(uniqueName)
 
 const lets = (drafts: ReadonlyMap<string, Draft>, key: KeyRow, holder: string): boolean => {
   const draft = drafts.get(keyOf(key.stream, holder))
@@ -203,10 +201,11 @@ const known = (error: unknown): error is Error => error instanceof DomainError |
 export function decideBatch(works: readonly Work[], loaded: Loaded, rules: LedgerRules): Batch {
   const drafting = new Drafting(loaded, rules)
   const outcomes = works.map((work) => drafting.decide(work))
-  const streams = [...drafting.drafts.entries()].map(([key, draft]) => ({ ...draft, base: loaded.streams.get(key)?.version ?? 0 }))
-  const each = streams.map((draft) => {
-    const before = loaded.streams.get(keyOf(draft.stream.name, draft.id))
-    return changes(derive(draft.stream, draft.id, before), derive(draft.stream, draft.id, draft))
+  const drafts = [...drafting.drafts.entries()]
+  const streams = drafts.map(([key, draft]) => ({ ...draft, base: loaded.streams.get(key)?.version ?? 0 }))
+  const each = drafts.map(([key, draft]) => {
+    const before = loaded.streams.get(key)
+    return changes(derive(draft.stream, draft.id, before), derive(draft.stream, draft.id, draft), draft.firstAt)
   })
   return {
     partitions: loaded.partitions,

@@ -6,6 +6,9 @@ import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order, sums } from '../test/order-stream.ts'
 import type { OpenLedger } from './index.ts'
 
+/** The statement's name as it stands in each request to run it: its text is sent once to each connection. */
+const appending = '\0append\0'
+
 describe('a wire that breaks', () => {
   const engine = needs('postgres18')
   let proxy: FaultyProxy
@@ -21,8 +24,8 @@ describe('a wire that breaks', () => {
     await proxy?.close()
   })
 
-  test('a lost reply to the commit is looked up before anyone is answered', async () => {
-    proxy.loseReplyTo('select append(')
+  test('a lost reply to COMMIT is looked up before anyone is answered', async () => {
+    proxy.loseReplyTo(appending)
     const { duplicate, results } = await ledger.submit(unit([ask(order, 'lost', 'place', { item: 'tea' })], { remember: false }))
     expect(proxy.lost).toBe(1)
     expect(duplicate).toBe(false)
@@ -34,7 +37,7 @@ describe('a wire that breaks', () => {
     await ledger.submit(unit([tell(order, 'lost-too', 'count', 7)]))
     expect(proxy.lost).toBe(2)
     expect(await ledger.read.view(sums).of('lost-too')).toBe(7)
-    proxy.loseReplyTo('select append(')
+    proxy.loseReplyTo(appending)
     const nothing = unit([tell(order, 'lost', 'placed', { item: 'tea' })])
     expect(await ledger.submit(nothing)).toMatchObject({ duplicate: false, results: [{ version: 1, events: [] }] })
     expect(proxy.lost).toBe(3)
@@ -68,5 +71,26 @@ describe('a wire that breaks', () => {
     }
     const found = await ledger.read.loadAll(order, ids)
     expect(found.map(({ state }) => state.count)).toEqual(ids.map(() => 10))
+  })
+
+  test('a connection outlives a batch that lost to another writer, and not one that forgot what was prepared on it', async () => {
+    const { url } = await freshLedger()
+    const [one, two] = [await open(url, { views: [], connections: 1 }), await open(url, { views: [], connections: 1 })]
+    try {
+      const pid = async () => (await one.sql<{ pid: number }>('select pg_backend_pid() as pid'))[0]?.pid
+      const before = await pid()
+      const both = (id: string) => Promise.all([one, two].map((ledger) => ledger.submit(unit([tell(order, id, 'count', 1)]))))
+      for (let n = 0; n < 30; n++) await both('hot')
+      expect(await one.read.load(order, 'hot')).toEqual({ count: 60 })
+      expect(await pid()).toBe(before)
+      // As a pooler does that hands over another one
+      await one.sql('deallocate all')
+      const each = unit([tell(order, 'hot', 'count', 1)])
+      await eventually(async () => (await one.submit(each)).duplicate === false, { within: 5_000 })
+      expect(await pid()).not.toBe(before)
+    } finally {
+      await one.close()
+      await two.close()
+    }
   })
 })

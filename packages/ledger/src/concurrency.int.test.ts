@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
 import { silent } from './database.ts'
-import type { OpenLedger } from './index.ts'
+import type { OpenLedger, Unit } from './index.ts'
 
 /** Two ledgers on one database are two processes: nothing in memory is common to them. */
 describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
@@ -36,7 +36,7 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
     }
   })
 
-  test('units that lock the same streams in opposite orders do not deadlock', async () => {
+  test('two batches that lock the same streams in another order do not deadlock', async () => {
     const ids = Array.from({ length: 300 }, (_, n) => `crossing-${n}`)
     const writers = [
       { ledger: one, ids },
@@ -58,6 +58,32 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
       }),
     )
     expect((await one.read.loadAll(order, ids)).map(({ state }) => state.count)).toEqual(ids.map(() => 2 * rounds))
+    expect(victims).toEqual([])
+  })
+
+  test('units that make the same streams in opposite orders do not deadlock', async () => {
+    for (let round = 0; round < 15; round++) {
+      const ids = Array.from({ length: 300 }, (_, n) => `made-${round}-${n}`)
+      const making = (ledger: OpenLedger, streams: readonly string[]) => {
+        const tells = streams.map((id) => tell(order, id, 'count', 1))
+        return eventually(() => ledger.submit(unit(tells, { remember: false })), { within: 20_000 })
+      }
+      await Promise.all([making(one, ids), making(two, ids.toReversed())])
+      expect((await one.read.loadAll(order, ids)).map(({ state }) => state.count)).toEqual(ids.map(() => 2))
+    }
+    expect(victims).toEqual([])
+  })
+
+  test('batches that carry the same ids in opposite orders do not deadlock', async () => {
+    for (let round = 0; round < 15; round++) {
+      // Each decides for streams of its own, so that only the ids can stand in each other's way
+      const units = (name: string) =>
+        Array.from({ length: 60 }, (_, n) => unit([tell(order, `${name}-${round}-${n}`, 'count', 1)], { id: `id-${round}-${n}` }))
+      const submitting = (ledger: OpenLedger, all: readonly Unit[]) => Promise.all(all.map((each) => ledger.submit(each)))
+      const [first, second] = await Promise.all([submitting(one, units('first')), submitting(two, units('second').toReversed())])
+      const applied = [...first, ...second].filter(({ duplicate }) => !duplicate)
+      expect(applied).toHaveLength(60)
+    }
     expect(victims).toEqual([])
   })
 

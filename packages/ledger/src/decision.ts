@@ -35,21 +35,24 @@ export interface UnitDecision {
   readonly refused?: DomainError
 }
 
-export function draftOf(stream: AnyStream, id: string, loaded: Loaded): Draft {
-  const head = loaded.streams.get(keyOf(stream.name, id))
+/** `key`: `keyOf` of both; each new text of it has to be hashed again. */
+export type Find = (stream: AnyStream, id: string, key: string) => Draft
+
+export function draftOf(stream: AnyStream, id: string, key: string, loaded: Loaded): Draft {
+  const head = loaded.streams.get(key)
   return head ? { ...head, stream, id } : { stream, id, version: 0, fold: stream.fold, state: stream.initial, firstAt: '', lastAt: '' }
 }
 
 /** Decides one unit, message by message, each on what those before it left. Throws where it cannot be stored at all. */
-export function decideUnit(unit: Unit, find: (stream: AnyStream, id: string) => Draft, loaded: Loaded, rules: LedgerRules): UnitDecision {
+export function decideUnit(unit: Unit, find: Find, loaded: Loaded, rules: LedgerRules): UnitDecision {
   const drafts = new Map<string, Draft>()
   const events: DraftEvent[] = []
   const results: { streamId: string; version: number; events: readonly DraftEvent[] }[] = []
   const counted = new Map<string, number>()
   for (const message of unit.messages) {
     const key = keyOf(message.stream.name, message.id)
-    const before = drafts.get(key) ?? find(streamOf(message, rules), message.id)
-    const outcome = decideMessage(unit, message, before, loaded, rules, counted)
+    const before = drafts.get(key) ?? find(streamOf(message, rules), message.id, key)
+    const outcome = decideMessage(unit, message, before, key, loaded, rules, counted)
     if (outcome.refused) return { ...refusal(message, unit, find, loaded, rules, outcome.refused), refused: outcome.refused }
     if (outcome.events.length > 0) drafts.set(key, outcome.draft)
     events.push(...outcome.events)
@@ -59,17 +62,11 @@ export function decideUnit(unit: Unit, find: (stream: AnyStream, id: string) => 
 }
 
 /** A refused unit leaves the refusal's facts alone, on the state before the unit. */
-function refusal(
-  message: Message,
-  unit: Unit,
-  find: (stream: AnyStream, id: string) => Draft,
-  loaded: Loaded,
-  rules: LedgerRules,
-  refused: DomainError,
-) {
-  const before = find(message.stream, message.id)
-  const { draft, events } = appended(unit, before, refused.record, contextOf(unit, message, loaded), loaded, rules, new Map())
-  return { drafts: new Map(events.length > 0 ? [[keyOf(message.stream.name, message.id), draft]] : []), events, results: [] }
+function refusal(message: Message, unit: Unit, find: Find, loaded: Loaded, rules: LedgerRules, refused: DomainError) {
+  const key = keyOf(message.stream.name, message.id)
+  const before = find(message.stream, message.id, key)
+  const { draft, events } = appended(unit, before, key, refused.record, contextOf(unit, message, loaded), loaded, rules, new Map())
+  return { drafts: new Map(events.length > 0 ? [[key, draft]] : []), events, results: [] }
 }
 
 function streamOf({ stream, id }: Message, rules: LedgerRules): AnyStream {
@@ -85,7 +82,15 @@ const contextOf = (unit: Unit, { id }: Message, loaded: Loaded): Context => ({
   streamId: id,
 })
 
-function decideMessage(unit: Unit, message: Message, before: Draft, loaded: Loaded, rules: LedgerRules, counted: Map<string, number>) {
+function decideMessage(
+  unit: Unit,
+  message: Message,
+  before: Draft,
+  key: string,
+  loaded: Loaded,
+  rules: LedgerRules,
+  counted: Map<string, number>,
+) {
   const context = contextOf(unit, message, loaded)
   let decision: ReturnType<typeof decide>
   try {
@@ -97,12 +102,13 @@ function decideMessage(unit: Unit, message: Message, before: Draft, loaded: Load
     )
   }
   if (decision.refused) return { draft: before, events: [], refused: decision.refused }
-  return { ...appended(unit, before, decision.facts, context, loaded, rules, counted), refused: undefined }
+  return { ...appended(unit, before, key, decision.facts, context, loaded, rules, counted), refused: undefined }
 }
 
 function appended(
   unit: Unit,
   before: Draft,
+  key: string,
   facts: readonly Fact[],
   context: Context,
   loaded: Loaded,
@@ -110,7 +116,6 @@ function appended(
   counted: Map<string, number>,
 ) {
   const { stream, id } = before
-  const key = keyOf(stream.name, id)
   const events: DraftEvent[] = []
   let draft = before
   for (const fact of facts) {

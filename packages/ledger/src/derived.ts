@@ -1,4 +1,4 @@
-import type { AnyStream, Due } from '@rondo/kernel'
+import type { AnyStream, Due, Instant } from '@rondo/kernel'
 
 export interface KeyRow {
   readonly stream: string
@@ -6,6 +6,10 @@ export interface KeyRow {
   readonly value: string
   readonly id: string
   readonly is_unique: boolean
+}
+/** A key as it is stored: in the order of lists. */
+export interface HeldRow extends KeyRow {
+  readonly first_at: Instant
 }
 export interface TimerRow {
   readonly stream: string
@@ -32,7 +36,10 @@ const maxLoopIds = 100
 const maxKeyLength = 1_000
 
 export const loopIds = (stream: AnyStream, id: string, state: unknown): readonly string[] =>
-  [...new Set(stream.loops?.(state, id) ?? [])].slice(0, maxLoopIds)
+  allLoopIds(stream, id, state).slice(0, maxLoopIds)
+
+const allLoopIds = (stream: AnyStream, id: string, state: unknown): readonly string[] =>
+  stream.loops ? [...new Set(stream.loops(state, id))] : []
 
 /** Heads and drafts never change, and each is asked for several times in a batch. */
 const derivedBefore = new WeakMap<object, Derived>()
@@ -48,18 +55,18 @@ export function derive(stream: AnyStream, id: string, head: { readonly state: un
 }
 
 function derivedFrom(stream: AnyStream, id: string, state: unknown): Derived {
-  const unique = new Set<string>(stream.unique)
+  const unique: readonly string[] = stream.unique ?? []
   const keys = Object.entries(stream.keys).flatMap(([name, of]) =>
     [...new Set((of as (state: unknown) => readonly string[])(state))].map((value) => ({
       stream: stream.name,
       name,
       value: checked(stream, name, value),
       id,
-      is_unique: unique.has(name),
+      is_unique: unique.includes(name),
     })),
   )
   const timers = (stream.timers?.(state) ?? []).map(({ tell, at }: Due) => ({ stream: stream.name, stream_id: id, tell, due: at }))
-  const loops = [...new Set(stream.loops?.(state, id) ?? [])].map((loop_id) => ({ loop_id, stream: stream.name, stream_id: id }))
+  const loops = allLoopIds(stream, id, state).map((loop_id) => ({ loop_id, stream: stream.name, stream_id: id }))
   return { keys, timers, loops }
 }
 
@@ -76,7 +83,7 @@ function without<R extends object>(from: readonly R[], other: readonly R[]): rea
 }
 
 export interface Changes {
-  readonly keys: readonly KeyRow[]
+  readonly keys: readonly HeldRow[]
   readonly keys_gone: readonly KeyRow[]
   readonly timers: readonly TimerRow[]
   readonly timers_gone: readonly TimerRow[]
@@ -84,9 +91,10 @@ export interface Changes {
   readonly loops: readonly LoopRow[]
 }
 
-export function changes(before: Derived, after: Derived): Changes {
+/** `firstAt`: of the stream, which never changes. */
+export function changes(before: Derived, after: Derived, firstAt: Instant): Changes {
   return {
-    keys: without(after.keys, before.keys),
+    keys: without(after.keys, before.keys).map((key) => ({ ...key, first_at: firstAt })),
     keys_gone: without(before.keys, after.keys),
     timers: without(after.timers, before.timers),
     timers_gone: without(before.timers, after.timers),

@@ -41,8 +41,11 @@ const own: Readonly<Record<string, Failure>> = {
   '40001': 'again',
   '55P03': 'again',
 }
-/** Connection, resources, operator intervention, system; read-only (a standby) and cancelled by a timeout are states of the server too. */
-const down = /^(08|53|57|58|F0)|^25006$|^XX00[012]$/
+/**
+ * Connection, resources, operator intervention, system; read-only (a standby) and cancelled by a timeout are states of the server too, and a prepared
+ * statement that is not known is one of the connection (a pooler gave another one).
+ */
+const down = /^(08|53|57|58|F0)|^2(5006|6000)$|^XX00[012]$/
 
 const stateOf = (error: unknown): string => (error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '')
 

@@ -6,6 +6,7 @@ import { Commits } from './commits.ts'
 import { checkedName, type Database, type Log, silent } from './database.ts'
 import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
+import { Gathered } from './gathered.ts'
 import { forgetOld, startHousekeeping } from './housekeeping.ts'
 import { type ParkedRecord, park, unpark } from './parking.ts'
 import type { Ledger, ParkedKey } from './port.ts'
@@ -111,7 +112,11 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
 
 /** What only reads. */
 function lookUps(database: Database) {
-  const { store } = database
+  const { store, clock } = database
+  const messages = new Gathered(
+    () => clock.turn(),
+    (ids: readonly string[]) => reaching(store.findMessages(ids)),
+  )
   return {
     read: reads(database),
     sql: store.sql,
@@ -125,7 +130,7 @@ function lookUps(database: Database) {
     checkpoint: (source, partition) => reaching(store.checkpoint(source, partition)),
     parkedKeys: () => reaching(store.parkedKeys()),
     isParked: (source, partition, key) => reaching(store.isParked({ source, partition, key })),
-    known: (id) => reaching(store.findMessage(id)),
+    known: (id) => messages.find(id),
     parkedRecords: (key) => reaching(store.parkedRecords(key)),
   } satisfies Partial<OpenLedger>
 }

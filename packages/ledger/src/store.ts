@@ -1,6 +1,7 @@
 import type { Envelope, Instant } from '@rondo/kernel'
 import type { Sql, View } from '@rondo/reaction'
 import type { CheckpointRow } from './batch.ts'
+import type { DraftEvent } from './decision.ts'
 import type { Changes, TimerRow } from './derived.ts'
 import type { AcceptedGap } from './gaps.ts'
 import type { ParkedRecord } from './parking.ts'
@@ -41,30 +42,13 @@ export interface StreamRow {
   readonly first_at: Instant
   readonly last_at: Instant
 }
-export interface EventRow {
-  /** From 1: what is added to the position before the batch. */
-  readonly n: number
-  readonly id: string
-  readonly stream: string
-  readonly stream_id: string
-  readonly version: number
-  readonly partition: number
-  readonly type: string
-  readonly schema_version: number
-  readonly data: unknown
-  readonly occurred_at: Instant
-  readonly actor: string
-  readonly correlation_id: string
-  readonly causation_id: string
-  readonly traceparent: string | undefined
-  readonly loop_ids: readonly string[]
-}
 type Some<Rows> = { readonly [Name in keyof Rows]: Rows[Name] | undefined }
 
 /** All that a batch writes, once: rows that must be as they were loaded, and what takes their place. Absent: nothing of this kind. */
 export interface AppendRows {
   readonly streams: readonly StreamRow[] | undefined
-  readonly events: readonly EventRow[] | undefined
+  /** In the order of their positions. */
+  readonly events: readonly DraftEvent[] | undefined
   readonly derived: Some<Changes> & {
     /** The partition plan that the events were placed by. */
     readonly partitions: number
@@ -107,7 +91,8 @@ interface Writing {
     readonly streamId: string
     readonly version: number
   }): Promise<{ readonly position: number; readonly recordedAt: Instant } | undefined>
-  findMessage(id: string): Promise<KnownMessage | undefined>
+  /** Those of the ids that are known. */
+  findMessages(ids: readonly string[]): Promise<ReadonlyMap<string, KnownMessage>>
   /** Of outcomes whose time is over, at most so many; how many. */
   forgetOld(limit: number): Promise<number>
 }

@@ -1,3 +1,4 @@
+import { DomainError, retryAfterMs } from '@rondo/kernel'
 import type { Database } from './database.ts'
 import type { TimerRow } from './derived.ts'
 import { isDown } from './failure.ts'
@@ -80,7 +81,7 @@ export class Timers {
       if (duplicate) await this.#database.store.markFired(timer)
       return !duplicate
     } catch (error) {
-      if (isDown(error) || (error instanceof Error && 'code' in error && error.code === 'unavailable')) throw error
+      if (isDown(error) || (error instanceof DomainError && retryAfterMs(error) !== undefined)) throw error
       this.#rest(id, error)
       return false
     }

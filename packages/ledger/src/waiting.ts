@@ -3,64 +3,77 @@ import { chainOf } from './load.ts'
 import { keyOf } from './storage.ts'
 
 /** What a unit is decided on and writes: its streams, its id, the partition that it comes from. */
-function touches({ unit }: Work): readonly string[] {
-  const streams = unit.messages.map(({ stream, id }) => `stream ${keyOf(stream.name, id)}`)
-  return [
-    ...streams,
-    ...(unit.remember ? [`message ${unit.id}`] : []),
-    ...(unit.checkpoint ? [`partition ${chainOf(unit.checkpoint)}`] : []),
-  ]
+function touchesOf({ unit }: Work): readonly string[] {
+  const touched = unit.messages.map(({ stream, id }) => `stream ${keyOf(stream.name, id)}`)
+  if (unit.remember) touched.push(`message ${unit.id}`)
+  if (unit.checkpoint) touched.push(`partition ${chainOf(unit.checkpoint)}`)
+  return touched
 }
 
 /** How far back is looked for units that touch nothing that is busy. */
 const lookedAt = 1_000
+
+interface Entry<W> {
+  readonly unit: W
+  /** Named once, as each name has to be hashed. */
+  readonly touched: readonly string[]
+}
+
+const entryOf = <W extends Work>(unit: W): Entry<W> => ({ unit, touched: touchesOf(unit) })
 
 /**
  * Units that wait, in their order, and what those on their way touch. What is taken touches nothing of another batch on its way,
  * and nothing that an earlier unit waits for: so batches can be on their way at once, and each stream sees its units in order.
  */
 export class WaitingUnits<W extends Work> {
-  #units: W[] = []
+  #entries: Entry<W>[] = []
   readonly #busy = new Set<string>()
+  readonly #onTheirWay = new Map<W, Entry<W>>()
 
   get length(): number {
-    return this.#units.length
+    return this.#entries.length
   }
 
   push(unit: W): void {
-    this.#units.push(unit)
+    this.#entries.push(entryOf(unit))
   }
 
   /** Back to the front, in this order. */
   putBack(units: readonly W[]): void {
-    this.#units.unshift(...units)
+    this.#entries.unshift(...units.map(entryOf))
   }
 
   /** At most so many, which are busy until `release`. */
   take(most: number): readonly W[] {
-    if (this.#busy.size === 0) return this.#occupy(this.#units.splice(0, most))
+    if (this.#busy.size === 0) return this.#occupy(this.#entries.splice(0, most))
     const blocked = new Set<string>()
-    const taken: W[] = []
-    const left: W[] = []
-    const seen = this.#units.splice(0, Math.max(lookedAt, most))
-    for (const unit of seen) {
-      const touched = touches(unit)
-      if (taken.length < most && touched.every((one) => !this.#busy.has(one) && !blocked.has(one))) taken.push(unit)
+    const taken: Entry<W>[] = []
+    const left: Entry<W>[] = []
+    const seen = this.#entries.splice(0, Math.max(lookedAt, most))
+    for (const entry of seen) {
+      const { touched } = entry
+      if (taken.length < most && touched.every((one) => !this.#busy.has(one) && !blocked.has(one))) taken.push(entry)
       else {
         for (const one of touched) blocked.add(one)
-        left.push(unit)
+        left.push(entry)
       }
     }
-    this.#units = [...left, ...this.#units]
+    this.#entries = [...left, ...this.#entries]
     return this.#occupy(taken)
   }
 
   release(units: readonly W[]): void {
-    for (const unit of units) for (const one of touches(unit)) this.#busy.delete(one)
+    for (const unit of units) {
+      for (const one of this.#onTheirWay.get(unit)?.touched ?? []) this.#busy.delete(one)
+      this.#onTheirWay.delete(unit)
+    }
   }
 
-  #occupy(units: readonly W[]): readonly W[] {
-    for (const unit of units) for (const one of touches(unit)) this.#busy.add(one)
-    return units
+  #occupy(entries: readonly Entry<W>[]): readonly W[] {
+    return entries.map((entry) => {
+      for (const one of entry.touched) this.#busy.add(one)
+      this.#onTheirWay.set(entry.unit, entry)
+      return entry.unit
+    })
   }
 }

@@ -58,7 +58,8 @@ export class Writer {
 
   submit(unit: Unit, timer?: TimerRow): Promise<Applied> {
     if (this.#closed) return Promise.reject(unavailable('the ledger is closed'))
-    if (this.#waiting.length >= maxWaiting) return Promise.reject(unavailable(`${maxWaiting} messages wait already`))
+    if (this.#waiting.length >= maxWaiting)
+      return Promise.reject(new DomainError('overloaded', `${maxWaiting} messages wait already: nothing was done, try again`))
     return new Promise((resolve, reject) => {
       this.#waiting.push({ unit, ...(timer ? { timer } : {}), tries: 0, resolve, reject })
       this.#came++

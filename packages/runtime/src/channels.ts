@@ -31,8 +31,9 @@ const defaultTimeoutMs = 30_000
 /** The library's own goes up to two minutes: so long callers would be refused after the service is back. */
 const reconnecting = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2000 }
 
-function metadataOf({ authorization, messageId }: CallOptions): Metadata {
+function metadataOf({ authorization, messageId }: CallOptions, own: Readonly<Record<string, string>>): Metadata {
   const metadata = new Metadata()
+  for (const [name, value] of Object.entries(own)) metadata.set(name, value)
   if (authorization) metadata.set('authorization', authorization)
   if (messageId) metadata.set('x-rondo-message-id', messageId)
   return metadata
@@ -48,8 +49,15 @@ export function findMethod(protos: protobuf.Root, name: string): Method {
   return one
 }
 
-/** One connection for each service, opened at its first use. `addressOf`: `host:port`. */
-export function createChannels(protos: protobuf.Root, addressOf: (service: string) => string): Channels {
+/**
+ * One connection for each service, opened at its first use. `addressOf`: `host:port`. `ownMetadata`: what calls of a service carry beside
+ * what they are given.
+ */
+export function createChannels(
+  protos: protobuf.Root,
+  addressOf: (service: string) => string,
+  ownMetadata: (service: string) => Readonly<Record<string, string>> = () => ({}),
+): Channels {
   const clients = new Map<string, Client>()
   const client = (service: string): Client => {
     const known = clients.get(service)
@@ -78,7 +86,7 @@ export function createChannels(protos: protobuf.Root, addressOf: (service: strin
         (value: MessageObject) => encode(method.request, value),
         decodeAnswer(method),
         request,
-        metadataOf(options),
+        metadataOf(options, ownMetadata(service)),
         { deadline },
         (error, answer) => (error ? reject(fromStatus(error)) : resolve(answer ?? {})),
       )
@@ -93,7 +101,7 @@ export function createChannels(protos: protobuf.Root, addressOf: (service: strin
         (value: MessageObject) => encode(method.request, value),
         decodeAnswer(method),
         request,
-        metadataOf(options),
+        metadataOf(options, ownMetadata(service)),
         deadline,
       )
       const cancel = () => call.cancel()

@@ -4,7 +4,7 @@ import { Behind } from './in-flight.ts'
 import { NewerFact } from './reaction-table.ts'
 
 /** What says "later": nothing is wrong with the record. */
-const temporary: readonly string[] = ['unavailable', 'conflict', 'timed_out', 'rate_limited']
+const temporary: readonly string[] = ['unavailable', 'conflict', 'timed_out', 'rate_limited', 'overloaded']
 
 export const isTemporary = (error: unknown): boolean =>
   error instanceof NewerFact ||

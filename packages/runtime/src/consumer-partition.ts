@@ -68,7 +68,7 @@ export class ConsumerPartition {
   #storing: Promise<void> | undefined
   /** What is known of the database is no longer true: `start` begins anew. */
   #broken: unknown
-  #revoked: AbortSignal | undefined
+  #control: PartitionControl | undefined
 
   constructor(parts: Working, topic: string, partition: number) {
     this.#parts = parts
@@ -137,7 +137,7 @@ export class ConsumerPartition {
     await this.#storing
     if (this.#broken !== undefined) throw this.#broken
     this.#handling = true
-    this.#revoked = control.signal
+    this.#control = control
     try {
       await this.#drained(() => this.#handle(batch, control))
     } catch (error) {
@@ -146,6 +146,8 @@ export class ConsumerPartition {
     } finally {
       this.#handling = false
     }
+    // When it has ended: what is asked for while a batch is on its way is not done
+    if (this.#waitingSince !== undefined) this.#parts.later()
   }
 
   /** Whatever happens: nothing is on its way any more when reading goes on, or begins anew. */
@@ -159,11 +161,11 @@ export class ConsumerPartition {
 
   /** Stores what was of no interest, unless a batch is being handled, which does so itself. Never rejects. */
   async store(): Promise<void> {
-    if (this.#waitingSince === undefined || this.#handling || this.#broken !== undefined || this.#revoked?.aborted) return
+    if (this.#waitingSince === undefined || this.#handling || this.#broken !== undefined || this.#control?.signal.aborted) return
     this.#storing ??= this.#drained(() => this.#flush()).catch((error: unknown) => {
-      // The next batch fails by it and begins anew, from what is stored
+      // Begins anew from what is stored: by the batch that has come meanwhile, or, as none may come, by itself
       this.#broken = error
-      this.#parts.log.debug({ err: error, topic: this.#topic, partition: this.#partition }, 'what was of no interest could not be stored')
+      this.#control?.fail(error)
     })
     await this.#storing
     this.#storing = undefined
@@ -180,12 +182,10 @@ export class ConsumerPartition {
     if (last && this.#ahead !== undefined && last.offset + 1n >= ((await this.#bounds())?.next ?? 0n)) this.#halt(control, this.#ahead)
   }
 
-  /** What was of no interest has waited long enough; if not, it is asked for later. */
+  /** What was of no interest has waited long enough. */
   #isDue(): boolean {
     if (this.#waitingSince === undefined) return false
-    if (this.#waiting.length >= mostWaiting || this.#parts.clock.now() - this.#waitingSince >= storedWithinMs) return true
-    this.#parts.later()
-    return false
+    return this.#waiting.length >= mostWaiting || this.#parts.clock.now() - this.#waitingSince >= storedWithinMs
   }
 
   /** False: the rest of the batch is not for now. */

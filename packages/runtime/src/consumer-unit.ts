@@ -91,9 +91,10 @@ export const submitTells = (ledger: Ledger, id: string, event: Envelope | undefi
 export async function submitParked(ledger: Ledger, interest: Interest, record: Pick<ParkedRecord, 'event' | 'hash'>) {
   const event = raised(interest, record.event)
   const again = () => react(interest, event, ledger.read)
-  const { id, hash } = record.event.stream === 'intake' ? intakeName(record) : { id: `${event.id}/parked`, hash: `${event.id}/parked` }
   const projections = interest.projections.map((projection) => ({ projection, event }))
-  return ledger.submit({ id, hash, remember: true, messages: await again(), cause: causeOf(event), projections, again })
+  return ledger.submit({ ...parkedName(record), remember: true, messages: await again(), cause: causeOf(event), projections, again })
 }
 
-const intakeName = ({ event, hash }: Pick<ParkedRecord, 'event' | 'hash'>) => ({ id: event.id, hash: hash ?? contentHash(event) })
+/** What a parked record is known by, once it was applied. */
+export const parkedName = ({ event, hash }: Pick<ParkedRecord, 'event' | 'hash'>): Pick<Unit, 'id' | 'hash'> =>
+  event.stream === 'intake' ? { id: event.id, hash: hash ?? contentHash(event) } : { id: `${event.id}/parked`, hash: `${event.id}/parked` }

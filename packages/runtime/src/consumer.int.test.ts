@@ -12,7 +12,7 @@ import { storedWithinMs } from './consumer-partition.ts'
 import { openBus, openServiceLedger } from './engines.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import { retryParked } from './operator.ts'
+import { retryParked, skipParked } from './operator.ts'
 import { reactionTable } from './reaction-table.ts'
 import type { Service } from './service.ts'
 import { tracerOf } from './telemetry.ts'
@@ -142,7 +142,38 @@ describe('facts of another ledger', () => {
     expect(commits).toBeLessThanOrEqual((performance.now() - begin) / storedWithinMs + 1)
   })
 
-  test('that are missing stop the partition with the command that brings them back; then it goes on', async () => {
+  test('a lost wake-up: of no interest behind one that takes long, they are stored though nothing follows them', async () => {
+    const held = Promise.withResolvers<void>()
+    const submit: OpenLedger['submit'] = async (unit) => {
+      const applied = await ledger.submit(unit)
+      if (unit.id === put(1).id) await held.promise
+      return applied
+    }
+    await send(record(put(1)), record(event(2, {}, { type: foreign.ignored.base })))
+    await consume({}, { ...ledger, submit })
+    await seen(['1'])
+    // It is asked for while the batch is still on its way
+    const since = performance.now()
+    await eventually(() => performance.now() - since > 2 * storedWithinMs, { within: 10_000 })
+    held.resolve()
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 2, { within: 10_000 })
+  })
+
+  test('of no interest that could not be stored are stored later, though nothing follows them', async () => {
+    let refused = 0
+    const submit: OpenLedger['submit'] = async (unit) => {
+      if (unit.messages.length > 0 || ++refused > 2) return ledger.submit(unit)
+      throw new DomainError('unavailable', 'not now')
+    }
+    await send(record(put(1)), record(event(2, {}, { type: foreign.ignored.base })))
+    await consume({}, { ...ledger, submit })
+    await eventually(async () => (await ledger.checkpoint(`${topic}#1`, 0))?.position === 2, { within: 10_000 })
+    expect(refused).toBe(3)
+    expect(await texts()).toEqual(['1'])
+    expect(consumer?.paused).toEqual([])
+  })
+
+  test('a gap that fills later is read once: what is missing stops the partition with the command that brings it back', async () => {
     await send(record(put(1)), record(put(4), 3))
     await consume()
     const { reason } = await standsStill(/read up to position 1, the first that is there behind it is 4/)
@@ -317,6 +348,23 @@ describe('intake', () => {
     await sendIntake(observed(one, 'first'), observed(two, 'second'))
     await seen(['first', 'second'])
     expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 0 })
+  })
+
+  test('that a retry has applied, and could not take away, is not left out: another retry takes it away', async () => {
+    await sendIntake(observed(one, 'first'))
+    const broken = () => {
+      throw new TypeError('broken on purpose')
+    }
+    await consume({ reactions: [when(outside.observed, broken)] })
+    const [key] = await eventually(async () => (await ledger.parkedKeys()).length === 1 && ledger.parkedKeys(), { within: 10_000 })
+    await consumer?.stop()
+    const by = { actor: 'person:ada', why: 'mended' }
+    const mended = { service, ledger, table: reactionTable(service) }
+    const cut = { ...ledger, unpark: () => Promise.reject(new DomainError('unavailable', 'cut')) }
+    await expect(retryParked({ ...mended, ledger: cut }, key!, by)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(skipParked(mended, key!, by)).rejects.toMatchObject({ code: 'wrong_phase', message: /was applied already/ })
+    expect(await retryParked(mended, key!, by)).toMatchObject({ applied: 1, waiting: 0 })
+    expect(await texts()).toEqual(['first'])
   })
 
   test('that was applied and comes again behind its parked key does not wait there', async () => {

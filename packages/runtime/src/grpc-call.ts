@@ -8,7 +8,7 @@ import type {
 } from '@grpc/grpc-js'
 import { trace } from '@opentelemetry/api'
 import { DomainError } from '@rondo/kernel'
-import type { Decoded, Method } from './grpc-definition.ts'
+import { decode, type Method } from './grpc-definition.ts'
 import type { Host } from './host.ts'
 import type { Metrics } from './metrics.ts'
 import { messageIdOf, parseRequest } from './request.ts'
@@ -56,10 +56,7 @@ async function callerOf({ host, row, method }: Endpoint, call: Call): Promise<Ca
   return { ...caller, authorization }
 }
 
-function requestOf({ row }: Endpoint, decoded: Decoded): unknown {
-  if ('refusal' in decoded) throw decoded.refusal
-  return parseRequest(row.request, decoded.value)
-}
+const requestOf = ({ row, method }: Endpoint, bytes: Buffer): unknown => parseRequest(row.request, decode(method.request, bytes))
 
 async function answered(endpoint: Endpoint, request: unknown, context: CallContext): Promise<unknown> {
   const { row, host } = endpoint
@@ -85,7 +82,7 @@ async function measured(endpoint: Endpoint, work: () => Promise<void>): Promise<
 }
 
 const unary =
-  (endpoint: Endpoint): handleUnaryCall<Decoded, object> =>
+  (endpoint: Endpoint): handleUnaryCall<Buffer, object> =>
   async (call, callback) => {
     let answer: unknown
     const refusal = await measured(endpoint, async () => {
@@ -138,7 +135,7 @@ async function streamed(endpoint: Endpoint, call: Writable, answers: (caller: Ca
 }
 
 const serverStream =
-  (endpoint: Endpoint): handleServerStreamingCall<Decoded, object> =>
+  (endpoint: Endpoint): handleServerStreamingCall<Buffer, object> =>
   (call) =>
     void streamed(endpoint, call, (caller, signal) => {
       const { row, host } = endpoint
@@ -149,10 +146,10 @@ const serverStream =
     })
 
 /** Item by item: what is refused does not end the stream. */
-async function* received(endpoint: Endpoint, call: ServerDuplexStream<Decoded, object>): AsyncGenerator<Received<unknown>> {
-  for await (const decoded of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Decoded>) {
+async function* received(endpoint: Endpoint, call: ServerDuplexStream<Buffer, object>): AsyncGenerator<Received<unknown>> {
+  for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     try {
-      yield { request: requestOf(endpoint, decoded) }
+      yield { request: requestOf(endpoint, bytes) }
     } catch (error) {
       const { code, message, details } = refusalOf(error, endpoint)
       yield { refusal: { code, message, path: details.path ?? '' } }
@@ -161,7 +158,7 @@ async function* received(endpoint: Endpoint, call: ServerDuplexStream<Decoded, o
 }
 
 const duplex =
-  (endpoint: Endpoint): handleBidiStreamingCall<Decoded, object> =>
+  (endpoint: Endpoint): handleBidiStreamingCall<Buffer, object> =>
   (call) =>
     void streamed(endpoint, call, (caller) => {
       const { row, host } = endpoint

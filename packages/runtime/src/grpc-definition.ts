@@ -7,22 +7,15 @@ import { checkWire } from './wire.ts'
 /** Refused above this, in bytes; what is far above is cut off by the transport. */
 export const maxMessageBytes = 4 * 1024 * 1024
 
-/** A request, or why its bytes are refused: gRPC's own answer to a throwing deserializer would be "internal". */
-export type Decoded = { readonly value: Record<string, unknown> } | { readonly refusal: DomainError }
-
 /** What bytes say, as the generated types describe it. Refuses what they do not describe. */
 export function decode(type: protobuf.Type, bytes: Buffer): Record<string, unknown> {
   if (bytes.length > maxMessageBytes)
     throw new DomainError('too_large', `the message has ${bytes.length} bytes; the limit is ${maxMessageBytes}`)
   checkWire(type, bytes)
-  return type.toObject(type.decode(bytes), loading)
-}
-
-function decoded(type: protobuf.Type, bytes: Buffer): Decoded {
   try {
-    return { value: decode(type, bytes) }
+    return type.toObject(type.decode(bytes), loading)
   } catch (error) {
-    return { refusal: error instanceof DomainError ? error : new DomainError('invalid', `the bytes are no ${type.name}`) }
+    throw new DomainError('invalid', `the bytes are no ${type.name}`, { cause: String(error) })
   }
 }
 
@@ -52,12 +45,15 @@ export function methodsOf(service: protobuf.Service): ReadonlyMap<string, Method
   )
 }
 
-const definition = ({ name, request, response, clientStreams, serverStreams }: Method): MethodDefinition<object, object> => ({
+const asIs = (bytes: Buffer): Buffer => bytes
+
+/** Requests stay bytes until their caller was let in: who is refused costs no more, and what cannot be read is a refusal of ours. */
+const definition = ({ name, response, clientStreams, serverStreams }: Method): MethodDefinition<Buffer, object> => ({
   path: `/${name}`,
   requestStream: clientStreams,
   responseStream: serverStreams,
-  requestSerialize: (value) => encode(request, value),
-  requestDeserialize: (bytes) => decoded(request, bytes),
+  requestSerialize: asIs,
+  requestDeserialize: asIs,
   responseSerialize: (value) => encode(response, value),
   responseDeserialize: (bytes) => response.toObject(response.decode(bytes), loading),
 })

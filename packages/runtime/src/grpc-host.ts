@@ -6,6 +6,8 @@ import { HealthImplementation } from 'grpc-health-check'
 import type protobuf from 'protobufjs'
 import { type Endpoint, handlerOf } from './grpc-call.ts'
 import { type Method, maxMessageBytes, methodsOf, serviceDefinition } from './grpc-definition.ts'
+import { type Gate, gated } from './grpc-gate.ts'
+import { ledgerService } from './ledger-rpc.ts'
 import { requestFaults } from './request-shape.ts'
 import type { AnyRow, RpcTable } from './service.ts'
 import { portError } from './start-error.ts'
@@ -37,7 +39,8 @@ function rowOf(table: RpcTable, fullName: string, name: string, { request }: Met
   return row
 }
 
-export function createGrpcHost(protos: protobuf.Root): GrpcHost {
+/** `gate`: what calls have to pass; health and reflection have not to. */
+export function createGrpcHost(protos: protobuf.Root, gate: Gate): GrpcHost {
   const server = new Server(options)
   const health = new HealthImplementation({ '': 'NOT_SERVING' })
   health.addToServer(server)
@@ -50,14 +53,23 @@ export function createGrpcHost(protos: protobuf.Root): GrpcHost {
       const methods = methodsOf(service)
       const extra = Object.keys(table).filter((name) => !methods.has(name))
       if (extra.length > 0) throw new TypeError(`${fullName} has rows that its proto does not know: ${extra.join(', ')}`)
-      const handlers = [...methods].map(
-        ([name, method]) => [name, handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name, method) })] as const,
-      )
+      // What an operator asks of the ledgers is answered also when all else waits
+      const bounded = fullName !== ledgerService
+      const handlers = [...methods].map(([name, method]) => {
+        const handler = handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name, method) })
+        return [name, gated(handler, gate, { ...method, bounded })] as const
+      })
       server.addService(serviceDefinition(service), Object.fromEntries(handlers))
       names.push(fullName)
     },
     addRaw(fullName, definition, handlers) {
-      server.addService(definition, handlers)
+      const behind = Object.entries(definition).map(([name, { path, requestStream, responseStream }]) => {
+        const handler = handlers[name]
+        if (!handler) throw new TypeError(`${fullName} has no handler for ${name}`)
+        const passing = { name: path.slice(1), clientStreams: requestStream, serverStreams: responseStream, bounded: true }
+        return [name, gated(handler, gate, passing)] as const
+      })
+      server.addService(definition, Object.fromEntries(behind))
       names.push(fullName)
     },
     async listen(host, port) {

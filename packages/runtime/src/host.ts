@@ -1,6 +1,7 @@
 import type { Bus } from '@rondo/bus'
 import type { Ledger } from '@rondo/ledger'
 import type protobuf from 'protobufjs'
+import type { Admission } from './admission.ts'
 import type { Channels } from './channels.ts'
 import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
@@ -16,6 +17,8 @@ export interface Host {
   /** To put intake on its topic (`send`). */
   readonly bus: Bus
   readonly tokens: Tokens
+  /** How much work of callers is under way in this process: what is no unary gRPC call has to enter by itself. */
+  readonly admission: Admission
   /** Calls of the services, in this process or in others. */
   readonly channels: Channels
   /** All protos, resolved. */

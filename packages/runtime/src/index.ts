@@ -1,3 +1,4 @@
+export { Admission } from './admission.ts'
 export { type CallOptions, type Channels, createChannels, findMethod, type MessageObject } from './channels.ts'
 export { type Config, ConfigError, readConfig, serviceNames, variablesTable } from './config.ts'
 export { type RunningConsumer, startConsumer } from './consumer.ts'
@@ -16,6 +17,7 @@ export { type Parts, type Running, run, start } from './run.ts'
 export {
   type AskRow,
   type Caller,
+  type CallLimit,
   type CallRow,
   type DuplexRow,
   type QueryRow,

@@ -17,6 +17,11 @@ export function createMetrics() {
       unit: 's',
       advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
     }),
+    admissionLimit: meter.createGauge('rondo.admission.limit', {
+      description: 'Calls that may be under way at once; more are told "overloaded"',
+      unit: '{call}',
+    }),
+    underWay: meter.createGauge('rondo.admission.under_way', { description: 'Calls under way', unit: '{call}' }),
     consumed: meter.createCounter('rondo.consumer.records', { description: 'Records read, by what became of them', unit: '{record}' }),
     lag: meter.createGauge('rondo.consumer.lag', {
       description: 'Records between what was read and the end of the partition',

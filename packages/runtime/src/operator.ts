@@ -1,7 +1,7 @@
 import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
-import { DomainError } from '@rondo/kernel'
+import { DomainError, retryAfterMs } from '@rondo/kernel'
 import type { ParkedKey } from '@rondo/ledger'
-import { submitParked } from './consumer-unit.ts'
+import { parkedName, submitParked } from './consumer-unit.ts'
 import { isIntake } from './reaction-table.ts'
 import type { RunningService } from './running-service.ts'
 
@@ -114,7 +114,7 @@ export async function retryParked(running: Pick<RunningService, 'service' | 'led
       const interest = table.interests.get(record.event.type)
       if (interest) await submitParked(ledger, interest, record)
     } catch (error) {
-      if (error instanceof DomainError && error.code === 'unavailable') throw error
+      if (error instanceof DomainError && retryAfterMs(error) !== undefined) throw error
       return {
         applied,
         waiting: records.length - applied,
@@ -127,10 +127,17 @@ export async function retryParked(running: Pick<RunningService, 'service' | 'led
   return { applied, waiting: records.length - applied, reason: '' }
 }
 
-/** Leaves out the oldest record of a key. */
+/** Leaves out the oldest record of a key. Refuses where a retry has applied it and was interrupted before it could take it away. */
 export async function skipParked(running: Pick<RunningService, 'service' | 'ledger'>, key: Key, by: Decision) {
   const [oldest, ...rest] = await waitingBehind(running, key)
   if (!oldest) throw new DomainError('not_found', 'key: nothing waits', { path: 'key' })
+  const { id, hash } = parkedName(oldest)
+  if ((await running.ledger.known(id))?.hash === hash)
+    throw new DomainError(
+      'wrong_phase',
+      `key: the oldest record behind "${key.key}" (${oldest.event.id}) was applied already, by a retry that was interrupted: retry takes it away`,
+      { path: 'key' },
+    )
   await running.ledger.unpark(oldest, { decision: 'skipped', ...by })
   return { eventId: oldest.event.id, waiting: rest.length }
 }

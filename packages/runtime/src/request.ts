@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { DomainError } from '@rondo/kernel'
 import type { z } from 'zod'
 
@@ -31,7 +31,7 @@ function canonical(value: unknown): string {
 }
 
 /** Of what a message says: the same id with another hash is another message. */
-export const hashOf = (...parts: readonly unknown[]): string => createHash('sha256').update(canonical(parts)).digest('hex')
+export const hashOf = (...parts: readonly unknown[]): string => hash('sha256', canonical(parts), 'hex')
 
 /** The one that a caller gave for an ask, checked; undefined where none was given. */
 export function messageIdOf(given: string | undefined): string | undefined {

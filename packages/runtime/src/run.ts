@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { loadProtos } from '@rondo/proto'
 import type protobuf from 'protobufjs'
 import { z } from 'zod'
+import { Admission } from './admission.ts'
 import { type Channels, createChannels } from './channels.ts'
 import { type Config, readConfig } from './config.ts'
 import { openBus } from './engines.ts'
 import { forwardOthers } from './grpc-forward.ts'
+import { type Gate, withinHeader } from './grpc-gate.ts'
 import { createGrpcHost, type GrpcHost } from './grpc-host.ts'
 import type { Host } from './host.ts'
 import { createHttpHost, type HttpHost } from './http-host.ts'
@@ -88,22 +91,24 @@ interface Process {
   readonly log: Logger
   readonly shutdown: Shutdown
   readonly grpc: GrpcHost
+  readonly gate: Gate
   readonly http: HttpHost
   readonly services: readonly RunningService[]
 }
 
 /** Rows and routes of all services, then both servers. */
 async function serve(
-  { config, log, shutdown, grpc, http, services }: Process,
+  { config, log, shutdown, grpc, gate, http, services }: Process,
   common: Omit<Host, 'ledger' | 'log' | 'bus'>,
-  metrics: ReturnType<typeof createMetrics>,
   own: () => Promise<Readiness>,
 ) {
+  const { metrics } = gate
   const hostOf = ({ service, ledger, bus }: RunningService): Host => ({ ...common, ledger, bus, log: log.child({ service: service.name }) })
   for (const one of services) {
     const host = hostOf(one)
     for (const [fullName, table] of Object.entries(one.service.rpc)) grpc.add(fullName, table, { host, metrics })
-    await one.service.http?.(http.app, host)
+    const limit = await one.service.http?.(http.app, host)
+    if (limit) gate.limit = limit
   }
   const here = services.map(({ service }) => service.name)
   const edge = services.some(({ service }) => service.http)
@@ -116,6 +121,15 @@ async function serve(
   shutdown.add('HTTP', (deadlineMs) => http.stop(deadlineMs))
   const httpPort = await http.listen(config.listenHost, config.httpPort)
   return { grpcPort, httpPort }
+}
+
+function admissionOf(metrics: ReturnType<typeof createMetrics>): Admission {
+  return new Admission({
+    onLook({ limit, underWay }) {
+      metrics.admissionLimit.record(limit)
+      metrics.underWay.record(underWay)
+    },
+  })
 }
 
 function stopOnSignals(stop: () => Promise<void>, log: Logger): () => void {
@@ -184,7 +198,13 @@ async function started(
 
   const ports = { grpc: config.grpcPort }
   const own = () => `${shownHost(config.listenHost)}:${ports.grpc}`
-  const channels = createChannels(protos, (service) => config.serviceAddresses[service] ?? own())
+  const admission = admissionOf(metrics)
+  const gate: Gate = { admission, metrics, within: randomUUID() }
+  const channels = createChannels(
+    protos,
+    (service) => config.serviceAddresses[service] ?? own(),
+    (service): Readonly<Record<string, string>> => (config.serviceAddresses[service] ? {} : { [withinHeader]: gate.within }),
+  )
   shutdown.add('channels', () => channels.close())
   const checks = [...running.flatMap((one) => one.checks), tokenCheck(tokens)]
   const ownState = () => readiness(checks)
@@ -192,10 +212,10 @@ async function started(
   const here = services.map(({ name }) => name)
   const elsewhere = services.some(({ http }) => http) ? othersChecks(channels, config, here) : []
   const state = () => readiness([...checks, ...elsewhere])
-  const grpc = createGrpcHost(protos)
+  const grpc = createGrpcHost(protos, gate)
   const http = createHttpHost({ readiness: state, metricsText, metrics })
-  const common = { config, tokens, channels, protos, readiness: state, stopping: stopping.signal }
-  const { grpcPort, httpPort } = await serve({ config, log, shutdown, grpc, http, services: running }, common, metrics, ownState)
+  const common = { config, tokens, admission, channels, protos, readiness: state, stopping: stopping.signal }
+  const { grpcPort, httpPort } = await serve({ config, log, shutdown, grpc, gate, http, services: running }, common, ownState)
   ports.grpc = grpcPort
   shutdown.add('health', () => {
     grpc.setServing(false)

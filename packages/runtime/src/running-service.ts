@@ -13,7 +13,7 @@ import { type Relaying, startRelaying } from './relaying.ts'
 import type { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
 import { tracedBus } from './spans.ts'
-import { tracerOf } from './telemetry.ts'
+import { keepsSpans, tracerOf } from './telemetry.ts'
 import { tracedRead } from './traced-read.ts'
 import { tracedSubmit } from './turn-spans.ts'
 
@@ -131,7 +131,7 @@ export async function startService(parts: Parts): Promise<RunningService> {
     system: config.kafkaBrokers ? 'kafka' : 'postgresql',
     publicUrl,
   }
-  const bus = tracedBus(parts.bus, spanning)
+  const bus = keepsSpans() ? tracedBus(parts.bus, spanning) : parts.bus
   const relay = startRelaying(service.name, counted, bus, metrics, await highWaterFile(service.name, counted, config, log))
   shutdown.add(`${service.name} relay`, () => relay.stop())
   const submit = refuseUncompared(tracedSubmit(counted, publicUrl), relay)

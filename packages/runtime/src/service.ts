@@ -120,6 +120,15 @@ export interface Service {
   readonly rpc: Readonly<Record<string, RpcTable>>
   /** The refusal of an intake event whose (source, id) was seen with another content becomes tells here (the gateway's). */
   readonly onConflict?: (event: Envelope, code: ErrorCode) => readonly Tell[]
-  /** Adds routes to the process's HTTP server (the gateway's); what it opens it closes through `app.addHook('onClose', …)`. */
-  readonly http?: (app: FastifyInstance, host: Host) => void | Promise<void>
+  /**
+   * Adds routes to the process's HTTP server (the gateway's); what it opens it closes through `app.addHook('onClose', …)`.
+   * What it gives back holds for gRPC calls of the process, too.
+   */
+  readonly http?: (app: FastifyInstance, host: Host) => CallLimit | undefined | Promise<CallLimit | undefined>
 }
+
+/**
+ * How many calls one caller may send. Undefined where there is room; else resolves when it was asked for elsewhere, or rejects with
+ * `rate_limited`. `address`: for who has no token.
+ */
+export type CallLimit = (caller: { readonly authorization: string | undefined; readonly address: string }) => Promise<void> | undefined

@@ -1,8 +1,8 @@
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js'
-import { type Details, DomainError, type ErrorCode, errorCodes } from '@rondo/kernel'
+import { type Details, DomainError, type ErrorCode, errorCodes, retryAfterMs } from '@rondo/kernel'
 import protobuf from 'protobufjs'
 
-/** google.rpc.Status and the two details that gRPC clients know how to read. */
+/** google.rpc.Status and the details that gRPC clients know how to read. */
 const { root: rpc } = protobuf.parse(
   `syntax = "proto3";
   package google.rpc;
@@ -12,7 +12,9 @@ const { root: rpc } = protobuf.parse(
   message BadRequest {
     message FieldViolation { string field = 1; string description = 2; }
     repeated FieldViolation field_violations = 1;
-  }`,
+  }
+  message Duration { int64 seconds = 1; int32 nanos = 2; }
+  message RetryInfo { Duration retry_delay = 1; }`,
   { keepCase: true },
 )
 rpc.resolveAll()
@@ -42,13 +44,21 @@ function metadataOf(details: Details): Record<string, string> {
   return Object.fromEntries(entries)
 }
 
-/** A refusal as gRPC carries it: status, sentence, and google.rpc.Status (ErrorInfo, BadRequest) in the trailer. */
-export function toStatus({ code, message: sentence, details }: DomainError): StatusObject {
+function retry(refusal: DomainError) {
+  const ms = retryAfterMs(refusal)
+  return ms === undefined ? [] : [any('RetryInfo', { retry_delay: { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 } })]
+}
+
+/** A refusal as gRPC carries it: status, sentence, and google.rpc.Status (ErrorInfo, BadRequest, RetryInfo) in the trailer. */
+export function toStatus(refusal: DomainError): StatusObject {
+  const { code, message: sentence, details } = refusal
   const number = status[errorCodes[code].grpc]
   const text = cut(sentence, longestText)
   const info = any('ErrorInfo', { reason: code.toUpperCase(), domain, metadata: metadataOf(details) })
   const bad = details.path === undefined ? [] : [any('BadRequest', { field_violations: [{ field: details.path, description: text }] })]
-  const whole = message('Status').encode(message('Status').fromObject({ code: number, message: text, details: [info, ...bad] }))
+  const whole = message('Status').encode(
+    message('Status').fromObject({ code: number, message: text, details: [info, ...bad, ...retry(refusal)] }),
+  )
   const metadata = new Metadata()
   metadata.set(trailer, Buffer.from(whole.finish()))
   return { code: number, details: text, metadata }

@@ -16,6 +16,8 @@ interface Telemetry {
   readonly makeTracer: (service: string) => Tracer
   readonly prometheus: PrometheusExporter
   readonly shutdown: () => Promise<void>
+  /** Whether anybody takes the spans. */
+  readonly keepsSpans: boolean
 }
 let running: Telemetry | undefined
 
@@ -80,7 +82,13 @@ export function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptio
   metrics.setGlobalMeterProvider(meters)
   const makeTracer = (service: string) =>
     (`rondo-${service}` === name ? own : provider(`rondo-${service}`)).getTracer('rondo', undefined, { schemaUrl })
-  running = { tracers: new Map(), makeTracer, prometheus, shutdown: () => bounded([() => own.shutdown(), () => meters.shutdown()]) }
+  running = {
+    tracers: new Map(),
+    makeTracer,
+    prometheus,
+    shutdown: () => bounded([() => own.shutdown(), () => meters.shutdown()]),
+    keepsSpans: keeping.length > 0,
+  }
 }
 
 /** Measures for `/metrics` where `register.ts` was not loaded; there are no traces then. */
@@ -88,8 +96,17 @@ export function startMetrics(): void {
   if (running) return
   const prometheus = new PrometheusExporter({ preventServerStart: true })
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [prometheus] }))
-  running = { tracers: new Map(), makeTracer: () => trace.getTracer('rondo'), prometheus, shutdown: async () => undefined }
+  running = {
+    tracers: new Map(),
+    makeTracer: () => trace.getTracer('rondo'),
+    prometheus,
+    shutdown: async () => undefined,
+    keepsSpans: false,
+  }
 }
+
+/** Whether what spans say is worth finding out. */
+export const keepsSpans = (): boolean => running?.keepsSpans ?? false
 
 /** For the spans of one service. */
 export function tracerOf(service: string): Tracer {

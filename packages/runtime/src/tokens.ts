@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { DomainError } from '@rondo/kernel'
 import { z } from 'zod'
@@ -13,7 +13,7 @@ export const tokenList = z.array(entry)
 export type TokenEntry = z.infer<typeof entry>
 
 /** What of a token is kept: who reads the file cannot call. */
-export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex')
+export const hashToken = (token: string): string => hash('sha256', token, 'hex')
 
 export interface Tokens {
   /** Refuses (`unauthenticated`) what is no known token. */
@@ -78,8 +78,8 @@ export function openTokens(path: string, now: () => number = () => performance.n
     async callerOf(authorization) {
       const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? []
       if (!token) throw new DomainError('unauthenticated', 'a token is needed: send "authorization: Bearer <token>"')
-      const hash = hashToken(token)
-      const caller = (await current()).byHash.get(hash) ?? (await refresh()).byHash.get(hash)
+      const name = hashToken(token)
+      const caller = (await current()).byHash.get(name) ?? (await refresh()).byHash.get(name)
       if (!caller) throw new DomainError('unauthenticated', 'this token is not known (any more)')
       return caller
     },

@@ -92,7 +92,8 @@ export const variables = {
     name: 'RONDO_RATE_LIMIT',
     type: 'a number from 1 to 1000000',
     fallback: '1000',
-    meaning: 'HTTP requests that one caller may send in a second; more are answered with 429.',
+    meaning:
+      'Calls, over HTTP and gRPC together, that one caller may send in a second; more are told `rate_limited` (429). A batch is one, a stream is one.',
     schema: z
       .string()
       .regex(/^\d{1,7}$/)

@@ -100,6 +100,9 @@ export async function controlled(program: Program): Promise<Controlled> {
     get pid() {
       return running.pid
     },
+    get runs() {
+      return running.exitCode() === null
+    },
     stop: () => endProgram(program, running, program.stopSignal),
     kill: (signal = 'SIGKILL') => endProgram(program, running, signal),
     async start() {

@@ -30,6 +30,8 @@ export interface Controlled {
   readonly address: string
   readonly version: string
   readonly pid: number
+  /** False: it has ended, by whomever. */
+  readonly runs: boolean
   /** Asks it to end, and waits. Its data stay. */
   stop(): Promise<void>
   /** SIGKILL, or the signal given, and waits. Its data stay as they were. */

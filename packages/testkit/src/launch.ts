@@ -1,6 +1,7 @@
 import { type Controlled, type EngineName, messageOf } from './engine.ts'
+import { type Disk, mountDisk } from './local/disk.ts'
 import { launchKafka, launchKafkaNodes } from './local/kafka.ts'
-import { launchPostgres } from './local/postgres.ts'
+import { launchPostgres, type Postgres } from './local/postgres.ts'
 import { launchRedis } from './local/redis.ts'
 import { launchToxiproxy, type Network } from './local/toxiproxy.ts'
 import { freePorts } from './port.ts'
@@ -45,42 +46,73 @@ export async function launchAll<Name extends EngineName>(
 
 /** What a program that hurts its engines works on. */
 export interface Replicated {
-  readonly postgres: Controlled
+  readonly postgres: Postgres
   /** Three copies of each topic, at least two in sync. */
   readonly brokers: readonly Controlled[]
   readonly redis: Controlled
   /** Between whoever uses an engine and the engine; or why there is nothing between them. */
   readonly network: Network | { readonly missing: string }
+  /** Under PostgreSQL and under each broker; or why they have none of their own. */
+  readonly disks: Disks | { readonly missing: string }
   /** For those who use the engines: through the network, where there is one. */
-  readonly addresses: { readonly postgres: string; readonly kafka: readonly string[]; readonly redis: string }
+  readonly addresses: { readonly kafka: readonly string[]; readonly redis: string }
   /** Where the data of all of them lie. */
   readonly folder: string
   end(): Promise<void>
 }
 
-const through = async (network: Replicated['network'], name: string, url: string): Promise<string> => {
-  if ('missing' in network) return url
-  const address = new URL(url)
-  address.host = (await network.line(name, address.host)).address
-  return address.href
+interface Disks {
+  readonly postgres: Disk
+  readonly brokers: readonly Disk[]
 }
 
-async function brokersBehind(folder: string, network: Replicated['network']) {
-  const ports = 'missing' in network ? [] : await freePorts(3)
-  const brokers = await launchKafkaNodes(folder, 3, ports)
+/** As large as the memory that is used: nothing is set aside. */
+const diskBytes = 4 * 2 ** 30
+
+class Mounts {
+  readonly #disks = new Map<string, Disk>()
+  #missing: string | undefined
+
+  /** To be given to whoever makes the folder; where it cannot be mounted, the folder stays as it is. */
+  readonly mount = async (name: string, folder: string): Promise<void> => {
+    try {
+      this.#disks.set(name, await mountDisk(folder, diskBytes))
+    } catch (error) {
+      this.#missing = messageOf(error)
+    }
+  }
+
+  get disks(): Replicated['disks'] {
+    const postgres = this.#disks.get('postgres')
+    const brokers = [0, 1, 2].flatMap((node) => this.#disks.get(`kafka-${node}`) ?? [])
+    return postgres && brokers.length === 3 ? { postgres, brokers } : { missing: this.#missing ?? 'not every disk was mounted' }
+  }
+}
+
+async function brokersBehind(folder: string, network: Replicated['network'], { mount }: Mounts) {
+  const advertised = 'missing' in network ? [] : await freePorts(3)
+  const brokers = await launchKafkaNodes(folder, 3, { advertised, mount: (place, node) => mount(`kafka-${node}`, place) })
   if ('missing' in network) return { brokers, kafka: brokers.map(({ address }) => address) }
-  const lines = await Promise.all(brokers.map(({ address }, index) => network.line(`kafka-${index}`, address, ports[index])))
+  const lines = await Promise.all(brokers.map(({ address }, index) => network.line(`kafka-${index}`, address, advertised[index])))
   return { brokers, kafka: lines.map(({ address }) => address) }
 }
 
-/** PostgreSQL that waits for its disk, three brokers, and Redis; all ended by `end`. */
+async function redisBehind(network: Replicated['network'], { address }: Controlled): Promise<string> {
+  if ('missing' in network) return address
+  const url = new URL(address)
+  url.host = (await network.line('redis', url.host)).address
+  return url.href
+}
+
+/** PostgreSQL that waits for its disk, three brokers, and Redis; all ended by `end`. Whoever uses PostgreSQL makes a line of its own to it. */
 export async function launchReplicated(): Promise<Replicated> {
   removeLeftovers()
   const folder = createRunFolder()
   const network = await launchToxiproxy(folder).catch((error: unknown) => ({ missing: messageOf(error) }))
+  const mounts = new Mounts()
   const started = await Promise.allSettled([
-    launchPostgres(folder, 18, { durable: true }),
-    brokersBehind(folder, network),
+    launchPostgres(folder, 18, { durable: true, mount: (place) => mounts.mount('postgres', place) }),
+    brokersBehind(folder, network, mounts),
     launchRedis(folder),
   ])
   const [postgres, kafka, redis] = started
@@ -96,12 +128,10 @@ export async function launchReplicated(): Promise<Replicated> {
     await end()
     throw started.find((one) => one.status === 'rejected')?.reason
   }
-  const addresses = {
-    postgres: await through(network, 'postgres', postgres.value.address),
-    kafka: kafka.value.kafka,
-    redis: await through(network, 'redis', redis.value.address),
-  }
-  return { postgres: postgres.value, brokers: kafka.value.brokers, redis: redis.value, network, addresses, folder, end }
+  const addresses = { kafka: kafka.value.kafka, redis: await redisBehind(network, redis.value) }
+  const { brokers } = kafka.value
+  return { postgres: postgres.value, brokers, redis: redis.value, network, disks: mounts.disks, addresses, folder, end }
 }
 
+export type { Disk } from './local/disk.ts'
 export type { Line, Network, Toxic } from './local/toxiproxy.ts'

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, join } from 'node:path'
@@ -64,12 +65,21 @@ function belongsTo(folder: string, pid: number): boolean {
   }
 }
 
+/** A file system that is mounted in the folder would keep it from being removed. */
+function unmountBelow(folder: string): void {
+  if (!existsSync('/proc/self/mounts')) return
+  const mounted = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  const below = mounted.flatMap((line) => line.split(' ')[1] ?? []).filter((place) => place.startsWith(`${folder}/`))
+  for (const place of below) spawnSync('umount', ['--lazy', place])
+}
+
 /** Ends the processes that a run left, by their recorded ids only, and removes its folder. */
 export function removeRunFolder(folder: string): void {
   for (const entry of existsSync(join(folder, 'pids')) ? readdirSync(join(folder, 'pids')) : []) {
     const pid = Number(entry)
     if (belongsTo(folder, pid)) process.kill(pid, 'SIGKILL')
   }
+  unmountBelow(folder)
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 }
 

@@ -69,8 +69,8 @@ async function events(host: Host, request: FastifyRequest, reply: FastifyReply):
   })
   const results = await deliver(host, caller.actor, delivered)
   const batch = String(request.headers['content-type'] ?? '').includes('batch')
-  const down = results.find(({ code }) => code === 'unavailable')
-  if (down && results.every(({ status }) => status === 'refused')) return problem(reply, new DomainError('unavailable', down.message))
+  const [down] = results.filter(({ code }) => code === 'unavailable' || code === 'overloaded')
+  if (down?.code && results.every(({ status }) => status === 'refused')) return problem(reply, new DomainError(down.code, down.message))
   return batch ? reply.code(202).send({ results }) : answer(reply, results)
 }
 

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import protobuf from 'protobufjs'
 import { parseJson } from './json.ts'
 import { toMessage } from './message-json.ts'
-import { refusalOf } from './problem.ts'
+import { refusalOf, sayWhen } from './problem.ts'
 
 /** The Connect protocol's HTTP status of a gRPC status. */
 const connectStatus: Readonly<Record<string, number>> = {
@@ -24,7 +24,8 @@ const connectStatus: Readonly<Record<string, number>> = {
 }
 
 /** An error as Connect writes it; Rondo's own code and where stand in the details. */
-export function connectError(reply: FastifyReply, { code, message, details }: DomainError): FastifyReply {
+export function connectError(reply: FastifyReply, refusal: DomainError): FastifyReply {
+  const { code, message, details } = refusal
   const { grpc } = errorCodes[code]
   const { path, phase, missing } = details
   const debug = {
@@ -33,7 +34,7 @@ export function connectError(reply: FastifyReply, { code, message, details }: Do
     ...(phase === undefined ? {} : { phase }),
     ...(missing === undefined ? {} : { missing }),
   }
-  return reply
+  return sayWhen(reply, refusal)
     .code(connectStatus[grpc] ?? 500)
     .type('application/json')
     .send(JSON.stringify({ code: grpc.toLowerCase(), message, details: [{ type: 'google.rpc.ErrorInfo', debug }] }))

@@ -3,13 +3,13 @@ import { type IntakeEvent, intakeTopic, toIntakeRecord } from '@rondo/contracts/
 import { item } from '@rondo/contracts/intake'
 import { DomainError, type ErrorCode, type Instant } from '@rondo/kernel'
 import { activeTraceparent, type Host, hashOf } from '@rondo/runtime'
-import { v5 } from 'uuid'
+import { parse, v5 } from 'uuid'
 import type { Observed, Refused } from './adapters/adapter.ts'
 
 /** uuid v5 of the DNS name `rondo.intake`. */
-const namespace = v5('rondo.intake', v5.DNS)
+const namespace = parse(v5('rondo.intake', v5.DNS))
 /** An outside event is known by (source, id). */
-export const eventIdOf = (source: string, id: string): string => v5(JSON.stringify([source, id]), namespace)
+export const eventIdOf = (source: string, id: string): string => v5(Buffer.from(JSON.stringify([source, id])), namespace)
 
 export interface Result {
   readonly event_id: string
@@ -42,7 +42,11 @@ export const refusedResult = ({ code, message, details }: DomainError, event_id 
 })
 
 const version = /\.v(\d+)$/
-function intakeEvent({ source, id, at, untimed, fact }: Observed, actor: string, content: unknown): IntakeEvent {
+function intakeEvent(
+  { source, id, at, untimed, fact }: Observed,
+  by: Pick<IntakeEvent, 'actor' | 'traceparent'>,
+  content: unknown,
+): IntakeEvent {
   const eventId = eventIdOf(source, id)
   const [, schemaVersion = '1'] = version.exec(fact.type) ?? []
   return {
@@ -51,10 +55,9 @@ function intakeEvent({ source, id, at, untimed, fact }: Observed, actor: string,
     schemaVersion: Number(schemaVersion),
     data: fact.data,
     occurredAt: at,
-    actor,
+    ...by,
     correlationId: eventId,
     causationId: eventId,
-    traceparent: activeTraceparent(),
     loopIds: [],
     key: eventId,
     contentHash: hashOf(fact.type, untimed ? '' : at, content),
@@ -66,6 +69,11 @@ function refusedIndex(error: unknown): number | undefined {
   const index = error instanceof BusError && error.code === 'too_large' ? error.details.index : undefined
   return typeof index === 'number' ? index : undefined
 }
+
+const notTaken = (error: unknown): DomainError =>
+  error instanceof BusError && error.code === 'overloaded'
+    ? new DomainError('overloaded', 'the event is not stored: too many wait for the bus. Send it again')
+    : new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', { cause: String(error) })
 
 type Pending = { readonly place: number; readonly event: IntakeEvent }
 
@@ -82,10 +90,8 @@ async function send(host: Host, pending: readonly Pending[], results: Result[]):
     const index = refusedIndex(error)
     const culprit = index === undefined ? undefined : pending[index]
     if (!culprit) {
-      const down = new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', {
-        cause: String(error),
-      })
-      host.log.warn({ err: error }, 'intake is not taken: the bus does not answer')
+      const down = notTaken(error)
+      if (down.code === 'unavailable') host.log.warn({ err: error }, 'intake is not taken: the bus does not answer')
       for (const { place, event } of pending) results[place] = refusedResult(down, event.id)
       return
     }
@@ -134,9 +140,10 @@ export async function deliver(
 ): Promise<readonly Result[]> {
   const results: Result[] = []
   const pending: Pending[] = []
+  const by = { actor, traceparent: activeTraceparent() }
   for (const [place, one] of items.entries()) {
     if (one instanceof DomainError) results[place] = refusedResult(one)
-    else pending.push({ place, event: intakeEvent(one, actor, contents[place]?.fact.data ?? one.fact.data) })
+    else pending.push({ place, event: intakeEvent(one, by, contents[place]?.fact.data ?? one.fact.data) })
   }
   const before = await Promise.all(pending.map(({ event }) => known(host, event)))
   await send(host, pending, results)

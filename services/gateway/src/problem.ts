@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api'
-import { DomainError, errorCodes } from '@rondo/kernel'
+import { DomainError, errorCodes, retryAfterMs } from '@rondo/kernel'
 import type { FastifyReply } from 'fastify'
 
 /** What went wrong as a refusal of the closed list; anything unexpected is `internal` and says no more than a trace id. */
@@ -15,11 +15,18 @@ export function refusalOf(error: unknown): DomainError {
 
 export const traceId = (): string | undefined => trace.getActiveSpan()?.spanContext().traceId
 
+/** In whole seconds, as the header has them. */
+export function sayWhen(reply: FastifyReply, refusal: DomainError): FastifyReply {
+  const ms = retryAfterMs(refusal)
+  return ms === undefined ? reply : reply.header('retry-after', String(Math.max(1, Math.ceil(ms / 1000))))
+}
+
 /** RFC 9457. */
-export function problem(reply: FastifyReply, { code, message, details }: DomainError): FastifyReply {
+export function problem(reply: FastifyReply, refusal: DomainError): FastifyReply {
+  const { code, message, details } = refusal
   const { http: status, means } = errorCodes[code]
   const { path, phase, missing } = details
-  return reply
+  return sayWhen(reply, refusal)
     .code(status)
     .type('application/problem+json')
     .send(

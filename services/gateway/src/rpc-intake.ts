@@ -5,9 +5,10 @@ import { z } from 'zod'
 import type { Observed } from './adapters/adapter.ts'
 import { adaptEmitted } from './adapters/emitted.ts'
 import { receipt } from './http-intake.ts'
-import { type Delivered, deliver, type Result, refusedResult } from './intake.ts'
+import { type Delivered, deliver, type Result } from './intake.ts'
 import { withPersons } from './persons.ts'
 import { refusal } from './refusal.ts'
+import { together } from './together.ts'
 
 const senders = ['reporter', 'developer', 'operator'] as const
 const now = (): Instant => toInstant(new Date())
@@ -16,10 +17,11 @@ const event = z.custom<Event>((value) => value !== null && typeof value === 'obj
 
 const isObserved = (one: Delivered): one is Observed => !(one instanceof DomainError)
 
-async function emit(host: Host, { actor }: Caller, events: readonly Event[]): Promise<Result[]> {
+async function emit(host: Host, { actor }: Caller, events: readonly (Event | DomainError)[]): Promise<Result[]> {
   const at = now()
   const { resolved, unresolved } = await withPersons(host.ledger.read, (who) =>
     events.map((one): Delivered => {
+      if (one instanceof DomainError) return one
       try {
         return adaptEmitted(one, who, at)
       } catch (error) {
@@ -34,11 +36,13 @@ async function emit(host: Host, { actor }: Caller, events: readonly Event[]): Pr
 
 const nothing = { code: 'invalid', message: 'event: an event was expected', path: 'event' } as const
 
-async function streamed(host: Host, caller: Caller, received: Received<{ event: Event | null }>): Promise<Result> {
-  const one = 'request' in received ? received.request.event : null
+/** Events of one stream that are read and not answered yet. */
+const window = 512
+
+function eventOf(received: Received<{ event: Event | null }>): Event | DomainError {
+  if ('request' in received && received.request.event) return received.request.event
   const { code, message, path } = 'refusal' in received ? received.refusal : nothing
-  const [result = refusedResult(new DomainError(code, message, { path }))] = one ? await emit(host, caller, [one]) : []
-  return result
+  return new DomainError(code, message, { path })
 }
 
 export const intakeRpc = rpcs<Intake>()({
@@ -62,9 +66,8 @@ export const intakeRpc = rpcs<Intake>()({
     request: z.strictObject({ event: event.nullable() }),
     duplex: async function* (requests, host, caller) {
       let index = 0
-      for await (const received of requests) {
-        yield { index: String(index++), result: await streamed(host, caller, received) }
-      }
+      const results = together(requests, (received) => host.admission.inTurn(() => emit(host, caller, received.map(eventOf))), window)
+      for await (const result of results) yield { index: String(index++), result }
     },
   },
   GetReceipt: {

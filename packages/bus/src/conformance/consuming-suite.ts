@@ -1,7 +1,8 @@
 import { eventually } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
 import { OffsetOutOfRange } from '../error.ts'
-import { newGroup, numbered, patience, Reader, record, type Stage } from './stage.ts'
+import type { PartitionControl } from '../port.ts'
+import { keysOf, newGroup, numbered, patience, Reader, record, type Stage } from './stage.ts'
 
 /** What a consumer can rely on. */
 export function consumingSuite(stage: Stage): void {
@@ -108,6 +109,26 @@ export function consumingSuite(stage: Stage): void {
       })
       await reader.until(() => reader.seen.length === 3)
       expect(reader.keys()).toEqual(['k0', 'k1', 'k2'])
+    })
+
+    test('what fails between two batches is told, and goes on from where start says', async () => {
+      const name = await stage.topic(1)
+      await stage.bus.send(name, numbered(0, 3, 0))
+      const batches: (readonly string[])[] = []
+      let failed = false
+      let control: PartitionControl | undefined
+      const reader: Reader = await stage.read([name], {
+        handle: async (batch, given) => {
+          batches.push(keysOf(batch))
+          if (failed) reader.keep(batch)
+          control = given
+        },
+      })
+      await reader.until(() => batches.flat().length === 3)
+      failed = true
+      control?.fail(new Error('it was not stored after all'))
+      await reader.until(() => reader.keys().length === 3)
+      expect(reader.errors).toMatchObject([{ error: { message: 'it was not stored after all' }, topic: name, partition: 0 }])
     })
 
     test('an error of start is told and tried again', async () => {

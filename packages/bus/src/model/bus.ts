@@ -40,7 +40,7 @@ export function modelBus({ broker, wire = soundWire, clock = realClock, pace: gi
     },
     write: (records) => reach('send', () => broker.append(records, (parts) => wire.torn(parts))),
   }
-  const outbox = new Outbox(store, requestLimits)
+  const outbox = new Outbox(store, requestLimits, clock)
   const open = new Openness()
   return {
     async ensure(topics) {

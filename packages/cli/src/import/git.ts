@@ -73,7 +73,7 @@ async function allRead({ api, terminal, signal }: Session, { taken }: Tally): Pr
 const emitBatch = async (api: Api, events: readonly Event[]): Promise<readonly Result[]> =>
   (await api.rpc<Intake['EmitBatch']['response']>('rondo.intake.v1.Intake/EmitBatch', { events })).results
 
-const isDown = ({ code }: Result) => code === 'unavailable'
+const isDown = ({ code }: Result) => code === 'unavailable' || code === 'overloaded'
 
 /** Sends until everything was answered; what Rondo could not make durable is sent again, with growing pauses. */
 async function sent(api: Api, events: readonly Event[], signal: AbortSignal): Promise<readonly Result[]> {

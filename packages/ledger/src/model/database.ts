@@ -1,10 +1,11 @@
 import { type Envelope, type Instant, plus, toInstant } from '@rondo/kernel'
+import type { DraftEvent } from '../decision.ts'
 import type { KeyRow, LoopRow, TimerRow } from '../derived.ts'
 import type { AcceptedGap } from '../gaps.ts'
 import type { ParkedRecord } from '../parking.ts'
 import type { Checkpoint } from '../port.ts'
 import { keyOf } from '../storage.ts'
-import type { AppendRows, EventRow, StreamRow, Written } from '../store.ts'
+import type { AppendRows, StreamRow, Written } from '../store.ts'
 import { lostOf } from './lost.ts'
 import { chainKey, heldKey, timerKey } from './names.ts'
 
@@ -145,13 +146,13 @@ export class ModelDatabase {
     return written
   }
 
-  #placed(events: readonly EventRow[]): readonly StoredEvent[] {
+  #placed(events: readonly DraftEvent[]): readonly StoredEvent[] {
     const tails = [...this.head.tails]
-    return events.map((row) => {
-      const position = this.head.position + row.n
-      const previous = tails[row.partition] ?? 0
-      tails[row.partition] = position
-      return { envelope: JSON.parse(jsonb(envelopeOf(row, position, this.instant))), previous }
+    return events.map((event, n) => {
+      const position = this.head.position + n + 1
+      const previous = tails[event.partition] ?? 0
+      tails[event.partition] = position
+      return { envelope: JSON.parse(jsonb({ ...event, position, recordedAt: this.instant } satisfies Envelope)), previous }
     })
   }
 
@@ -200,26 +201,5 @@ export class ModelDatabase {
         throw new Raised('23505', 'duplicate key value violates unique constraint "stream_key_held_once"')
       holders.set(heldKey(key), key.id)
     }
-  }
-}
-
-function envelopeOf(row: EventRow, position: number, recordedAt: Instant): Envelope {
-  return {
-    id: row.id,
-    stream: row.stream,
-    streamId: row.stream_id,
-    version: row.version,
-    position,
-    partition: row.partition,
-    type: row.type,
-    schemaVersion: row.schema_version,
-    data: row.data,
-    occurredAt: row.occurred_at,
-    recordedAt,
-    actor: row.actor,
-    correlationId: row.correlation_id,
-    causationId: row.causation_id,
-    ...(row.traceparent === undefined ? {} : { traceparent: row.traceparent }),
-    loopIds: row.loop_ids,
   }
 }

@@ -101,7 +101,7 @@ function rebuilt(database: ModelDatabase, { streams }: LedgerRules, { from, repa
   }
 }
 
-function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessage' | 'forgetOld'> {
+function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
   return {
     load: ({ streams, messages, chains }) =>
       ask('load', () => ({
@@ -128,10 +128,13 @@ function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'appen
         )
         return found && { position: found.envelope.position, recordedAt: found.envelope.recordedAt }
       }),
-    findMessage: (id) =>
+    findMessages: (ids) =>
       ask('find message', () => {
-        const found = database.messages.get(id)
-        return found && { hash: found.hash, at: found.at, duplicates: found.duplicates, conflicts: found.conflicts }
+        const found = ids.flatMap((id) => {
+          const one = database.messages.get(id)
+          return one ? [[id, { hash: one.hash, at: one.at, duplicates: one.duplicates, conflicts: one.conflicts }] as const] : []
+        })
+        return new Map(found)
       }),
     forgetOld: (limit) =>
       ask('forget', () => {

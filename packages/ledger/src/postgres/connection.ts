@@ -34,26 +34,40 @@ export const sqlOf =
   async <Row>(text: string, values: readonly unknown[] = []) =>
     (await reaching(queryable.query(text, [...values]))).rows as readonly Row[]
 
-/** Commits what `work` did, or nothing. A connection that broke is thrown away. */
-export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+/**
+ * On one connection of the pool, which stays open whatever a statement was refused for: the pool's own `query` ends it after each error, and
+ * a batch that lost to another writer would pay for a new one. One that broke, or that `work` has given up, is thrown away.
+ */
+export async function connected<T>(pool: pg.Pool, work: (client: pg.PoolClient, giveUp: () => void) => Promise<T>): Promise<T> {
   const client = await pool.connect()
-  let broken: Error | boolean = false
+  let broken = false
   // The pool listens to idle connections only; one that breaks between two statements would end the process
-  const onError = (error: Error) => {
-    broken = error
+  const giveUp = () => {
+    broken = true
   }
-  client.on('error', onError)
+  client.on('error', giveUp)
   try {
-    await client.query('begin')
-    const result = await work(client)
-    await client.query('commit')
-    return result
+    return await work(client, giveUp)
   } catch (error) {
-    if (isDown(error)) broken = true
-    else await client.query('rollback').catch((rollback: Error) => (broken = rollback))
+    if (isDown(error)) giveUp()
     throw error
   } finally {
-    client.off('error', onError)
+    client.off('error', giveUp)
     client.release(broken)
   }
+}
+
+/** Commits what `work` did, or nothing. */
+export function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  return connected(pool, async (client, giveUp) => {
+    await client.query('begin')
+    try {
+      const result = await work(client)
+      await client.query('commit')
+      return result
+    } catch (error) {
+      if (!isDown(error)) await client.query('rollback').catch(giveUp)
+      throw error
+    }
+  })
 }

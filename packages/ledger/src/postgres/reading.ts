@@ -1,6 +1,7 @@
 import type { HeadRow } from '../storage.ts'
-import type { Listing, Store } from '../store.ts'
+import type { Store } from '../store.ts'
 import { type Schema, sqlOf } from './connection.ts'
+import { page } from './listing.ts'
 import { headColumns, selectEvents, selectStream } from './rows.ts'
 
 type Reading = Pick<
@@ -18,10 +19,7 @@ export function reading({ pool }: Schema): Reading {
         "s.key = any(array(select stream || '/' || id from stream_key where stream = $1 and name = $2 and value = any($3))) order by s.key",
         [stream, name, values],
       ),
-    page(stream, listing) {
-      const { conditions, values } = conditionsOf(stream, listing)
-      return select(`${conditions} limit ${listing.limit}`, values)
-    },
+    page: (stream, listing) => page(sqlOf(pool), stream, listing),
     streamEvents: (stream, id, after, upTo) => selectStream(pool, stream, id, after, upTo),
     eventsAfter: (after, limit, types) =>
       selectEvents(
@@ -57,19 +55,4 @@ export function reading({ pool }: Schema): Reading {
     },
     sql: sqlOf(pool),
   }
-}
-
-/** The conditions of a list; `$1` is the stream. The keyset is exact: time as text with microseconds, then the id. */
-function conditionsOf(stream: string, { phase, keys, direction, after }: Listing) {
-  const values: unknown[] = [stream]
-  const value = (it: unknown) => `$${values.push(it)}`
-  const conditions = ['s.stream = $1']
-  if (phase) conditions.push(`s.phase = ${value(phase)}`)
-  for (const [name, held] of Object.entries(keys)) {
-    conditions.push(
-      `exists (select from stream_key k where k.stream = $1 and k.name = ${value(name)} and k.value = ${value(held)} and k.id = s.id)`,
-    )
-  }
-  if (after) conditions.push(`(s.first_at, s.id) ${direction === 'asc' ? '>' : '<'} (${value(after.at)}, ${value(after.id)})`)
-  return { conditions: `${conditions.join(' and ')} order by s.first_at ${direction}, s.id ${direction}`, values }
 }

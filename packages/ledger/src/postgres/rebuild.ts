@@ -7,8 +7,8 @@ import { keyOf } from '../storage.ts'
 import { type Schema, transaction } from './connection.ts'
 import { refoldedAll } from './rows.ts'
 
-/** Streams refolded in one transaction. */
-const chunk = 100
+/** Streams refolded in one transaction: it holds the head row for a few milliseconds. */
+const chunk = 300
 
 interface Stale {
   readonly id: string
@@ -109,8 +109,9 @@ export async function replace(
   )
   await client.query('delete from stream_key where stream = $1 and id = any($2)', [stream.name, [...ids]])
   await client.query(
-    `insert into stream_key select stream, name, value, id, is_unique
-     from jsonb_to_recordset($1::jsonb) as _(stream text, name text, value text, id text, is_unique boolean)`,
+    `insert into stream_key (stream, name, value, id, is_unique, first_at) select mine.*, s.first_at
+     from jsonb_to_recordset($1::jsonb) as mine(stream text, name text, value text, id text, is_unique boolean)
+     join stream s on s.key = mine.stream || '/' || mine.id`,
     [JSON.stringify(derived.flatMap(({ keys }) => keys))],
   )
   const timers = JSON.stringify(derived.flatMap(({ timers }) => timers))

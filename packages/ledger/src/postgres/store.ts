@@ -4,6 +4,7 @@ import { reaching } from '../failure.ts'
 import type { Store } from '../store.ts'
 import { type Schema, servicePool } from './connection.ts'
 import { rebuildPage } from './equality.ts'
+import { orderKeys } from './key-order.ts'
 import { parking } from './parking.ts'
 import { reading } from './reading.ts'
 import { rebuild } from './rebuild.ts'
@@ -53,6 +54,7 @@ export function postgresStore({ service, database, connections, log }: PostgresO
     async prepare(rules, views, partitions) {
       await checkSchema(schema)
       await plan(schema, partitions)
+      await orderKeys(schema)
       await rebuild(schema, rules)
       await rebuildViews(schema, rules, views)
     },

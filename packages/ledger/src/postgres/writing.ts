@@ -1,40 +1,91 @@
 import type { Instant } from '@rondo/kernel'
 import type pg from 'pg'
+import type { DraftEvent } from '../decision.ts'
 import type { AppendRows, KnownMessage, LoadedRows, Store, Written } from '../store.ts'
-import { type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { arrayText, ints, jsons, texts } from './arrays.ts'
+import { connected, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 
-const json = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value))
+const parameters = Array.from({ length: 31 }, (_, n) => `$${n + 1}`).join(', ')
+const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
+const appendText = `select append(${parameters}) as written`
 
-async function call(queryable: Queryable, { streams, events, derived, intake }: AppendRows): Promise<Written> {
-  const { rows } = await queryable.query<{ written: Written }>('select append($1, $2, $3, $4) as written', [
-    json(streams),
-    json(events),
-    json(derived),
-    json(intake),
-  ])
-  if (!rows[0]) throw new Error('append gave no row')
-  return rows[0].written
+async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
+  const { rows: answers } = await queryable.query<{ written: Written }>({ name: 'append', text: appendText, values: parametersOf(rows) })
+  if (!answers[0]) throw new Error('append gave no row')
+  return answers[0].written
+}
+
+function parametersOf({ streams = [], events = [], derived, intake }: AppendRows): unknown[] {
+  const { partitions, ...follows } = derived
+  const { messages = [], ...others } = intake
+  const { before, last } = placed(events, partitions)
+  return [
+    texts(streams.map(({ stream }) => stream)),
+    texts(streams.map(({ id }) => id)),
+    ints(streams.map(({ version }) => version)),
+    ints(streams.map(({ base }) => base)),
+    ints(streams.map(({ fold }) => fold)),
+    jsons(streams.map(({ state }) => JSON.stringify(state))),
+    texts(streams.map(({ phase }) => phase)),
+    texts(streams.map(({ first_at }) => first_at)),
+    texts(streams.map(({ last_at }) => last_at)),
+    texts(events.map(({ id }) => id)),
+    texts(events.map(({ stream }) => stream)),
+    texts(events.map(({ streamId }) => streamId)),
+    ints(events.map(({ version }) => version)),
+    ints(events.map(({ partition }) => partition)),
+    ints(before),
+    texts(events.map(({ type }) => type)),
+    ints(events.map(({ schemaVersion }) => schemaVersion)),
+    jsons(events.map(({ data }) => JSON.stringify(data))),
+    texts(events.map(({ occurredAt }) => occurredAt)),
+    texts(events.map(({ actor }) => actor)),
+    texts(events.map(({ correlationId }) => correlationId)),
+    texts(events.map(({ causationId }) => causationId)),
+    texts(events.map(({ traceparent }) => traceparent)),
+    texts(events.map(({ loopIds }) => arrayText(loopIds))),
+    ints(last),
+    texts(messages.map(({ id }) => id)),
+    texts(messages.map(({ hash }) => hash)),
+    ints(messages.map(({ days }) => days)),
+    jsons(messages.map(({ outcome }) => JSON.stringify(outcome))),
+    JSON.stringify(follows),
+    Object.values(others).some((kind) => kind !== undefined) ? JSON.stringify(others) : null,
+  ]
+}
+
+/** Counted from 1: of each event the one before it in its partition, and the last of each partition; 0: none of this batch. */
+function placed(events: readonly DraftEvent[], partitions: number) {
+  const last = Array.from({ length: partitions }, () => 0)
+  const before = events.map(({ partition }, n) => {
+    const earlier = last[partition] ?? 0
+    last[partition] = n + 1
+    return earlier
+  })
+  return { before, last }
 }
 
 async function one<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, values: readonly unknown[]): Promise<Row | undefined> {
   return (await pool.query<Row>(text, [...values])).rows[0]
 }
 
-export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessage' | 'forgetOld'> {
+export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
   return {
     async load({ streams, messages, chains }) {
-      const row = await one<{ loaded: LoadedRows }>(pool, 'select load_batch($1, $2, $3, $4) as loaded', [
-        streams,
-        messages,
-        chains.map(({ source }) => source),
-        chains.map(({ partition }) => partition),
-      ])
+      const values = [
+        texts(streams),
+        texts(messages),
+        texts(chains.map(({ source }) => source)),
+        ints(chains.map(({ partition }) => partition)),
+      ]
+      const { rows } = await pool.query<{ loaded: LoadedRows }>({ name: 'load', text: loadText, values })
+      const [row] = rows
       if (!row) throw new Error('the load query gave no row')
       return row.loaded
     },
     /** One statement is the whole transaction, unless views are to be projected in it. */
     append(rows, project) {
-      if (!project) return call(pool, rows)
+      if (!project) return connected(pool, (client) => call(client, rows))
       return transaction(pool, async (client) => {
         const written = await call(client, rows)
         await project(sqlOf(client), written)
@@ -49,7 +100,13 @@ export function writing({ pool }: Schema): Pick<Store, 'load' | 'append' | 'find
       )
       return row && { position: Number(row.position), recordedAt: row.recordedAt }
     },
-    findMessage: (id) => one<KnownMessage>(pool, 'select hash, at, duplicates, conflicts from message where id = $1', [id]),
+    async findMessages(ids) {
+      const { rows } = await pool.query<KnownMessage & { readonly id: string }>(
+        'select id, hash, at, duplicates, conflicts from message where id = any($1)',
+        [ids],
+      )
+      return new Map(rows.map(({ id, ...known }) => [id, known]))
+    },
     async forgetOld(limit) {
       const { rowCount } = await pool.query(
         'delete from message where id in (select id from message where keep_until < instant(now()) order by keep_until limit $1)',

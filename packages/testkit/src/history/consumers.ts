@@ -48,21 +48,24 @@ function meetings(history: History, { topic, types }: ConsumerHistory['reads'][n
 
 const parkingOf = ({ parked = [], skipped = [] }: ConsumerHistory): ReadonlySet<string> =>
   new Set([...parked.map(({ eventId }) => eventId), ...skipped])
+/** Applied by a retry, and not taken away yet. */
+const mayBeApplied = ({ retried = [], skipped = [] }: ConsumerHistory, id: string): boolean => retried.includes(id) && !skipped.includes(id)
 
 function countViolations(
   name: string,
-  { effects }: ConsumerHistory,
+  consumer: ConsumerHistory,
   met: ReadonlyMap<string, Met>,
   parking: ReadonlySet<string>,
 ): readonly Violation[] {
   const found: Violation[] = []
   const counts = new Map<string, number>()
-  for (const id of effects) counts.set(id, (counts.get(id) ?? 0) + 1)
+  for (const id of consumer.effects) counts.set(id, (counts.get(id) ?? 0) + 1)
   for (const [id, count] of counts) {
     const promise = met.get(id)?.promise ?? 3
     if (!met.has(id)) found.push({ promise, what: `${name} was changed by ${id}, which is on none of its topics` })
     if (count > 1) found.push({ promise, what: `${name} was changed ${count} times by ${id}` })
-    if (parking.has(id)) found.push({ promise: 5, what: `${name} was changed by ${id}, which is parked or was skipped` })
+    if (parking.has(id) && !mayBeApplied(consumer, id))
+      found.push({ promise: 5, what: `${name} was changed by ${id}, which is parked or was skipped` })
   }
   for (const { id, key, promise, optional, wanted } of met.values()) {
     if (wanted && !optional && !counts.has(id) && !parking.has(id))

@@ -85,6 +85,10 @@ test('a sound history breaks nothing', () => {
   expect(violations(sound)).toEqual([])
 })
 
+test('what was tried again may be applied before it is taken away', () => {
+  expect(violations(withTally({ effects: [...tally.effects, 'e4', 'e5'], retried: ['e4', 'e5'] }))).toEqual([])
+})
+
 const [r1, , r3] = topic.partitions[0]!
 const corrupt: readonly (readonly [name: string, promise: number, what: RegExp, history: History])[] = [
   ['an acknowledged event is lost', 1, /m1 was acknowledged with order\/a@1, which orders does not hold/, withLedger(orders.slice(1))],
@@ -159,6 +163,12 @@ const corrupt: readonly (readonly [name: string, promise: number, what: RegExp, 
     withTally({ effects: ['e1', 'i1', 'e3'], parked: [...tally.parked!, { eventId: 'e2', key: 'order/b' }] }),
   ],
   ['what waits behind the poison was applied', 5, /changed by e5, which is parked/, withTally({ effects: [...tally.effects, 'e5'] })],
+  [
+    'what was tried again and applied was left out',
+    5,
+    /changed by e4, which is parked or was skipped/,
+    withTally({ effects: [...tally.effects, 'e4'], retried: ['e4'], skipped: ['e4'], parked: [] }),
+  ],
   [
     'a dependency was down and work is lost',
     1,

@@ -119,14 +119,20 @@ interface Broker {
   /** All of the cluster. */
   readonly nodes: readonly Node[]
   readonly sharing: readonly string[]
+  readonly mount?: Mount | undefined
 }
 
-async function programOf(runFolder: string, folder: string, { node, nodes, sharing }: Broker): Promise<Program> {
+/** Puts something of its own under the folder of the nth node's data. */
+type Mount = (folder: string, node: number) => Promise<void>
+
+async function programOf(runFolder: string, folder: string, { node, nodes, sharing, mount }: Broker): Promise<Program> {
   const java = needed('java', 'run Kafka')
   const cwd = join(runFolder, `kafka-${node.port}`)
   const config = join(cwd, 'server.properties')
-  mkdirSync(cwd)
-  writeFileSync(config, properties(join(cwd, 'data'), node, nodes))
+  const disk = join(cwd, 'disk')
+  mkdirSync(disk, { recursive: true })
+  await mount?.(disk, nodes.indexOf(node))
+  writeFileSync(config, properties(join(disk, 'data'), node, nodes))
   const cp = classPath(folder)
   const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
   await run(java, [...quick, '-cp', cp, 'kafka.tools.StorageTool', 'format', '-t', 'cm9uZG8tdGVzdGtpdC0wMQ', '-c', config], { cwd })
@@ -180,13 +186,13 @@ async function classArchive(runFolder: string, folder: string): Promise<string> 
 export async function launchKafkaNodes(
   runFolder: string,
   count: number,
-  advertised: readonly number[] = [],
+  { advertised = [], mount }: { readonly advertised?: readonly number[]; readonly mount?: Mount | undefined } = {},
 ): Promise<readonly Controlled[]> {
   const folder = await jars()
   await mkdir(runFolder, { recursive: true })
   const sharing = [`-XX:SharedArchiveFile=${await classArchive(runFolder, folder)}`, '-Xshare:auto']
   const nodes = await freeNodes(count, advertised)
-  const programs = await Promise.all(nodes.map((node) => programOf(runFolder, folder, { node, nodes, sharing })))
+  const programs = await Promise.all(nodes.map((node) => programOf(runFolder, folder, { node, nodes, sharing, mount })))
   const started = await Promise.allSettled(programs.map(controlled))
   const failed = started.find((one) => one.status === 'rejected')
   const running = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))

@@ -82,20 +82,34 @@ const settings = ['max_connections=300', 'shared_buffers=64MB', 'unix_socket_dir
 // The data are thrown away: nothing has to reach the disk. Commits still survive the death of a process.
 const volatile = ['fsync=off', 'full_page_writes=off']
 
-/** A PostgreSQL of its own on a free port, with owner `rondo` (superuser) and trusted connections. `durable`: it waits for its disk, as in production. */
-export async function launchPostgres(runFolder: string, major: Major, { durable = false } = {}): Promise<Controlled> {
+interface Setting {
+  /** It waits for its disk, as in production. */
+  readonly durable?: boolean
+  /** Puts something of its own under the folder of the data. */
+  readonly mount?: (folder: string) => Promise<void>
+}
+
+export interface Postgres extends Controlled {
+  /** The folder of its data, for a copy while it does not run. */
+  readonly data: string
+}
+
+/** A PostgreSQL of its own on a free port, with owner `rondo` (superuser) and trusted connections. */
+export async function launchPostgres(runFolder: string, major: Major, { durable = false, mount }: Setting = {}): Promise<Postgres> {
   const programs = major === 18 ? await embeddedPrograms() : await systemPrograms(major)
   accessSync(join(programs, 'postgres'), constants.X_OK)
   const [port] = await freePorts(1)
   const cwd = join(runFolder, `postgres${major}-${port}`)
-  await mkdir(cwd, { mode: 0o700 })
+  const disk = join(cwd, 'disk')
+  await mkdir(disk, { mode: 0o700, recursive: true })
+  await mount?.(disk)
   const user = isRoot() ? serverUser() : undefined
-  if (user !== undefined) await chown(cwd, user.uid, user.gid)
-  const data = join(cwd, 'data')
+  if (user !== undefined) for (const folder of [cwd, disk]) await chown(folder, user.uid, user.gid)
+  const data = join(disk, 'data')
   const as = { cwd, ...(user === undefined ? {} : { user }) }
   await run(join(programs, 'initdb'), ['-D', data, '-E', 'UTF8', '--locale=C', '-A', 'trust', '-U', 'rondo', '--no-sync'], as)
   const address = `postgres://rondo@127.0.0.1:${port}/postgres`
-  return controlled({
+  const server = await controlled({
     name: `postgres${major}`,
     runFolder,
     ...as,
@@ -114,4 +128,5 @@ export async function launchPostgres(runFolder: string, major: Major, { durable 
     startWithin: 20_000,
     answers: () => postgresVersion(address),
   })
+  return Object.assign(server, { data })
 }

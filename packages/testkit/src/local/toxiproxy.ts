@@ -1,12 +1,13 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cached } from '../cache.ts'
 import { controlled } from '../child.ts'
 import { onPath, run } from '../command.ts'
 import { freePorts } from '../port.ts'
 
-const version = '2.5.0'
-const module = 'github.com/Shopify/toxiproxy/v2'
+const version = '2.12.0'
+const source = 'github.com/Shopify/toxiproxy/v2/cmd/server'
+const variable = 'RONDO_TEST_TOXIPROXY'
 const goFolders = ['/usr/local/go/bin', '/usr/lib/go/bin']
 
 /** What happens to bytes on their way. `stream`: upstream is towards the engine. */
@@ -37,15 +38,21 @@ export interface Network {
   end(): Promise<void>
 }
 
-const built = (): Promise<string> =>
-  cached(`toxiproxy-${version}`, async (draft) => {
-    const go = onPath('go', goFolders)
-    if (go === undefined) throw new Error(`no go on PATH to build toxiproxy ${version} with`)
+/** Its server: the program that the variable names, the one on PATH, or one built with Go, once. */
+async function serverProgram(): Promise<string> {
+  const named = process.env[variable]
+  if (named && !existsSync(named)) throw new Error(`${variable} names ${named}, which is not there`)
+  const found = named || onPath('toxiproxy-server')
+  if (found) return found
+  const go = onPath('go', goFolders)
+  if (go === undefined) throw new Error(`no toxiproxy-server and no go on PATH; install one of them, or name the program by ${variable}`)
+  const folder = await cached(`toxiproxy-${version}`, async (draft) => {
     process.stderr.write(`building toxiproxy ${version}, once\n`)
-    await run(go, ['mod', 'init', 'toxiproxy-of-tests'], { cwd: draft })
-    await run(go, ['get', `${module}@v${version}`], { cwd: draft, within: 300_000 })
-    await run(go, ['build', '-trimpath', '-ldflags', '-s -w', '-o', 'toxiproxy', `${module}/cmd/server`], { cwd: draft, within: 900_000 })
+    const env = { GOBIN: draft, GOFLAGS: '-trimpath' }
+    await run(go, ['install', '-ldflags', '-s -w', `${source}@v${version}`], { cwd: draft, env, within: 900_000 })
   })
+  return join(folder, 'server')
+}
 
 async function asked(api: string, method: string, path: string, body?: object): Promise<unknown> {
   const response = await fetch(`${api}${path}`, {
@@ -92,7 +99,7 @@ class ProxiedLine implements Line {
 
 /** A toxiproxy of its own; rejects with the reason where it cannot be built. */
 export async function launchToxiproxy(runFolder: string): Promise<Network> {
-  const folder = await built()
+  const server = await serverProgram()
   const [port = 0] = await freePorts(1)
   const cwd = join(runFolder, `toxiproxy-${port}`)
   const config = join(cwd, 'lines.json')
@@ -103,7 +110,7 @@ export async function launchToxiproxy(runFolder: string): Promise<Network> {
   const program = await controlled({
     name: 'toxiproxy',
     runFolder,
-    command: join(folder, 'toxiproxy'),
+    command: server,
     args: ['-host', '127.0.0.1', '-port', String(port), '-config', config],
     cwd,
     env: { LOG_LEVEL: 'error' },
@@ -111,8 +118,7 @@ export async function launchToxiproxy(runFolder: string): Promise<Network> {
     stopSignal: 'SIGKILL',
     startWithin: 20_000,
     answers: async () => {
-      await asked(api, 'GET', '/proxies')
-      return version
+      return String((await asked(api, 'GET', '/version')) ?? version)
     },
   })
   const lines: Line[] = []

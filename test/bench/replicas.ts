@@ -1,0 +1,79 @@
+import pg from 'pg'
+import { load, loadAlerts } from './footprint.ts'
+import { aimed, atMost, type Figure } from './measure.ts'
+import { allInOne, type Rondo, type Stage } from './stage.ts'
+
+const counts = [1, 2, 4] as const
+
+interface Work {
+  /** Milliseconds of processor time of all processes of Rondo. */
+  readonly cpu: number
+  readonly commits: number
+  /** Bytes that PostgreSQL writes ahead. */
+  readonly wal: number
+}
+
+/** Commits and bytes written ahead so far. */
+async function databaseWork(client: pg.Client): Promise<{ readonly commits: number; readonly wal: number }> {
+  const { rows } = await client.query<{ commits: string; wal: string }>(
+    `select (select sum(xact_commit) from pg_stat_database) as commits, pg_current_wal_lsn() - '0/0' as wal`,
+  )
+  return { commits: Number(rows[0]?.commits), wal: Number(rows[0]?.wal) }
+}
+
+/** As many replicas of all services at once. */
+async function withReplicas<T>(
+  stage: Stage,
+  count: number,
+  work: (all: readonly Rondo[]) => Promise<T>,
+  started: Rondo[] = [],
+): Promise<T> {
+  if (started.length === count) return work(started)
+  return stage.withRondo(allInOne, (rondo) => withReplicas(stage, count, work, [...started, rondo]))
+}
+
+const cpuOf = (all: readonly Rondo[]) => all.reduce((sum, one) => sum + one.cpu(), 0)
+
+async function workOf(stage: Stage, client: pg.Client, count: number): Promise<Work> {
+  const token = await stage.token()
+  return withReplicas(stage, count, async (all) => {
+    const edges = all.map(({ http }) => http)
+    await load(edges, token)
+    const [cpu, database] = [cpuOf(all), await databaseWork(client)]
+    await load(edges, token)
+    const after = await databaseWork(client)
+    return {
+      cpu: ((cpuOf(all) - cpu) * 1000) / loadAlerts,
+      commits: (after.commits - database.commits) / loadAlerts,
+      wal: (after.wal - database.wal) / loadAlerts,
+    }
+  })
+}
+
+const measures: readonly (readonly [name: string, unit: string, of: (work: Work) => number])[] = [
+  ['processor time of Rondo', 'ms', ({ cpu }) => cpu],
+  ['commits', 'commits', ({ commits }) => commits],
+  ['written ahead by PostgreSQL', 'bytes', ({ wal }) => wal],
+]
+
+/** What one alert and all that follows from it costs, with one replica of each service and with more: more machines must not mean more work. */
+export async function replicaFigures(stage: Stage): Promise<readonly Figure[]> {
+  const client = new pg.Client(await stage.postgres())
+  await client.connect()
+  try {
+    const found = new Map<number, Work>()
+    for (const count of counts) found.set(count, await workOf(stage, client, count))
+    const one = found.get(1)
+    if (!one) return []
+    return [...found].flatMap(([count, work]) =>
+      measures.map(([name, unit, of]): Figure => {
+        const value = of(work)
+        const figure = { figure: `work of one alert, ${count} replicas: ${name}`, unit, value, spread: [value, value] as const }
+        if (count === 1) return figure
+        return aimed({ ...figure, control: { name: '1 replica', value: of(one) }, ratio: value / of(one) }, atMost(1.2))
+      }),
+    )
+  } finally {
+    await client.end()
+  }
+}

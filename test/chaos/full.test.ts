@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { added, documentOf, missing, nothingYet } from './full.ts'
+import type { Result } from './run.ts'
+
+const leg = (changed: Partial<Result> = {}): Result => ({
+  seed: 5,
+  wanted: 100,
+  leftOut: [],
+  restore: { services: ['operations'], takenBack: 7, seconds: 20 },
+  acknowledged: 100,
+  lost: [],
+  twice: [],
+  broken: [],
+  left: [],
+  fell: [],
+  kills: [
+    { kind: 'service', victim: 'gateway-1', at: 1, inFlight: 2 },
+    { kind: 'backend', victim: 'connection of operations', at: 2, inFlight: 1 },
+    { kind: 'broker', victim: 'broker', at: 3, inFlight: 0 },
+  ],
+  others: { 'Redis gone': 1 },
+  tries: 150,
+  restarts: [1],
+  seconds: { faults: 1, drain: 1, all: 3600 },
+  ...changed,
+})
+
+test('legs add up; a kill that hit nobody is none, and the next leg has another seed', () => {
+  const all = added(added(nothingYet(5), leg()), leg({ seed: 6 }))
+  expect(all).toMatchObject({ legs: 2, nextSeed: 7, acknowledged: 200, kills: { gateway: 2, backend: 2 }, others: { 'Redis gone': 2 } })
+  expect(all.kills.broker).toBeUndefined()
+  expect(missing(all)).toContain('1000 kills of broker')
+  expect(documentOf(all)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')
+})
+
+test('a leg in which a promise broke is named by its seed', () => {
+  const all = added(nothingYet(5), leg({ lost: ['m1'] }))
+  expect(all).toMatchObject({ lost: 1, brokenSeeds: [5] })
+  expect(documentOf(all)).toContain('(seeds 5)')
+})

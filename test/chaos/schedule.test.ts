@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { createRandom } from './random.ts'
+import { faultNames, scheduleOf } from './schedule.ts'
+
+const of = (seed: number, seconds = 165) => scheduleOf(seconds, createRandom(seed))
+
+test('the same seed plans the same faults, another one others', () => {
+  expect(of(1)).toEqual(of(1))
+  expect(of(1)).not.toEqual(of(2))
+})
+
+test('any seed plans enough for four minutes: connections most, then processes, each other kind at least once', () => {
+  for (let seed = 0; seed < 200; seed += 1) {
+    const planned = of(seed)
+    const count = (...names: readonly string[]) => planned.filter(({ fault }) => names.includes(fault)).length
+    expect(count('backend')).toBeGreaterThan(100)
+    expect(count('gateway', 'operations', 'requirements')).toBeGreaterThan(40)
+    expect(new Set(planned.map(({ fault }) => fault)).size, `kinds of seed ${seed}`).toBe(faultNames.length)
+    expect(planned.map(({ at }) => at)).toEqual(planned.map(({ at }) => at).toSorted((a, b) => a - b))
+  }
+})
+
+test('a longer schedule begins as a shorter one: a run that goes on does what it would have done', () => {
+  const short = of(3, 32)
+  expect(of(3, 320).filter(({ at }) => at < 32)).toEqual(short)
+})
