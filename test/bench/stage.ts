@@ -1,12 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { chmod } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { startPostgres } from '@rondo/embedded'
 import { addToken, newToken } from '@rondo/runtime'
 import { eventually } from '@rondo/testkit/eventually'
 import { launchAll } from '@rondo/testkit/launch'
 import { freePorts } from '@rondo/testkit/port'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { settled } from '../rig/client.ts'
 import { type Process, startProcess } from './process.ts'
 
@@ -66,8 +65,7 @@ export function quietOf(http: string, token: string): () => Promise<void> {
 }
 
 export async function openStage(): Promise<Stage> {
-  const folder = mkdtempSync(join(tmpdir(), 'rondo-bench-'))
-  await chmod(folder, 0o755)
+  const folder = temporaryFolder('bench')
   const closers: (() => Promise<void>)[] = []
   const atEnd = (close: () => Promise<void>) => void closers.push(close)
 

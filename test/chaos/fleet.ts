@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { addToken, newToken } from '@rondo/runtime'
 import type { Replicated } from '@rondo/testkit/launch'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { type Place, placesOf, ServiceProcess } from '../rig/processes.ts'
 import type { Gateway } from './edge.ts'
 
@@ -154,7 +154,7 @@ interface Surroundings {
 /** Starts all, one kind after the other, so that two do not migrate one schema at once on a cold machine. */
 export async function startFleet(around: Surroundings): Promise<Fleet> {
   const { reach } = around
-  const dataDir = await mkdtemp(join(tmpdir(), 'rondo-chaos-'))
+  const dataDir = temporaryFolder('chaos')
   const token = newToken()
   await addToken(join(dataDir, 'tokens.json'), token, { actor: 'person:chaos', roles: ['admin'] })
   const places = await placesOf(members)

@@ -1,15 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { needs, shared, sharedMissing } from '@rondo/testkit'
+import { needs, shared, sharedMissing, temporaryFolder } from '@rondo/testkit'
 import { afterAll, expect, test } from 'vitest'
 import { type Rondo, startRondo } from '../rig/rondo.ts'
 import { command } from './command.ts'
 
 const engine = needs('postgres18', { also: sharedMissing('cases') })
 let rondo: Rondo
-const folder = mkdtempSync(join(tmpdir(), 'rondo-git-'))
+const folder = temporaryFolder('git')
 engine.beforeAll(async () => {
   rondo = await startRondo()
 })

@@ -1,18 +1,16 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { eventually, repositoryRoot } from '@rondo/testkit'
+import { eventually, repositoryRoot, temporaryFolder } from '@rondo/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
 const run = promisify(execFile)
 let folder: string
 let child: ChildProcess | undefined
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rondo-backup-'))
-  await chmod(folder, 0o755)
+  folder = temporaryFolder('backup')
 })
 afterEach(async () => {
   await stop()

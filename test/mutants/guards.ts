@@ -157,8 +157,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'the epoch of a record is the ledger’s',
     file: `${ledger}/relay.ts`,
-    find: 'epoch: epochOf(this.#raised, event.position) }), partition',
-    replace: 'epoch: 1 }), partition',
+    find: 'const epoch = epochOf(this.#raised, event.position)\n    return',
+    replace: 'const epoch = 1\n    return',
     test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
   },
   {

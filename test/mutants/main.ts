@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { repositoryRoot } from '@rondo/testkit/shared'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { mutants } from './guards.ts'
 import type { Mutant } from './mutant.ts'
 
@@ -53,7 +53,7 @@ const copied = [
 
 /** Packages find each other by relative links, so that those of a copy find the copy's. */
 function copyOfTree(): string {
-  const copy = mkdtempSync(join(tmpdir(), 'rondo-mutants-'))
+  const copy = temporaryFolder('mutants')
   for (const name of copied) cpSync(join(root, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   return copy

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually } from '@rondo/testkit/eventually'
 import { freePorts } from '@rondo/testkit/port'
 import { repositoryRoot } from '@rondo/testkit/shared'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { type Client, createClient, settled, webhookSecret } from './client.ts'
 
 export const services = ['requirements', 'builds', 'releases', 'operations', 'feedback', 'gateway'] as const
@@ -174,7 +174,7 @@ async function started(places: readonly Place[], client: Client, env: Readonly<R
   return { ...client, all, one, log, settled: () => settled(client), end }
 }
 
-const folder = () => mkdtemp(join(tmpdir(), 'rondo-test-'))
+const folder = () => temporaryFolder('test')
 const urlOf = (places: readonly Place[]) => `http://127.0.0.1:${places.at(-1)?.http}`
 
 /** Each service as a process of its own; the gateway is the last, and the one that the client talks to. `more`: gateways beside it. */

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { builds } from '@rondo/builds'
@@ -9,7 +8,7 @@ import { operations } from '@rondo/operations'
 import { releases } from '@rondo/releases'
 import { requirements } from '@rondo/requirements'
 import { createLog, type Running, readConfig, run } from '@rondo/runtime'
-import { freshDatabase } from '@rondo/testkit'
+import { freshDatabase, temporaryFolder } from '@rondo/testkit'
 import { type Client, createClient, settled, webhookSecret } from './client.ts'
 
 const services = [requirements, builds, releases, operations, feedback, gateway]
@@ -42,7 +41,7 @@ function collected(): { readonly lines: string[]; readonly stream: Writable } {
 }
 
 export async function startRondo({ env = {}, database }: RondoOptions = {}): Promise<Rondo> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'rondo-test-'))
+  const dataDir = temporaryFolder('test')
   const url = database ?? (await freshDatabase())
   const { lines, stream } = collected()
   const config = readConfig({

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { afterEach, expect, test } from 'vitest'
 
 const made: string[] = []
@@ -11,7 +12,7 @@ afterEach(() => {
 
 /** A checkout whose `npx` (the way to pnpm) is a shell script: what the set-up makes of its outcome is the point. */
 function checkout(npx: string) {
-  const root = mkdtempSync(join(tmpdir(), 'rondo set-up '))
+  const root = temporaryFolder('set up')
   made.push(root)
   for (const folder of ['scripts', 'bin']) mkdirSync(join(root, folder))
   copyFileSync('scripts/bootstrap.mjs', join(root, 'scripts/bootstrap.mjs'))

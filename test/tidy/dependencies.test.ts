@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { afterEach, expect, test } from 'vitest'
 import configuration from '../../.dependency-cruiser.ts'
 import { cruised, unseen } from '../../scripts/check-dependencies.ts'
@@ -12,7 +12,7 @@ afterEach(() => {
 
 /** A small tree with the shape of the project. */
 function tree(files: Record<string, string>): string {
-  const root = mkdtempSync(join(tmpdir(), 'rondo-rules-'))
+  const root = temporaryFolder('rules')
   made.push(root)
   const base = { 'tsconfig.json': '{"compilerOptions":{"module":"nodenext","allowImportingTsExtensions":true,"noEmit":true}}' }
   for (const [path, text] of Object.entries({ ...base, ...files })) {

@@ -63,6 +63,12 @@ export const rules: readonly Rule[] = [
     instead: 'eventually(...) of @rondo/testkit waits for what is expected',
   },
   {
+    name: 'no temporary folder that outlives its process',
+    of: /^(test\/|packages\/.*(\.test|\/rig)\.ts$|services\/.*\.test\.ts$)/,
+    breaks: lines(/mkdtemp(Sync)?\(join\(tmpdir\(\)/),
+    instead: 'temporaryFolder(name) of @rondo/testkit, which is removed however the process ends',
+  },
+  {
     name: 'no cast through unknown',
     of: TYPESCRIPT,
     breaks: lines(/\bas unknown as\b/),

@@ -54,6 +54,7 @@ const examples: Record<string, readonly [path: string, text: string]> = {
   'nothing left for later': ['packages/bus/src/bus.ts', '// TODO: later'],
   'no test left out or alone': ['packages/bus/src/bus.test.ts', `test.skipIf(true)('sends', () => {})`],
   'no sleeping in tests': ['packages/bus/src/bus.test.ts', 'await new Promise((resolve) => setTimeout(resolve, 100))'],
+  'no temporary folder that outlives its process': ['packages/bus/src/bus.test.ts', "mkdtemp(join(tmpdir(), 'bus-'))"],
   'no cast through unknown': ['packages/bus/src/bus.ts', 'const bus = {} as unknown as Bus'],
   'no swallowed errors': ['packages/bus/src/bus.ts', 'try { send() } catch {}'],
 }

@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { StartError, startPostgres } from './postgres.ts'
+import { startPostgres } from './postgres.ts'
+import { StartError } from './start-error.ts'
 
 let folder: string
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rondo embedded '))
-  await chmod(folder, 0o755)
+  folder = temporaryFolder('embedded data')
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ask, tell, toInstant } from '@rondo/kernel'
-import { eventually, needs } from '@rondo/testkit'
+import { eventually, needs, temporaryFolder } from '@rondo/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { freshLedger, migrations, open, role, service, unit } from '../test/fixture.ts'
 import { order, orderOfFold2, sums } from '../test/order-stream.ts'
@@ -25,13 +24,12 @@ const opening = async (options: Partial<LedgerOptions> = {}) => {
   return one
 }
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rondo-archive-'))
+  folder = temporaryFolder('archive')
   ;({ url, ownerUrl } = await freshLedger())
   ledger = await opening()
 })
 afterEach(async () => {
   for (const one of opened.splice(0)) await one.close()
-  await rm(folder, { recursive: true, force: true })
 })
 
 const later = () => toInstant(new Date(Date.now() + 60_000))

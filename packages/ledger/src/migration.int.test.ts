@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { eventually, freshDatabase, needs } from '@rondo/testkit'
+import { eventually, freshDatabase, needs, temporaryFolder } from '@rondo/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { asRole, migrations, role, service } from '../test/fixture.ts'
@@ -28,7 +27,7 @@ describe.each([15, 18] as const)('migrations on PostgreSQL %i', (major) => {
   needs(`postgres${major}`)
   const files = new Set<string>()
   const folder = async (given: Readonly<Record<string, string>>) => {
-    const path = await mkdtemp(join(tmpdir(), 'rondo-migrations-'))
+    const path = temporaryFolder('migrations')
     files.add(path)
     for (const [name, sql] of Object.entries(given)) await writeFile(join(path, name), sql)
     return pathToFileURL(`${path}/`)
@@ -91,7 +90,7 @@ describe('the lock that guards migrations', () => {
   let url: string
   let path: string
   beforeAll(async () => {
-    path = await mkdtemp(join(tmpdir(), 'rondo-migrations-'))
+    path = temporaryFolder('migrations')
     await writeFile(join(path, '0001-slow.sql'), 'select pg_sleep(600)')
     url = await freshDatabase()
   })

@@ -20,6 +20,8 @@ export interface MigrateOptions {
   readonly password?: string
   /** Folders of the service's own numbered SQL files; they run in its schema, in this order as one sequence each. */
   readonly migrations?: URL
+  /** The owner's URL of another database: the migrations that were applied there and no others; nothing where it has none. */
+  readonly asIn?: string
   readonly log?: Log
   /** Called within 10 s, and every 5 s from then on, while another process holds the lock. */
   readonly onWait?: (holder: LockHolder | undefined, waitedMs: number) => void
@@ -49,10 +51,12 @@ export async function migrate(ownerUrl: string, options: MigrateOptions): Promis
   const { service } = options
   checkedName(service, 'service')
   checkedName(options.role, 'role')
-  const files = [
+  const all = [
     ...(await migrationFiles(ledgerMigrations, 'ledger')),
     ...(options.migrations ? await migrationFiles(options.migrations, 'service') : []),
   ]
+  const files = options.asIn === undefined ? all : await appliedIn(options.asIn, service, all)
+  if (files.length === 0) return
   for (let attempt = 1; ; attempt++) {
     try {
       return await migrateOnce(ownerUrl, files, options)
@@ -61,6 +65,20 @@ export async function migrate(ownerUrl: string, options: MigrateOptions): Promis
       const raced = error instanceof Error && 'code' in error && error.code === 'XX000'
       if (!raced || attempt === 5) throw error
     }
+  }
+}
+
+async function appliedIn(url: string, service: string, files: readonly Migration[]): Promise<readonly Migration[]> {
+  const client = new pg.Client({ connectionString: url, application_name: `rondo migrations of ${service}` })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ there: boolean }>('select to_regclass($1) is not null as there', [`${service}.migration`])
+    if (!rows[0]?.there) return []
+    const applied = await client.query<AppliedMigration>(`select owner, number, name, checksum from ${service}.migration`)
+    const missing = new Set(pending(service, files, applied.rows))
+    return files.filter((file) => !missing.has(file))
+  } finally {
+    await client.end()
   }
 }
 

@@ -1,9 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Bus, migrateBus, postgresBus, type StoredRecord } from '@rondo/bus'
 import { tell } from '@rondo/kernel'
-import { eventually, needs } from '@rondo/testkit'
+import { eventually, needs, temporaryFolder } from '@rondo/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { asRole, freshLedger, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
@@ -194,7 +193,7 @@ describe('a relay', () => {
 
   test('keeps a mark outside of the data folder, and believes it', async () => {
     const { bus, one } = await setUp()
-    const folder = await mkdtemp(join(tmpdir(), 'rondo-mark-'))
+    const folder = temporaryFolder('mark')
     undo.push(() => rm(folder, { recursive: true }))
     const highWaterFile = join(folder, 'high-water.json')
     const first = relay(one, bus, { highWaterFile })

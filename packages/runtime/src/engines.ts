@@ -62,6 +62,16 @@ async function atRest(work: () => Promise<void>): Promise<void> {
   }
 }
 
+/** Makes in an empty database the tables that another one has, by the migrations that were applied there and no others. Owners' URLs. */
+export async function makeSameTables(services: readonly Service[], asIn: string, url: string): Promise<void> {
+  const as = (name: string) => {
+    const { role, password } = ownRole(url, name)
+    return { role, asIn, ...(password === undefined ? {} : { password }) }
+  }
+  for (const { name, migrations } of services) await migrate(url, { service: name, ...as(name), ...(migrations ? { migrations } : {}) })
+  await migrateBus(url, as('bus'))
+}
+
 /** Migrates (where the owner's address is known) and opens a service's ledger with a role of its own. */
 export async function openServiceLedger(
   { name, streams, views, migrations }: Service,

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OpenLedger } from '@rondo/ledger'
 import type { Config } from './config.ts'
@@ -9,7 +9,24 @@ async function databaseOf(ledger: OpenLedger): Promise<string> {
   const [row] = await ledger.sql<{ server: string; database: string }>(
     'select system_identifier as server, current_database() as database from pg_control_system()',
   )
-  return encodeURIComponent(`${row?.server}-${row?.database}`)
+  return markName(row?.server, row?.database)
+}
+
+const markName = (system: string | undefined, database: string | undefined) => encodeURIComponent(`${system}-${database}`)
+
+/**
+ * One cluster has taken the place of another: the marks of the old one are those of both from now on, so that an older copy of either is
+ * noticed. By system identifier; may be called again.
+ */
+export async function shareHighWater(dataDir: string, database: string, old: string, next: string): Promise<void> {
+  const folder = join(dataDir, 'high-water')
+  await mkdir(join(folder, markName(old, database)), { recursive: true, mode: 0o700 })
+  try {
+    await symlink(markName(old, database), join(folder, markName(next, database)), 'junction')
+  } catch (error) {
+    // An earlier try has come so far
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  }
 }
 
 /**

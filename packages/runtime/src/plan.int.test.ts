@@ -1,20 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ask } from '@rondo/kernel'
 import { type OpenLedger, openLedger } from '@rondo/ledger'
-import { eventually, freshDatabase, needs, ownEngine } from '@rondo/testkit'
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { eventually, freshDatabase, needs, ownEngine, temporaryFolder } from '@rondo/testkit'
+import { afterEach, describe, expect, test } from 'vitest'
 import { count, thing } from '../test/services.ts'
 import { ownRole } from './database-url.ts'
 
 needs('postgres18', 'kafka')
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
-const dataDir = mkdtempSync(join(tmpdir(), 'rondo-plan-'))
-afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+const dataDir = temporaryFolder('plan')
 
 const closing: (() => Promise<unknown>)[] = []
 const children = new Set<ChildProcess>()

@@ -1,16 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { eventually, freshDatabase, needs } from '@rondo/testkit'
+import { eventually, freshDatabase, needs, temporaryFolder } from '@rondo/testkit'
 import { afterAll, afterEach, expect, test } from 'vitest'
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const { met } = needs('postgres18')
 
-const dataDir = mkdtempSync(join(tmpdir(), 'rondo-process-'))
+const dataDir = temporaryFolder('process')
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
 
 let child: ChildProcess | undefined

@@ -1,7 +1,6 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { administer, eventually, freshDatabase, needs } from '@rondo/testkit'
+import { administer, eventually, freshDatabase, needs, temporaryFolder } from '@rondo/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { runServices, type TestRun } from '../test/running.ts'
 import { countsService, thingsService } from '../test/services.ts'
@@ -14,7 +13,7 @@ let database: string
 let process: TestRun | undefined
 beforeEach(async () => {
   if (!met) return
-  dataDir = await mkdtemp(join(tmpdir(), 'rondo-restored-'))
+  dataDir = temporaryFolder('restored')
   database = await freshDatabase()
 })
 afterEach(async () => {

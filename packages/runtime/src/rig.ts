@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { intakeTopic, toIntakeRecord } from '@rondo/contracts/cloudevents'
 import { type Fact, type FactTable, parseInstant, refuse, stream, tell } from '@rondo/kernel'
 import { loadProtos } from '@rondo/proto'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { type Channels, createChannels } from './channels.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Host } from './host.ts'
@@ -52,7 +52,7 @@ export async function runServices(
   services: readonly Service[],
   { env, owners = usual, protos = loadProtos(), heard, changed = {} }: ServicesOptions,
 ): Promise<ServicesRun> {
-  const folder = await mkdtemp(join(tmpdir(), 'rondo-run-'))
+  const folder = temporaryFolder('run')
   const file = join(folder, 'tokens.json')
   await writeFile(file, JSON.stringify(Object.entries(owners).map(([token, owner]) => ({ sha256: hashToken(token), ...owner }))))
   const lines: string[] = []

@@ -1,13 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkRole, hashToken, openTokens } from './tokens.ts'
 
 let folder: string
 let path: string
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rondo-tokens-'))
+  folder = temporaryFolder('tokens')
   path = join(folder, 'tokens.json')
 })
 afterAll(() => rm(folder, { recursive: true }))

@@ -130,6 +130,14 @@ export const variables = {
     meaning: 'Where `rondo archive` puts events of closed streams, a folder for each service; all processes of a service need it.',
     schema: text,
   }),
+  oldPostgres: variable({
+    name: 'RONDO_OLD_POSTGRES',
+    type: 'a path',
+    fallback: 'fetched once by npm',
+    meaning:
+      'The folder with `postgres` and `pg_ctl` of the older major version that wrote the embedded data, when they have to be carried over.',
+    schema: text,
+  }),
   logLevel: variable({
     name: 'RONDO_LOG_LEVEL',
     type: 'one of debug, info, warn, error, silent',

@@ -8,7 +8,7 @@ import { createRunFolder, removeRunFolder } from './run-folder.ts'
 
 let folder: string
 const disk = async () => {
-  folder = await createRunFolder()
+  folder = createRunFolder()
   return mountDisk(join(folder, 'disk'), 64 << 20)
 }
 const missing: string | undefined = await disk().then(

@@ -28,7 +28,7 @@ export async function launchAll<Name extends EngineName>(
   names: readonly Name[],
 ): Promise<{ engines: Readonly<Record<Name, Controlled>>; end(): Promise<void> }> {
   removeLeftovers()
-  const folder = await createRunFolder()
+  const folder = createRunFolder()
   const settled = await Promise.allSettled(names.map((name) => launchers[name](folder)))
   const started = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const end = async (): Promise<void> => {
@@ -107,7 +107,7 @@ async function redisBehind(network: Replicated['network'], { address }: Controll
 /** PostgreSQL that waits for its disk, three brokers, and Redis; all ended by `end`. Whoever uses PostgreSQL makes a line of its own to it. */
 export async function launchReplicated(): Promise<Replicated> {
   removeLeftovers()
-  const folder = await createRunFolder()
+  const folder = createRunFolder()
   const network = await launchToxiproxy(folder).catch((error: unknown) => ({ missing: messageOf(error) }))
   const mounts = new Mounts()
   const started = await Promise.allSettled([

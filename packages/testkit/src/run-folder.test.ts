@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createRunFolder, isAlive, recordPid, removeLeftovers, removeRunFolder } from './run-folder.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
-const parentFolder = () => mkdtempSync(join(tmpdir(), 'rondo-runs-'))
+const parentFolder = () => temporaryFolder('runs')
 
 const sleeper = (mark: string) => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)', mark], { stdio: 'ignore' })
@@ -15,7 +15,7 @@ const sleeper = (mark: string) => {
 
 test('what a dead run left is ended and removed; a living run is left alone', async () => {
   const parent = parentFolder()
-  const [dead, living] = [await createRunFolder(parent), await createRunFolder(parent)]
+  const [dead, living] = [createRunFolder(parent), createRunFolder(parent)]
   writeFileSync(join(dead, 'owner.json'), JSON.stringify({ pid: 2 ** 22 + 1 }))
   const [orphan, working] = [sleeper(dead), sleeper(living)]
   recordPid(dead, orphan.pid, 'engine')
@@ -31,7 +31,7 @@ test('what a dead run left is ended and removed; a living run is left alone', as
 })
 
 test('a process that only has the recorded number is not touched', async () => {
-  const folder = await createRunFolder(parentFolder())
+  const folder = createRunFolder(parentFolder())
   const stranger = sleeper('something else')
   recordPid(folder, stranger.pid, 'engine')
   removeRunFolder(folder)

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { chmod } from 'node:fs/promises'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, join } from 'node:path'
 
@@ -31,10 +30,10 @@ export function isAlive(pid: number): boolean {
 }
 
 /** A new folder owned by this process; other system users may pass through it (PostgreSQL does not run as root). */
-export async function createRunFolder(parent: string = runsFolder()): Promise<string> {
+export function createRunFolder(parent: string = runsFolder()): string {
   mkdirSync(parent, { recursive: true, mode: 0o755 })
   const folder = mkdtempSync(join(parent, 'run-'))
-  await chmod(folder, 0o755)
+  chmodSync(folder, 0o755)
   mkdirSync(join(folder, 'pids'))
   writeFileSync(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, beginning: beginningOf(process.pid) }))
   return folder

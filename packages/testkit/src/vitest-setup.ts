@@ -13,7 +13,7 @@ declare module 'vitest' {
 /** Vitest's globalSetup of the integration tests: the engines are found or started once for the run and stopped at its end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   removeLeftovers()
-  const folder = await createRunFolder()
+  const folder = createRunFolder()
   const sweep = () => removeRunFolder(folder)
   process.once('exit', sweep)
   const { engines, stop } = await findEngines(folder)

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { eventually, freePorts } from '@rondo/testkit'
+import { eventually, freePorts, temporaryFolder } from '@rondo/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
@@ -13,8 +12,7 @@ let folder: string
 const running = new Set<ChildProcess>()
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rondo all-in-one '))
-  await chmod(folder, 0o755)
+  folder = temporaryFolder('all in one')
 })
 afterEach(async () => {
   for (const child of running) child.kill('SIGKILL')

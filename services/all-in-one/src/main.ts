@@ -2,19 +2,14 @@ import { chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { freemem, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { builds } from '@rondo/builds'
 import { StartError as EmbeddedError, startPostgres } from '@rondo/embedded'
-import { feedback } from '@rondo/feedback'
-import { gateway } from '@rondo/gateway'
-import { operations } from '@rondo/operations'
-import { releases } from '@rondo/releases'
-import { requirements } from '@rondo/requirements'
 import { type Config, createLog, type Running, readConfig, run } from '@rondo/runtime'
 import { destination } from 'pino'
 import { firstToken } from './first-token.ts'
+import { services } from './services.ts'
+import { upgradingOf } from './upgrading.ts'
 import { welcome } from './welcome.ts'
 
-const services = [requirements, builds, releases, operations, feedback, gateway]
 const usage = `npm start -- [--ephemeral] [--verbose]
 
   --ephemeral   data in a temporary folder that is removed at the end
@@ -37,7 +32,7 @@ function warnings(dataDir: string): string[] {
 async function engines(config: Config) {
   if (config.databaseUrl) return { config, database: 'as RONDO_DATABASE_URL says', close: async () => undefined }
   say('  starting PostgreSQL …')
-  const postgres = await startPostgres(config.dataDir)
+  const postgres = await startPostgres(config.dataDir, { upgrading: upgradingOf(config, (text) => say(`  ${text}`)) })
   if (postgres.adopted) say('  found the PostgreSQL of an instance that was killed: going on with it')
   return {
     config: { ...config, databaseUrl: postgres.url },

@@ -10,6 +10,8 @@ export interface MigrateOptions {
   readonly role?: string
   /** Its password; without one it can log in only where the server trusts it. */
   readonly password?: string
+  /** The owner's URL of another database: the migrations that were applied there and no others; nothing where it has none. */
+  readonly asIn?: string
 }
 
 const undo = ['42710', '23505', 'XX000'] // somebody else made, or changed, the same role at the same moment
@@ -38,18 +40,32 @@ const grants = (role: string): string => `
   grant execute on all functions in schema bus to ${role};
   revoke all on schema bus from public;`
 
-async function migrate(client: pg.Client, { role = 'rondo_bus', password }: MigrateOptions): Promise<void> {
+async function migrate(client: pg.Client, { role = 'rondo_bus', password }: MigrateOptions, files: readonly string[]): Promise<void> {
   await makeRole(client, role, password)
   await client.query('create schema if not exists bus')
   await client.query('create table if not exists bus.migration (name text primary key, applied_at timestamptz not null default now())')
   const { rows } = await client.query<{ name: string }>('select name from bus.migration')
   const done = new Set(rows.map(({ name }) => name))
-  for (const name of (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort()) {
+  for (const name of files) {
     if (done.has(name)) continue
     await client.query(await readFile(new URL(name, folder), 'utf8'))
     await client.query('insert into bus.migration (name) values ($1)', [name])
   }
   await client.query(grants(role))
+}
+
+async function filesFor({ asIn }: MigrateOptions): Promise<readonly string[]> {
+  const all = (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort()
+  if (asIn === undefined) return all
+  const client = new pg.Client({ connectionString: asIn, application_name: 'rondo bus migration' })
+  try {
+    await client.connect()
+    const { rows } = await client.query<{ there: boolean }>(`select to_regclass('bus.migration') is not null as there`)
+    const applied = rows[0]?.there ? (await client.query<{ name: string }>('select name from bus.migration')).rows : []
+    return all.filter((file) => applied.some(({ name }) => name === file))
+  } finally {
+    await client.end()
+  }
 }
 
 /**
@@ -60,10 +76,12 @@ export async function migrateBus(ownerUrl: string, options: MigrateOptions = {})
   if (options.role !== undefined && !/^[a-z_][a-z0-9_]*$/.test(options.role)) throw new Error(`"${options.role}" is no role name`)
   const client = new pg.Client({ connectionString: ownerUrl, application_name: 'rondo bus migration' })
   try {
+    const files = await filesFor(options)
+    if (files.length === 0) return
     await client.connect()
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [lock])
-    await migrate(client, options)
+    await migrate(client, options, files)
     await client.query('commit')
   } catch (error) {
     throw unavailable('the schema of the bus could not be prepared', error)
