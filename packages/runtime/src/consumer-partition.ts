@@ -32,6 +32,14 @@ interface Working extends Consuming {
   readonly later: () => void
 }
 
+/** What the database has to know of a partition. */
+interface Known {
+  readonly topic: string
+  readonly partition: number
+  readonly source: string
+  readonly position: number
+}
+
 /** Facts of a partition that are on their way at the same time. */
 const window = 64
 
@@ -125,6 +133,12 @@ export class ConsumerPartition {
 
   #command(from: number): string {
     return `"rondo replay ${this.#topic.split('.')[1]} --partition ${this.#partition} --from ${from}"`
+  }
+
+  /** Undefined while something is on its way. */
+  get known(): Known | undefined {
+    const idle = !this.#handling && this.#storing === undefined && this.#broken === undefined
+    return idle ? { topic: this.#topic, partition: this.#partition, source: this.#mark.source, position: this.#mark.stored } : undefined
   }
 
   /** Records were passed over, and those before them have not come yet. */
@@ -224,6 +238,10 @@ export class ConsumerPartition {
     control: PartitionControl,
   ): Promise<boolean> {
     await this.#flush()
+    // The database went back with the ledger, and with it up to where was read: from there on it is read again, before the new history
+    const { source, stored } = this.#mark
+    const known = (await this.#parts.ledger.checkpoint(source, this.#partition))?.position ?? 0
+    if (known !== stored) throw new CheckpointGap(source, this.#partition, known, stored)
     if (previous !== undefined && previous > this.#mark.seen) return this.#halt(control, position)
     this.#mark = { source: `${this.#topic}#${epoch}`, epoch, seen: previous ?? 0, stored: 0 }
     return true
