@@ -1,10 +1,12 @@
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { launchReplicated, type Replicated } from '@rondo/testkit/launch'
+import { repositoryRoot } from '@rondo/testkit/shared'
 import { type Broken, startCaller } from './callers.ts'
 import { drained } from './drain.ts'
 import { Edge } from './edge.ts'
 import { faults } from './faults.ts'
-import { type Fell, reachThrough, startFleet } from './fleet.ts'
+import { type Fell, keepLogs, reachThrough, startFleet, unwell } from './fleet.ts'
 import { type Found, gathered } from './gather.ts'
 import { behind, type GoneBack, takenBack } from './gone-back.ts'
 import { service } from './jobs.ts'
@@ -145,7 +147,8 @@ async function judged(
 ): Promise<{ readonly verdict: Judged; readonly found: Found }> {
   const { database, history, say } = stage
   const begin = performance.now()
-  const left = await drained(database, stage.engines.addresses.kafka, drainWithin)
+  const waiting = await drained(database, stage.engines.addresses.kafka, drainWithin)
+  const left = waiting.length > 0 ? [...waiting, ...(await unwell(stage.fleet))] : []
   say(`drained in ${((performance.now() - begin) / 1000).toFixed(0)} s; reading ledgers and topics`)
   const found = await gathered(database, stage.engines.addresses.kafka)
   return { verdict: { ...verdictOf(history.told, found, seen, gone), left }, found }
@@ -196,6 +199,9 @@ async function staged({ seed, say }: Settings, engines: Replicated): Promise<{ r
   return { stage, edge }
 }
 
+/** Of the processes of a run. */
+export const logFolder = (seed: number): string => join(repositoryRoot(), '.chaos', `seed-${seed}`)
+
 const leftOutOf = ({ network, disks }: Replicated): readonly string[] => [
   ...('missing' in network ? [`the network was left alone: ${network.missing}`] : []),
   ...('missing' in disks ? [`no disk was full: ${disks.missing}`] : []),
@@ -225,6 +231,7 @@ export async function chaos(settings: Settings): Promise<Result> {
     const back = stage.backup.taken ? await wentBack(stage, edge, settings, found) : undefined
     edge.close()
     const { history, fleet, kills, others } = stage
+    await keepLogs(fleet, logFolder(seed))
     return {
       ...(back ? both(verdict, back.verdict) : verdict),
       seed,

@@ -1,3 +1,5 @@
+import { goingBack } from './going-back.ts'
+
 /** A guard of the code, and what takes it away. */
 export interface Mutant {
   readonly name: string
@@ -373,4 +375,4 @@ const consuming: readonly Mutant[] = [
   },
 ]
 
-export const mutants: readonly Mutant[] = [...writing, ...statements, ...relaying, ...consuming]
+export const mutants: readonly Mutant[] = [...writing, ...statements, ...relaying, ...consuming, ...goingBack]
