@@ -61,7 +61,7 @@ const after = (events = [kept, later], records = [sent(kept), sent(given), sent(
 test('what the copy did not have is given up, not lost; what came after it is judged as ever', () => {
   expect(behind(gone)).toEqual(['requirements'])
   expect([...takenBack(told, gone)]).toEqual(['given'])
-  expect(verdictOf(told, after(), [], gone)).toEqual({ acknowledged: 2, lost: [], twice: [], broken: [] })
+  expect(verdictOf(told, after(), [], gone)).toEqual({ acknowledged: 3, lost: [], twice: [], broken: [] })
 })
 
 test('what was given up and sent again has to be there', () => {

@@ -154,8 +154,23 @@ async function judged(
   return { verdict: { ...verdictOf(history.told, found, seen, gone), left }, found }
 }
 
-/** An older copy in the place of PostgreSQL's data; then callers again, and the same judgement. */
-async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Found) {
+interface Back {
+  readonly verdict?: Judged
+  readonly restore: Result['restore']
+}
+
+/** An older copy in the place of PostgreSQL's data; then callers again, and the same judgement. What could not be done is said. */
+async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Found): Promise<Back> {
+  if (!stage.backup.taken) return { restore: { leftOut: 'no copy of PostgreSQL could be made' } }
+  try {
+    return await restored(stage, edge, settings, before)
+  } catch (error) {
+    const why = [error instanceof Error ? error.message : String(error), ...(await unwell(stage.fleet))]
+    return { restore: { leftOut: `it was not well again: ${why.join('; ')}` } }
+  }
+}
+
+async function restored(stage: Stage, edge: Edge, settings: Settings, before: Found): Promise<Back> {
   const begin = performance.now()
   const gone = await goBack(stage, edge, before)
   const end = called(stage, edge, settings, 'after-')
@@ -170,7 +185,7 @@ async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Fo
 }
 
 const both = (one: Judged, other: Judged): Judged => ({
-  acknowledged: Math.max(one.acknowledged, other.acknowledged),
+  acknowledged: other.acknowledged,
   lost: [...one.lost, ...other.lost.map((what) => `after the restore: ${what}`)],
   twice: [...one.twice, ...other.twice.map((what) => `after the restore: ${what}`)],
   broken: [...one.broken, ...other.broken.map(({ promise, what }) => ({ promise, what: `after the restore: ${what}` }))],
@@ -228,18 +243,18 @@ export async function chaos(settings: Settings): Promise<Result> {
     const drainBegin = performance.now()
     const { verdict, found } = await judged(stage, seen)
     const drain = since(drainBegin)
-    const back = stage.backup.taken ? await wentBack(stage, edge, settings, found) : undefined
+    const back = await wentBack(stage, edge, settings, found)
     edge.close()
     const { history, fleet, kills, others } = stage
     await keepLogs(fleet, logFolder(seed))
     return {
-      ...(back ? both(verdict, back.verdict) : verdict),
+      ...(back.verdict ? both(verdict, back.verdict) : verdict),
       seed,
       kills,
       wanted: settings.kills,
       others: Object.fromEntries([...others].sort()),
       fell: fleet.fell,
-      restore: back?.restore ?? { leftOut: 'no copy of PostgreSQL was made' },
+      restore: back.restore,
       leftOut,
       tries: history.told.length,
       restarts: fleet.members.flatMap(({ starts }) => starts),

@@ -71,11 +71,10 @@ function otherwise(told: readonly Told[], { ledgers }: Found): readonly Broken[]
 
 /** Whether the promises held. `seen`: what callers have seen by themselves; `gone`: an older copy was put back before what was found. */
 export function verdictOf(told: readonly Told[], found: Found, seen: readonly Broken[], gone?: GoneBack): Verdict {
-  const history = gone
-    ? { ...historyOf(standing(told, gone), withoutVoid(found, gone)), restores: restoresOf(found, gone) }
-    : historyOf(told, found)
+  const all = historyOf(told, found)
+  const history = gone ? { ...historyOf(standing(told, gone), withoutVoid(found, gone)), restores: restoresOf(found, gone) } : all
   return {
-    acknowledged: history.acknowledged.length + (history.intake?.length ?? 0),
+    acknowledged: all.acknowledged.length + (all.intake?.length ?? 0),
     lost: lostOf(history),
     twice: twiceOf(history),
     broken: [
