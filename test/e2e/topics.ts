@@ -30,3 +30,10 @@ export const emptied = (brokers: string, topic: string): Promise<void> =>
     const partitions = ends.filter(({ low, high }) => low !== high).map(({ partition, high }) => ({ partition, offset: high }))
     await admin.deleteTopicRecords({ topic, partitions })
   })
+
+/** How many records a topic holds. */
+export const held = (brokers: string, topic: string): Promise<number> =>
+  administered(brokers, async (admin) => {
+    const ends = await admin.fetchTopicOffsets(topic)
+    return ends.reduce((sum, { low, high }) => sum + Number(BigInt(high) - BigInt(low)), 0)
+  })

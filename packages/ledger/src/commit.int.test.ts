@@ -21,7 +21,7 @@ describe('a wire that breaks', () => {
     await proxy?.close()
   })
 
-  test('a lost reply to the commit is looked up before anyone is answered', async () => {
+  test('a lost reply to COMMIT is looked up before anyone is answered', async () => {
     proxy.loseReplyTo('select append(')
     const { duplicate, results } = await ledger.submit(unit([ask(order, 'lost', 'place', { item: 'tea' })], { remember: false }))
     expect(proxy.lost).toBe(1)

@@ -36,7 +36,7 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
     }
   })
 
-  test('units that lock the same streams in opposite orders do not deadlock', async () => {
+  test('two batches that lock the same streams in another order do not deadlock', async () => {
     const ids = Array.from({ length: 300 }, (_, n) => `crossing-${n}`)
     const writers = [
       { ledger: one, ids },

@@ -31,7 +31,7 @@ describe.each([15, 18] as const)('a ledger on PostgreSQL %i', (major) => {
     expect(events.map(({ position }) => position)).toEqual([1, 2])
   })
 
-  test('one bad unit among 500 fails alone, whatever is bad about it', async () => {
+  test('one bad row in a batch of 500 fails alone, whatever is bad about it', async () => {
     const bad = new Map([
       [100, tell(order, 'bad', 'breaks')],
       [200, tell(order, 'bad', 'wrong')],

@@ -184,7 +184,7 @@ describe('facts of another ledger', () => {
     expect(consumer?.paused).toEqual([])
   })
 
-  test('that are missing stop the partition with the command that brings them back; then it goes on', async () => {
+  test('a gap that fills later is read once: what is missing stops the partition with the command that brings it back', async () => {
     await send(record(put(1)), record(put(4), 3))
     await consume()
     const { reason } = await standsStill(/read up to position 1, the first that is there behind it is 4/)

@@ -53,7 +53,7 @@ describe.each([15, 18] as const)('the schema on PostgreSQL %i', (major) => {
     await expect(role.query('create table bus.mine ()')).rejects.toThrow('permission denied for schema bus')
   })
 
-  test('an append that is not committed holds the later ones of its partition back, not those of others', async () => {
+  test('a fact inserted first in an inbox and committed late is not skipped: an append that is not committed holds the later ones of its partition back, not those of others', async () => {
     const { owner, url } = await prepared()
     const bus = openBus(url)
     await bus.ensure([{ name, partitions: 2 }])

@@ -1,0 +1,82 @@
+import { ask, facts, stream, tell } from '@rondo/kernel'
+import { needs } from '@rondo/testkit'
+import { afterAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { freshLedger, open, unit } from '../test/fixture.ts'
+import { order } from '../test/order-stream.ts'
+import type { OpenLedger } from './index.ts'
+
+/*
+ * What has broken others' systems, each under the name that it is known by (docs/guarantees.md lists all of them).
+ */
+
+/** Adds up: each thousandth tell brings a thousand events. */
+const dropFact = facts('rondo.testing.drop', { fell: z.object({ n: z.number() }) })
+const drops = stream('drop', dropFact, { count: 0 })({
+  fold: 1,
+  asks: {},
+  tells: { fall: (_, times: number) => Array.from({ length: times }, (_, n) => dropFact.fell({ n })) },
+  evolve: { fell: ({ count }) => ({ count: count + 1 }) },
+  keys: {},
+})
+/** Keeps its text. */
+const paperFact = facts('rondo.testing.paper', { written: z.object({ text: z.string() }) })
+const paper = stream('paper', paperFact, { text: '' })({
+  fold: 1,
+  asks: { write: (_, text: string) => [paperFact.written({ text })] },
+  tells: {},
+  evolve: { written: (_, { text }) => ({ text }) },
+  keys: {},
+})
+
+describe('sequences that have broken others', () => {
+  const engine = needs('postgres18')
+  let ledger: OpenLedger
+  engine.beforeAll(async () => {
+    const { url } = await freshLedger()
+    ledger = await open(url, { streams: [order, drops, paper] })
+  })
+  afterAll(() => ledger?.close())
+
+  /** Rows of events that were read so far, by index or not. */
+  const eventsRead = async () => {
+    await ledger.sql('select pg_stat_force_next_flush()')
+    const [row] = await ledger.sql<{ read: number }>(
+      `select (seq_tup_read + coalesce(idx_tup_fetch, 0))::int as read from pg_stat_user_tables where relname = 'event' and schemaname = current_schema()`,
+    )
+    return row?.read ?? Number.NaN
+  }
+  const used = async (streamId: string) => {
+    const before = await eventsRead()
+    await ledger.submit(unit([tell(drops, streamId, 'fall', 1)]))
+    const { count } = await ledger.read.load(drops, streamId)
+    return { count, read: (await eventsRead()) - before }
+  }
+
+  test('a stream of 100,000 events is loaded and appended to as a short one', async () => {
+    for (let n = 0; n < 100; n += 1) await ledger.submit(unit([tell(drops, 'rain', 'fall', 1000)]))
+    const [short, long] = [await used('drizzle'), await used('rain')]
+    expect([short.count, long.count]).toEqual([1, 100_001])
+    expect(long.read).toBeLessThanOrEqual(short.read + 1)
+  })
+
+  test('a document of 1 MB is taken whole, and one byte more is refused by name', async () => {
+    const room = 1_000_000 - JSON.stringify({ text: '' }).length
+    await ledger.submit(unit([ask(paper, 'thick', 'write', 'x'.repeat(room))]))
+    expect((await ledger.read.load(paper, 'thick')).text).toHaveLength(room)
+    const more = ledger.submit(unit([ask(paper, 'thicker', 'write', 'x'.repeat(room + 1))]))
+    await expect(more).rejects.toMatchObject({ code: 'too_large', message: expect.stringContaining('1000000 bytes') })
+    expect((await ledger.read.load(paper, 'thicker')).text).toBe('')
+  })
+
+  test('redelivery after old message ids were cleaned: it is decided again, and a state that knows it leaves nothing', async () => {
+    const once = unit([tell(order, 'late', 'placed', { item: 'tea' })])
+    await ledger.submit(once)
+    await ledger.sql(`update message set keep_until = '2020-01-01T00:00:00.000000Z' where id = $1`, [once.id])
+    await ledger.forgetOld()
+    expect(await ledger.known(once.id)).toBeUndefined()
+    expect(await ledger.submit(once)).toMatchObject({ duplicate: false, results: [{ version: 1, events: [] }] })
+    expect(await ledger.submit(once)).toMatchObject({ duplicate: true })
+    expect(await ledger.read.load(order, 'late')).toMatchObject({ item: 'tea' })
+  })
+})
