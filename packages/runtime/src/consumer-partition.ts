@@ -3,7 +3,7 @@ import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
-import { type Chained, chained, type Place, type Read, type Watermark } from './consumer-record.ts'
+import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
 import { type Ahead, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
@@ -30,14 +30,6 @@ interface Working extends Consuming {
   readonly reading: Turn['reading']
   /** Asks for a `store` soon. */
   readonly later: () => void
-}
-
-/** What the database has to know of a partition. */
-interface Known {
-  readonly topic: string
-  readonly partition: number
-  readonly source: string
-  readonly position: number
 }
 
 /** Facts of a partition that are on their way at the same time. */
@@ -137,7 +129,7 @@ export class ConsumerPartition {
 
   /** Undefined while something is on its way. */
   get known(): Known | undefined {
-    const idle = !this.#handling && this.#storing === undefined && this.#broken === undefined
+    const idle = !this.#handling && this.#storing === undefined && this.#broken === undefined && !this.#control?.signal.aborted
     return idle ? { topic: this.#topic, partition: this.#partition, source: this.#mark.source, position: this.#mark.stored } : undefined
   }
 
