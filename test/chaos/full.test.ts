@@ -28,7 +28,15 @@ const leg = (changed: Partial<Result> = {}): Result => ({
 
 test('legs add up; a kill that hit nobody is none, and the next leg has another seed', () => {
   const all = added(added(nothingYet(5), leg()), leg({ seed: 6 }))
-  expect(all).toMatchObject({ legs: 2, nextSeed: 7, acknowledged: 200, kills: { gateway: 2, backend: 2 }, others: { 'Redis gone': 2 } })
+  expect(all).toMatchObject({
+    legs: 2,
+    nextSeed: 7,
+    acknowledged: 200,
+    restores: 2,
+    takenBack: 14,
+    kills: { gateway: 2, backend: 2 },
+    others: { 'Redis gone': 2 },
+  })
   expect(all.kills.broker).toBeUndefined()
   expect(missing(all)).toContain('1000 kills of broker')
   expect(documentOf(all)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')

@@ -156,6 +156,8 @@ async function judged(
 
 interface Back {
   readonly verdict?: Judged
+  /** What kept it from being settled, a line each. */
+  readonly stuck?: readonly string[]
   readonly restore: Result['restore']
 }
 
@@ -165,8 +167,8 @@ async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Fo
   try {
     return await restored(stage, edge, settings, before)
   } catch (error) {
-    const why = [error instanceof Error ? error.message : String(error), ...(await unwell(stage.fleet))]
-    return { restore: { leftOut: `it was not well again: ${why.join('; ')}` } }
+    const why = error instanceof Error ? error.message : String(error)
+    return { restore: { leftOut: `it was not well again: ${why}` }, stuck: [why, ...(await unwell(stage.fleet))] }
   }
 }
 
@@ -247,8 +249,10 @@ export async function chaos(settings: Settings): Promise<Result> {
     edge.close()
     const { history, fleet, kills, others } = stage
     await keepLogs(fleet, logFolder(seed))
+    const whole = back.verdict ? both(verdict, back.verdict) : verdict
     return {
-      ...(back.verdict ? both(verdict, back.verdict) : verdict),
+      ...whole,
+      left: [...whole.left, ...(back.stuck ?? [])],
       seed,
       kills,
       wanted: settings.kills,
