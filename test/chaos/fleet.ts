@@ -122,7 +122,6 @@ export async function unwell({ members }: Pick<Fleet, 'members'>): Promise<reado
 
 /** What the processes have logged last, a file each. */
 export async function keepLogs({ members }: Pick<Fleet, 'members'>, folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   await Promise.all(members.map(({ name, process: { log } }) => writeFile(join(folder, `${name}.log`), `${log.join('\n')}\n`)))
 }

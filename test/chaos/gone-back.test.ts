@@ -80,3 +80,29 @@ const corrupt: readonly (readonly [name: string, found: Found, gone: GoneBack])[
 test.each(corrupt)('%s: it is seen', (_, there, went) => {
   expect(verdictOf(told, there, [], went).broken).not.toEqual([])
 })
+
+const opened = (id: string, position: number, streamId = 'alert:1'): LedgerEvent => ({
+  ...event(position, 'intake'),
+  id,
+  stream: 'signal',
+  streamId,
+  type: 'rondo.operations.signal.opened',
+})
+test.each([
+  ['a fact recorded anew under another id has been applied as its twin', 'alert:1', 'old', 0],
+  ['a fact recorded anew that nobody has applied is missed', 'alert:1', 'nobody', 1],
+  ['a twin under another key is none', 'alert:2', 'old', 1],
+])('%s', (_, streamId, cause, missed) => {
+  const record = (one: LedgerEvent, epoch: number): Sent => ({ ...sent(one, epoch, 0), key: `signal/${one.streamId}` })
+  const raised = { ...event(1, 'kept'), causationId: cause }
+  const there = found([raised], [sent(raised)], 1)
+  const fresh = opened('new', 1, streamId)
+  const ledgers = new Map([...there.ledgers, ['operations', ledger([fresh], 2)]])
+  const topics = {
+    ...there.topics,
+    [topicOf('operations')]: { service: 'operations', partitions: [[record(opened('old', 1), 1), record(fresh, 2)]] },
+  }
+  const went = { ...gone, heads: new Map(), before: there, noticed: new Set(['requirements']) }
+  const { broken } = verdictOf([], { ledgers, topics }, [], went)
+  expect(broken.filter(({ what }) => what.includes('never changed by new'))).toHaveLength(missed)
+})

@@ -1,3 +1,4 @@
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { launchReplicated, type Replicated } from '@rondo/testkit/launch'
@@ -177,7 +178,8 @@ async function restored(stage: Stage, edge: Edge, settings: Settings, before: Fo
   const gone = await goBack(stage, edge, before)
   const end = called(stage, edge, settings, 'after-')
   await pause(afterRestore)
-  const { verdict } = await judged(stage, await end(), gone)
+  const { verdict, found } = await judged(stage, await end(), gone)
+  if (verdict.broken.length > 0) await keepFound(settings.seed, found, gone)
   const restore = {
     services: behind(gone),
     takenBack: takenBack(stage.history.told, gone).size,
@@ -218,6 +220,14 @@ async function staged({ seed, say }: Settings, engines: Replicated): Promise<{ r
 
 /** Of the processes of a run. */
 export const logFolder = (seed: number): string => join(repositoryRoot(), '.chaos', `seed-${seed}`)
+
+/** What was judged after a restore, for whoever looks why a promise broke. */
+async function keepFound(seed: number, { ledgers, topics }: Found, { heads, before }: GoneBack): Promise<void> {
+  await mkdir(logFolder(seed), { recursive: true })
+  const plain = (all: Found['ledgers']) => Object.fromEntries([...all].map(([name, { events, epoch }]) => [name, { events, epoch }]))
+  const told = { heads: Object.fromEntries(heads), before: plain(before.ledgers), after: plain(ledgers), topics }
+  await writeFile(join(logFolder(seed), 'after-restore.json'), JSON.stringify(told))
+}
 
 const leftOutOf = ({ network, disks }: Replicated): readonly string[] => [
   ...('missing' in network ? [`the network was left alone: ${network.missing}`] : []),
