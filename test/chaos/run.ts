@@ -249,7 +249,7 @@ export async function chaos(settings: Settings): Promise<Result> {
     const { stage, edge } = await staged(settings, engines)
     const started = performance.now()
     say(`hurting (${since(begin).toFixed(0)} s)`)
-    const end = Math.max(started + 20_000, begin + (minutes * 60 - reserved) * 1000)
+    const end = Math.max(started + 30_000, begin + (minutes * 60 - reserved) * 1000)
     const seen = await disturbed(stage, edge, settings, { end, latest: end + minutes * 30_000 })
     const hurtFor = since(started)
     const drainBegin = performance.now()
