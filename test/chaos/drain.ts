@@ -1,6 +1,6 @@
 import { builds } from '@rondo/builds'
-import { kafkaBus } from '@rondo/bus'
-import { intakeTopic, topicOfFact } from '@rondo/contracts/cloudevents'
+import { type Bus, kafkaBus } from '@rondo/bus'
+import { intakeTopic, topicOf, topicOfFact } from '@rondo/contracts/cloudevents'
 import { feedback } from '@rondo/feedback'
 import { gateway } from '@rondo/gateway'
 import { operations } from '@rondo/operations'
@@ -21,20 +21,34 @@ export function topicsRead({ name, reactions, views = [] }: Service): readonly s
   return [...new Set(facts.map(({ base }) => topicOfFact(base)))].sort()
 }
 
+/** Where a partition of a topic ends, and by which name a reader knows it. */
+interface End {
+  readonly source: string
+  readonly position: number
+}
+
+interface Head {
+  readonly position: number
+  readonly relayed: number
+  readonly ends: readonly End[]
+}
+
+async function headOf(database: string, brokers: readonly string[], name: string): Promise<Head> {
+  const [row] = await asked<{ tails: string[]; position: string; epoch: number; relayed: string }>(
+    database,
+    `select tails, position, epoch, (select coalesce(min(position), 0) from ${name}.relay) as relayed from ${name}.head`,
+  )
+  const { tails = [], position, epoch = 1, relayed } = row ?? {}
+  const topic = topicOf(name)
+  // After a restore the records of two histories lie there: which of them the last one is of, only the topic tells
+  const ends = epoch > 1 ? await sentEnds(brokers, topic) : tails.map((tail) => ({ source: `${topic}#1`, position: Number(tail) }))
+  return { position: Number(position), relayed: Number(relayed), ends }
+}
+
 /** What keeps work from being at its end, a line each. */
 async function waiting(database: string, brokers: readonly string[]): Promise<readonly string[]> {
-  const heads = new Map(
-    await Promise.all(
-      services.map(async ({ name }) => {
-        const [row] = await asked<{ tails: string[]; position: string; relayed: string }>(
-          database,
-          `select tails, position, (select coalesce(min(position), 0) from ${name}.relay) as relayed from ${name}.head`,
-        )
-        return [name, { tails: (row?.tails ?? []).map(Number), position: Number(row?.position), relayed: Number(row?.relayed) }] as const
-      }),
-    ),
-  )
-  const ends = await intakeEnds(brokers)
+  const heads = new Map(await Promise.all(services.map(async ({ name }) => [name, await headOf(database, brokers, name)] as const)))
+  const intake = await intakeEnds(brokers)
   const relays = [...heads].flatMap(([name, { position, relayed }]) =>
     position === relayed ? [] : [`${name} has ${position - relayed} events that Kafka does not have`],
   )
@@ -45,15 +59,11 @@ async function waiting(database: string, brokers: readonly string[]): Promise<re
         `select source, partition, position from ${service.name}.checkpoint`,
       )
       return topicsRead(service).flatMap((topic) => {
-        const wanted = topic === intakeTopic ? ends : (heads.get(topic.split('.')[1] ?? '')?.tails ?? [])
-        return wanted.flatMap((end, partition) => {
-          const read = Math.max(
-            0,
-            ...rows
-              .filter((row) => row.partition === partition && row.source.startsWith(`${topic}`))
-              .map(({ position }) => Number(position)),
-          )
-          return read >= end ? [] : [`${service.name} has read ${topic}/${partition} up to ${read} of ${end}`]
+        const ends = topic === intakeTopic ? intake : (heads.get(topic.split('.')[1] ?? '')?.ends ?? [])
+        return ends.flatMap(({ source, position }, partition) => {
+          const found = rows.filter((row) => row.partition === partition && row.source.startsWith(source))
+          const read = Math.max(0, ...found.map((row) => Number(row.position)))
+          return read >= position ? [] : [`${service.name} has read ${topic}/${partition} up to ${read} of ${position}`]
         })
       })
     }),
@@ -61,14 +71,26 @@ async function waiting(database: string, brokers: readonly string[]): Promise<re
   return [...relays, ...lags.flat()]
 }
 
-async function intakeEnds(brokers: readonly string[]): Promise<readonly number[]> {
+const withBus = async <Result>(brokers: readonly string[], work: (bus: Bus) => Promise<Result>): Promise<Result> => {
   const bus = kafkaBus({ brokers, clientId: 'chaos' })
   try {
-    return (await bus.bounds(intakeTopic)).map(({ next }) => Number(next))
+    return await work(bus)
   } finally {
     await bus.close()
   }
 }
+
+const sentEnds = (brokers: readonly string[], topic: string): Promise<readonly End[]> =>
+  withBus(brokers, async (bus) => {
+    const tails = (await bus.bounds(topic)).map(({ partition }) => bus.tail(topic, partition))
+    return (await Promise.all(tails)).map((tail) => ({
+      source: `${topic}#${tail?.headers.ce_epoch ?? 1}`,
+      position: Number(tail?.headers.ce_position ?? 0),
+    }))
+  })
+
+const intakeEnds = (brokers: readonly string[]): Promise<readonly End[]> =>
+  withBus(brokers, async (bus) => (await bus.bounds(intakeTopic)).map(({ next }) => ({ source: intakeTopic, position: Number(next) })))
 
 /** Until nothing is under way any more; what is left after so many milliseconds, a line each (nothing: all is done). */
 export async function drained(database: string, brokers: readonly string[], within: number): Promise<readonly string[]> {

@@ -122,7 +122,9 @@ const storm: Fault = async (stage) => {
   const brokers = stage.engines.addresses.kafka
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], clientId: 'storm', logLevel: kafkajs.logLevel.NOTHING })
   for (let times = 0; times < 5; times += 1) {
-    const consumer = kafka.consumer({ groupId: group, sessionTimeout: 10_000, rebalanceTimeout: 10_000 })
+    const settings = { groupId: group, sessionTimeout: 10_000, rebalanceTimeout: 10_000 }
+    // The client would else come back by itself after it was disconnected, and keep its partitions from everybody
+    const consumer = kafka.consumer({ ...settings, retry: { retries: 3, restartOnFailure: async () => false } })
     try {
       await consumer.connect()
       await consumer.subscribe({ topics: ['rondo.intake.v1'] })

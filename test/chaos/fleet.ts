@@ -1,9 +1,10 @@
-import { rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { addToken, newToken } from '@rondo/runtime'
 import type { Replicated } from '@rondo/testkit/launch'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
+import { z } from 'zod'
 import { type Place, placesOf, ServiceProcess } from '../rig/processes.ts'
 import type { Gateway } from './edge.ts'
 
@@ -95,6 +96,34 @@ export class Member {
     }
     if (!this.#stopping) this.#fell({ name: `${this.name} did not come back`, log: this.process.log.slice(-20) })
   }
+}
+
+const readinessAnswer = z.object({
+  ready: z.boolean(),
+  components: z.array(z.object({ name: z.string(), ready: z.boolean(), cause: z.string().optional(), fix: z.string().optional() })),
+})
+
+/** What a process says of itself. */
+export const stateOf = async ({ process }: Member) =>
+  readinessAnswer.parse(await (await fetch(`${process.url}/readyz`, { signal: AbortSignal.timeout(5000) })).json())
+
+/** What each process says that is not well with it, a line each. */
+export async function unwell({ members }: Pick<Fleet, 'members'>): Promise<readonly string[]> {
+  const lines = members.map(async (member) => {
+    try {
+      const { components } = await stateOf(member)
+      return components.flatMap(({ name, ready, cause }) => (ready ? [] : [`${member.name} says of ${name}: ${cause}`]))
+    } catch (error) {
+      return [`${member.name} does not answer: ${error instanceof Error ? error.message : String(error)}`]
+    }
+  })
+  return (await Promise.all(lines)).flat()
+}
+
+/** What the processes have logged last, a file each. */
+export async function keepLogs({ members }: Pick<Fleet, 'members'>, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await Promise.all(members.map(({ name, process: { log } }) => writeFile(join(folder, `${name}.log`), `${log.join('\n')}\n`)))
 }
 
 export interface Fleet {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { added, documentOf, missing, nothingYet } from './full.ts'
+import { closingOf } from './report.ts'
 import type { Result } from './run.ts'
 
 const leg = (changed: Partial<Result> = {}): Result => ({
@@ -27,7 +28,15 @@ const leg = (changed: Partial<Result> = {}): Result => ({
 
 test('legs add up; a kill that hit nobody is none, and the next leg has another seed', () => {
   const all = added(added(nothingYet(5), leg()), leg({ seed: 6 }))
-  expect(all).toMatchObject({ legs: 2, nextSeed: 7, acknowledged: 200, kills: { gateway: 2, backend: 2 }, others: { 'Redis gone': 2 } })
+  expect(all).toMatchObject({
+    legs: 2,
+    nextSeed: 7,
+    acknowledged: 200,
+    restores: 2,
+    takenBack: 14,
+    kills: { gateway: 2, backend: 2 },
+    others: { 'Redis gone': 2 },
+  })
   expect(all.kills.broker).toBeUndefined()
   expect(missing(all)).toContain('1000 kills of broker')
   expect(documentOf(all)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')
@@ -37,4 +46,10 @@ test('a leg in which a promise broke is named by its seed', () => {
   const all = added(nothingYet(5), leg({ lost: ['m1'] }))
   expect(all).toMatchObject({ lost: 1, brokenSeeds: [5] })
   expect(documentOf(all)).toContain('(seeds 5)')
+})
+
+test('the last line counts what was to be shown, and what failed is named before it', () => {
+  expect(closingOf(leg({ wanted: 2 }))).toMatch(/^failed: a broker was killed: none was\n\d+ passed, 1 failed\n$/)
+  expect(closingOf(leg({ lost: [], broken: [{ promise: 'something new', what: 'broke' }] }))).toContain('failed: something new: broke')
+  expect(closingOf(leg({ wanted: 3 }))).toContain('3 kills hit unacknowledged work: only 2 did')
 })

@@ -22,6 +22,9 @@ const totals = z.object({
   tries: z.number(),
   lost: z.number(),
   twice: z.number(),
+  /** Older copies of PostgreSQL that were put back and settled, and acknowledged messages that were given up with them. */
+  restores: z.number(),
+  takenBack: z.number(),
   broken: z.number(),
   /** Seeds of legs in which a promise broke. */
   brokenSeeds: z.array(z.number()),
@@ -38,6 +41,8 @@ export const nothingYet = (seed: number): Totals => ({
   tries: 0,
   lost: 0,
   twice: 0,
+  restores: 0,
+  takenBack: 0,
   broken: 0,
   brokenSeeds: [],
 })
@@ -53,7 +58,7 @@ function summed(one: Readonly<Record<string, number>>, other: Readonly<Record<st
 export function added(before: Totals, leg: Result): Totals {
   const hits = leg.kills.filter(({ inFlight }) => inFlight > 0).map(kindOf)
   const counted = Object.fromEntries([...Map.groupBy(hits, (kind) => kind)].map(([kind, all]) => [kind, all.length]))
-  const { kept } = shortOf(leg)
+  const { kept, takenBack } = shortOf(leg)
   return {
     legs: before.legs + 1,
     nextSeed: leg.seed + 1,
@@ -64,6 +69,8 @@ export function added(before: Totals, leg: Result): Totals {
     tries: before.tries + leg.tries,
     lost: before.lost + leg.lost.length,
     twice: before.twice + leg.twice.length,
+    restores: before.restores + ('leftOut' in leg.restore ? 0 : 1),
+    takenBack: before.takenBack + takenBack,
     broken: before.broken + leg.broken.length + leg.left.length + leg.fell.length,
     brokenSeeds: kept ? before.brokenSeeds : [...before.brokenSeeds, leg.seed],
   }
@@ -83,9 +90,9 @@ export function documentOf(all: Totals): string {
   const seeds = all.brokenSeeds.length > 0 ? ` (seeds ${all.brokenSeeds.join(', ')})` : ''
   return `# Chaos
 
-Written by \`npm run chaos -- --full\` (\`--resume\` goes on). Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold. A kill counts only where somebody waited for what was killed.
+Written by \`npm run chaos -- --full\` (\`--resume\` goes on). Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as docs/guides/back-up-and-restore.md says, and compares again. A kill counts only where somebody waited for what was killed.
 
-${all.legs} legs, ${(all.seconds / 3600).toFixed(1)} hours on ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}: **${all.acknowledged} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Not reached yet: ${open.join(', ')}.`}
+${all.legs} legs, ${(all.seconds / 3600).toFixed(1)} hours on ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}: **${all.acknowledged} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. ${all.restores} restores of an older copy, with which ${all.takenBack} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Not reached yet: ${open.join(', ')}.`}
 
 ${table('killed at unacknowledged work', all.kills)}
 ${table('other faults', all.others)}`

@@ -54,6 +54,22 @@ export function withoutVoid(found: Found, { heads }: GoneBack): Found {
   return { ...found, topics: Object.fromEntries(topics) }
 }
 
+/**
+ * What a consumer has read in both histories: the facts that a ledger records anew can have other ids (they come in another order), and
+ * whoever has applied the one that was given up finds nothing to do in the other. Each such event counts as applied by its twin's cause.
+ */
+export function appliedByTwins(found: Found, gone: GoneBack, service: string, consumer: string): readonly string[] {
+  const topic = Object.values(found.topics).find((one) => one.service === service)
+  const now = found.ledgers.get(service)
+  const head = gone.heads.get(service) ?? 0
+  const causes = new Set(found.ledgers.get(consumer)?.events.map(({ causationId }) => causationId))
+  const given = (topic?.partitions ?? []).flat().filter((record) => isVoid(record, now?.epoch ?? 1, head) && causes.has(record.eventId))
+  const twins = new Set(given.map(({ key }) => key))
+  return (now?.events ?? []).flatMap(({ id, position, stream, streamId }) =>
+    position > head && !causes.has(id) && twins.has(`${stream}/${streamId}`) ? [id] : [],
+  )
+}
+
 /** Positions that one epoch has sent with two contents. */
 function diverged(found: Found, service: string): readonly number[] {
   const contents = new Map<string, string>()

@@ -7,8 +7,8 @@ import { chaos, type Settings, stopAll } from './run.ts'
 const usage = `npm run chaos -- [--minutes N] [--seed N] [--json FILE] [--full [--resume] [--hours N]]
 
 Several processes of Rondo on three Kafka brokers and a PostgreSQL of their own; callers at the edge that remember what
-they were told; processes, connections, servers and brokers that are killed while somebody waits for them, and a network
-that is cut, slow or silent. When all has healed, what ledgers, topics and consumers hold is compared with what the
+they were told; processes, connections, servers and brokers that are killed while somebody waits for them, writers that
+stand still until others have their work, a network that is cut, slow or silent, disks that are full. When all has healed, what ledgers, topics and consumers hold is compared with what the
 callers were told; then an older copy of PostgreSQL is put back, and the same is asked again. Ends with 1 when a promise
 broke or too few kills hit.
 

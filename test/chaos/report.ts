@@ -42,16 +42,13 @@ export function promisesOf(result: Result): readonly Held[] {
   ]
 }
 
-/** Tests and CI read the last line. */
+/** Tests and CI read the last line. What this machine cannot do is skipped. */
 export function closingOf(result: Result): string {
   const all = promisesOf(result)
   const failed = all.filter(({ wrong }) => wrong.length > 0)
-  return [
-    ...failed.map(({ promise, wrong }) => `failed: ${promise}: ${wrong[0]}`),
-    `${all.length - failed.length} passed, ${failed.length} failed`,
-  ]
-    .map((line) => `${line}\n`)
-    .join('')
+  const skipped = result.leftOut.length > 0 ? `, ${result.leftOut.length} skipped` : ''
+  const named = failed.map(({ promise, wrong }) => `failed: ${promise}: ${wrong[0]}\n`)
+  return `${named.join('')}${all.length - failed.length} passed, ${failed.length} failed${skipped}\n`
 }
 
 /** What a machine reads of a run. */

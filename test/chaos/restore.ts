@@ -1,11 +1,10 @@
 import { eventually } from '@rondo/testkit/eventually'
-import { z } from 'zod'
 import { command } from '../cli/command.ts'
 import { asked } from './backends.ts'
 import { putBack } from './backup.ts'
 import { services } from './drain.ts'
 import type { Edge } from './edge.ts'
-import type { Member } from './fleet.ts'
+import { stateOf } from './fleet.ts'
 import type { Found } from './gather.ts'
 import { behind, type GoneBack, takenBack } from './gone-back.ts'
 import type { Stage } from './stage.ts'
@@ -15,14 +14,6 @@ const noticedWithin = 60_000
 const wellWithin = 90_000
 /** Of what was taken back, so much is sent again under its id: what a careful caller does. */
 const sentAgain = 20
-
-const readiness = z.object({
-  ready: z.boolean(),
-  components: z.array(z.object({ name: z.string(), ready: z.boolean(), cause: z.string().optional(), fix: z.string().optional() })),
-})
-
-const stateOf = async ({ process }: Member) =>
-  readiness.parse(await (await fetch(`${process.url}/readyz`, { signal: AbortSignal.timeout(5000) })).json())
 
 /** The services whose status names the command that settles it, of any process. */
 async function saying(stage: Stage): Promise<ReadonlySet<string>> {

@@ -1,10 +1,13 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { launchReplicated, type Replicated } from '@rondo/testkit/launch'
+import { repositoryRoot } from '@rondo/testkit/shared'
 import { type Broken, startCaller } from './callers.ts'
 import { drained } from './drain.ts'
 import { Edge } from './edge.ts'
 import { faults } from './faults.ts'
-import { type Fell, reachThrough, startFleet } from './fleet.ts'
+import { type Fell, keepLogs, reachThrough, startFleet, unwell } from './fleet.ts'
 import { type Found, gathered } from './gather.ts'
 import { behind, type GoneBack, takenBack } from './gone-back.ts'
 import { service } from './jobs.ts'
@@ -145,19 +148,38 @@ async function judged(
 ): Promise<{ readonly verdict: Judged; readonly found: Found }> {
   const { database, history, say } = stage
   const begin = performance.now()
-  const left = await drained(database, stage.engines.addresses.kafka, drainWithin)
+  const waiting = await drained(database, stage.engines.addresses.kafka, drainWithin)
+  const left = waiting.length > 0 ? [...waiting, ...(await unwell(stage.fleet))] : []
   say(`drained in ${((performance.now() - begin) / 1000).toFixed(0)} s; reading ledgers and topics`)
   const found = await gathered(database, stage.engines.addresses.kafka)
   return { verdict: { ...verdictOf(history.told, found, seen, gone), left }, found }
 }
 
-/** An older copy in the place of PostgreSQL's data; then callers again, and the same judgement. */
-async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Found) {
+interface Back {
+  readonly verdict?: Judged
+  /** What kept it from being settled, a line each. */
+  readonly stuck?: readonly string[]
+  readonly restore: Result['restore']
+}
+
+/** An older copy in the place of PostgreSQL's data; then callers again, and the same judgement. What could not be done is said. */
+async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Found): Promise<Back> {
+  if (!stage.backup.taken) return { restore: { leftOut: 'no copy of PostgreSQL could be made' } }
+  try {
+    return await restored(stage, edge, settings, before)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return { restore: { leftOut: `it was not well again: ${why}` }, stuck: [why, ...(await unwell(stage.fleet))] }
+  }
+}
+
+async function restored(stage: Stage, edge: Edge, settings: Settings, before: Found): Promise<Back> {
   const begin = performance.now()
   const gone = await goBack(stage, edge, before)
   const end = called(stage, edge, settings, 'after-')
   await pause(afterRestore)
-  const { verdict } = await judged(stage, await end(), gone)
+  const { verdict, found } = await judged(stage, await end(), gone)
+  if (verdict.broken.length > 0) await keepFound(settings.seed, found, gone)
   const restore = {
     services: behind(gone),
     takenBack: takenBack(stage.history.told, gone).size,
@@ -167,7 +189,7 @@ async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Fo
 }
 
 const both = (one: Judged, other: Judged): Judged => ({
-  acknowledged: Math.max(one.acknowledged, other.acknowledged),
+  acknowledged: other.acknowledged,
   lost: [...one.lost, ...other.lost.map((what) => `after the restore: ${what}`)],
   twice: [...one.twice, ...other.twice.map((what) => `after the restore: ${what}`)],
   broken: [...one.broken, ...other.broken.map(({ promise, what }) => ({ promise, what: `after the restore: ${what}` }))],
@@ -196,6 +218,17 @@ async function staged({ seed, say }: Settings, engines: Replicated): Promise<{ r
   return { stage, edge }
 }
 
+/** Of the processes of a run. */
+export const logFolder = (seed: number): string => join(repositoryRoot(), '.chaos', `seed-${seed}`)
+
+/** What was judged after a restore, for whoever looks why a promise broke. */
+async function keepFound(seed: number, { ledgers, topics }: Found, { heads, before }: GoneBack): Promise<void> {
+  await mkdir(logFolder(seed), { recursive: true })
+  const plain = (all: Found['ledgers']) => Object.fromEntries([...all].map(([name, { events, epoch }]) => [name, { events, epoch }]))
+  const told = { heads: Object.fromEntries(heads), before: plain(before.ledgers), after: plain(ledgers), topics }
+  await writeFile(join(logFolder(seed), 'after-restore.json'), JSON.stringify(told))
+}
+
 const leftOutOf = ({ network, disks }: Replicated): readonly string[] => [
   ...('missing' in network ? [`the network was left alone: ${network.missing}`] : []),
   ...('missing' in disks ? [`no disk was full: ${disks.missing}`] : []),
@@ -216,23 +249,26 @@ export async function chaos(settings: Settings): Promise<Result> {
     const { stage, edge } = await staged(settings, engines)
     const started = performance.now()
     say(`hurting (${since(begin).toFixed(0)} s)`)
-    const end = Math.max(started + 20_000, begin + (minutes * 60 - reserved) * 1000)
+    const end = Math.max(started + 30_000, begin + (minutes * 60 - reserved) * 1000)
     const seen = await disturbed(stage, edge, settings, { end, latest: end + minutes * 30_000 })
     const hurtFor = since(started)
     const drainBegin = performance.now()
     const { verdict, found } = await judged(stage, seen)
     const drain = since(drainBegin)
-    const back = stage.backup.taken ? await wentBack(stage, edge, settings, found) : undefined
+    const back = await wentBack(stage, edge, settings, found)
     edge.close()
     const { history, fleet, kills, others } = stage
+    await keepLogs(fleet, logFolder(seed))
+    const whole = back.verdict ? both(verdict, back.verdict) : verdict
     return {
-      ...(back ? both(verdict, back.verdict) : verdict),
+      ...whole,
+      left: [...whole.left, ...(back.stuck ?? [])],
       seed,
       kills,
       wanted: settings.kills,
       others: Object.fromEntries([...others].sort()),
       fell: fleet.fell,
-      restore: back?.restore ?? { leftOut: 'no copy of PostgreSQL was made' },
+      restore: back.restore,
       leftOut,
       tries: history.told.length,
       restarts: fleet.members.flatMap(({ starts }) => starts),

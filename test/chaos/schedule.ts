@@ -41,7 +41,7 @@ const victims: readonly FaultName[] = ['gateway', 'gateway', 'operations', 'requ
 const specials: readonly FaultName[] = ['server-stop', 'freeze', 'server-backend', 'server-disk', 'broker-disk', 'redis', 'storm']
 const lines: readonly FaultName[] = ['network-callers', 'network-gateway', 'network-postgres', 'network-kafka', 'network-redis']
 /** Seconds after which the copy is made to which the run goes back at its end. */
-const backupAt = 40
+const backupAt = 25
 
 const shuffled = (names: readonly FaultName[], random: Random): readonly FaultName[] =>
   names

@@ -3,7 +3,7 @@ import { violations } from '@rondo/testkit/history'
 import { type History, promises } from '@rondo/testkit/promises'
 import type { Broken } from './callers.ts'
 import type { Found } from './gather.ts'
-import { type GoneBack, keptOf, restoresOf, standing, withoutVoid } from './gone-back.ts'
+import { appliedByTwins, type GoneBack, keptOf, restoresOf, standing, withoutVoid } from './gone-back.ts'
 import { historyOf } from './history.ts'
 import type { Told } from './told.ts'
 
@@ -69,13 +69,21 @@ function otherwise(told: readonly Told[], { ledgers }: Found): readonly Broken[]
   return [...defects, ...states]
 }
 
+/** What stands after an older copy was put back. */
+function afterwards(told: readonly Told[], found: Found, gone: GoneBack): History {
+  const history = historyOf(standing(told, gone), withoutVoid(found, gone))
+  const { requirements, ...others } = history.consumers
+  if (!requirements) throw new RangeError('nothing is known of what requirements has read')
+  const skipped = appliedByTwins(found, gone, 'operations', 'requirements')
+  return { ...history, consumers: { ...others, requirements: { ...requirements, skipped } }, restores: restoresOf(found, gone) }
+}
+
 /** Whether the promises held. `seen`: what callers have seen by themselves; `gone`: an older copy was put back before what was found. */
 export function verdictOf(told: readonly Told[], found: Found, seen: readonly Broken[], gone?: GoneBack): Verdict {
-  const history = gone
-    ? { ...historyOf(standing(told, gone), withoutVoid(found, gone)), restores: restoresOf(found, gone) }
-    : historyOf(told, found)
+  const all = historyOf(told, found)
+  const history = gone ? afterwards(told, found, gone) : all
   return {
-    acknowledged: history.acknowledged.length + (history.intake?.length ?? 0),
+    acknowledged: all.acknowledged.length + (all.intake?.length ?? 0),
     lost: lostOf(history),
     twice: twiceOf(history),
     broken: [

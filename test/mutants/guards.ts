@@ -1,3 +1,4 @@
+import { goingBack } from './going-back.ts'
 import type { Mutant } from './mutant.ts'
 import { statements } from './statements.ts'
 
@@ -138,8 +139,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'a position is marked as sent after it was sent',
     file: `${ledger}/relay.ts`,
-    find: 'const kept = await database.store.markSent(topic, this.#holder, last.position, leaseSeconds)',
-    replace: 'const kept = await database.store.markSent(topic, this.#holder, last.position + 1, leaseSeconds)',
+    find: 'const kept = await database.store.markSent(topic, this.#holder, { from, to: last.position }, leaseSeconds)',
+    replace: 'const kept = await database.store.markSent(topic, this.#holder, { from, to: last.position + 1 }, leaseSeconds)',
   },
   {
     name: 'the relay goes on where the store says after a failure',
@@ -301,4 +302,4 @@ const consuming: readonly Mutant[] = [
   },
 ]
 
-export const mutants: readonly Mutant[] = [...writing, ...statements, ...relaying, ...consuming]
+export const mutants: readonly Mutant[] = [...writing, ...statements, ...relaying, ...consuming, ...goingBack]

@@ -80,7 +80,7 @@ async function signalled(child: ChildProcess, signal: NodeJS.Signals): Promise<v
 async function answers(url: string, child: ChildProcess, log: readonly string[], ready: boolean): Promise<void> {
   const dead = await eventually(
     async () => !runs(child) || ((await fetch(`${url}/${ready ? 'readyz' : 'healthz'}`)).ok && { exit: undefined }),
-    { within: 60_000, every: 100 },
+    { within: 180_000, every: 100 },
   )
   if (dead === true) throw new Error(`a service ended with ${child.exitCode}:\n${log.slice(-40).join('\n')}`)
 }

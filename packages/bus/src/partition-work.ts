@@ -115,8 +115,9 @@ export class PartitionWork {
     if (this.#isIdle) this.#fail(asError(thrown))
   }
 
+  /** Also where records flow: what `start` says may have changed. */
   resume(): void {
-    if (this.standsStill !== undefined) this.begin()
+    if (!this.#revoked.signal.aborted) this.begin()
   }
 
   /** Tells the signal, and waits until nothing is being handled. */

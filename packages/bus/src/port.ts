@@ -108,7 +108,7 @@ export interface Paused {
 export interface Consumer {
   /** Partitions that stand still: paused, out of range, or waiting for a retry. */
   readonly paused: readonly Paused[]
-  /** Goes on from where `start` says. */
+  /** Goes on from where `start` says, whether it stands still or not. */
   resume(topic: string, partition: number): void
   /** Resolves when no batch is being handled any more (or five seconds after it was told to the signal) and the group was left. */
   stop(): Promise<void>

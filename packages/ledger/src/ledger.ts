@@ -135,6 +135,7 @@ function lookUps(database: Database) {
     history: (loopId, limit) => reaching(store.loopHistory(loopId, limit)),
     tracesBefore: (streams, own) => reaching(store.tracesBefore(streams, own)),
     checkpoint: (source, partition) => reaching(store.checkpoint(source, partition)),
+    checkpoints: () => reaching(store.checkpoints()),
     parkedKeys: () => reaching(store.parkedKeys()),
     isParked: (source, partition, key) => reaching(store.isParked({ source, partition, key })),
     known: (id) => messages.find(id),

@@ -82,6 +82,8 @@ export interface Ledger {
   /** Calls back after commits of this process and (coalesced) of others. */
   onCommit(listener: (position: number) => void): () => void
   checkpoint(source: string, partition: number): Promise<{ position: number; nextOffset: bigint } | undefined>
+  /** Of all sources and partitions that were read. */
+  checkpoints(): Promise<readonly { readonly source: string; readonly partition: number; readonly position: number }[]>
   /** Stores a record that could not be applied, with its key and all that follow under this key, and moves the checkpoint. */
   park(
     record: { readonly key: string; readonly event: Envelope; readonly reason: string; readonly hash?: string | undefined },

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Bus, migrateBus, postgresBus, type StoredRecord } from '@rondo/bus'
 import { tell } from '@rondo/kernel'
 import { eventually, needs, temporaryFolder } from '@rondo/testkit'
+import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
 import { asRole, freshLedger, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
@@ -189,6 +190,61 @@ describe('a relay', () => {
     await one.sql("update relay set holder = 'another', held_until = clock_timestamp() + interval '1 minute'")
     await fill(one, 1)
     await eventually(() => running.state.state === 'standby', soon)
+  })
+
+  /** As an older copy has it: of what came behind the position nothing is known. */
+  async function goBack(ownerUrl: string, position: number) {
+    const client = new pg.Client({ connectionString: ownerUrl, options: '-c search_path=testing' })
+    await client.connect()
+    await client.query('delete from event where position > $1', [position])
+    await client.query('update relay set position = least(position, $1)', [position])
+    await client.query(
+      `update head set position = $1, tails = (select array_agg(coalesce((select max(position) from event where partition = n), 0) order by n)
+         from generate_series(0, $2 - 1) n)`,
+      [position, partitions],
+    )
+    await client.end()
+  }
+
+  test('that runs sends nothing of an older copy that has taken the place of its ledger, however far that has grown', async () => {
+    const { bus, one, ownerUrl } = await setUp()
+    const running = relay(one, bus)
+    await fill(one, 5)
+    await tailsReach(bus, one, 5)
+    await goBack(ownerUrl, 2)
+    await fill(one, 30)
+    await eventually(() => running.state.state === 'restored_backup', soon)
+    expect((await records(bus)).flat()).toHaveLength(5)
+    await raiseEpoch({ database: one.database, bus, topic })
+    await tailsReach(bus, one, 32)
+    expect((await records(bus)).flat().filter(({ headers }) => headers.ce_epoch === '2')).toHaveLength(30)
+  })
+
+  test('tells an older copy that has grown past what was sent by what lies there', async () => {
+    const { bus, one, two, ownerUrl } = await setUp()
+    const first = relay(one, bus)
+    await fill(one, 5)
+    await tailsReach(bus, one, 5)
+    const waiting = relay(two, bus)
+    await eventually(() => waiting.state.state === 'standby', soon)
+    await first.stop()
+    await waiting.stop()
+    await goBack(ownerUrl, 2)
+    await fill(one, 30)
+    const second = relay(one, bus)
+    await eventually(() => second.state.state === 'restored_backup', soon)
+    expect(second.state).toMatchObject({ reason: expect.stringMatching(/knows position \d+ \(epoch 1\) as .*: an older backup/) })
+  })
+
+  test('that stands by notices an older copy, too', async () => {
+    const { bus, one, two, ownerUrl } = await setUp()
+    relay(one, bus)
+    await fill(one, 5)
+    await tailsReach(bus, one, 5)
+    const waiting = relay(two, bus)
+    await eventually(() => waiting.state.state === 'standby', soon)
+    await goBack(ownerUrl, 2)
+    await eventually(() => waiting.state.state === 'restored_backup', soon)
   })
 
   test('keeps a mark outside of the data folder, and believes it', async () => {

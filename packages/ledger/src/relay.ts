@@ -54,7 +54,13 @@ const retryMostMs = 5_000
 /** Where it is written how far a ledger was sent. */
 type Witnesses = Pick<RelayOptions, 'database' | 'topic' | 'markOf' | 'highWaterFile'> & { readonly bus: Pick<Bus, 'tail'> }
 
+/** The last that a partition has, and which event it is. */
+interface Mark extends HighWater {
+  readonly id: string | undefined
+}
+
 class RestoredBackup extends Error {}
+const restored = 'an older backup was restored; raise the epoch to go on'
 
 /** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */
 export async function raiseEpoch(options: Witnesses): Promise<number> {
@@ -77,9 +83,11 @@ class RelayLoop implements Relay {
   #epoch = 0
   #raised: readonly EpochStart[] = []
   /** The last of each partition, when the bus was looked at. */
-  #marks: readonly (HighWater | undefined)[] = []
+  #marks: readonly (Mark | undefined)[] = []
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
+  /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
+  #head = 0
   /** When the lease was taken or kept last. */
   #heldAt = Number.NEGATIVE_INFINITY
   #retries = 0
@@ -136,23 +144,30 @@ class RelayLoop implements Relay {
     if (position === undefined) {
       this.#position = undefined
       // Another one sends. Whether this ledger is an older copy is to be known before anything is recorded, by each process
-      if (this.#epoch === 0) await this.#compare((await database.store.standing()).epoch)
+      await this.#look(false)
       this.#say({ state: 'standby' })
       return false
     }
-    const now = await database.store.standing()
-    // A raised epoch is looked at anew, and so is a lease that was another's
-    if (this.#position === undefined || now.epoch !== this.#epoch) await this.#compare(now.epoch)
+    // A lease that was another's is looked at anew; where less is marked than was sent, the ledger went back under this process
+    await this.#look(this.#position === undefined || position < this.#position)
     this.#position = position
     this.#heldAt = asked
     return this.#send()
   }
 
+  /** Compares if told, and where the ledger is in another epoch or stands behind where it stood. */
+  async #look(anew: boolean): Promise<void> {
+    const { epoch, position } = await this.#options.database.store.standing()
+    if (anew || epoch !== this.#epoch || position < this.#head) await this.#compare(epoch)
+    this.#head = position
+  }
+
   async #send(): Promise<boolean> {
     const { database, topic } = this.#options
     for (;;) {
-      const { batch, epoch } = await database.store.chainedAfter(this.#position ?? 0, batchSize, this.#epoch)
-      if (epoch !== this.#epoch) return this.#lookAnew()
+      const from = this.#position ?? 0
+      const { batch, epoch, marked } = await database.store.chainedAfter(from, batchSize, this.#epoch)
+      if (epoch !== this.#epoch || marked < from) return this.#lookAnew()
       const last = batch.at(-1)?.event
       if (!last) {
         this.#say({ state: 'running', position: this.#position ?? 0 })
@@ -165,7 +180,7 @@ class RelayLoop implements Relay {
       this.#retries = 0
       await this.#mark(last.position)
       const asked = database.clock.now()
-      const kept = await database.store.markSent(topic, this.#holder, last.position, leaseSeconds)
+      const kept = await database.store.markSent(topic, this.#holder, { from, to: last.position }, leaseSeconds)
       this.#options.onSent?.({ count: batch.length, last })
       this.#say({ state: 'running', position: last.position })
       if (!kept || this.#stopped) return this.#lookAnew()
@@ -175,7 +190,7 @@ class RelayLoop implements Relay {
     }
   }
 
-  /** The lease was lost, or the epoch was raised. */
+  /** The lease was lost, the epoch was raised, or the ledger went back. */
   #lookAnew(): boolean {
     this.#position = undefined
     return !this.#stopped
@@ -203,13 +218,28 @@ class RelayLoop implements Relay {
     const { database, topic } = this.#options
     const { marks, file } = await marksOf(this.#options)
     const ledger = await database.store.standing()
-    marks.forEach((mark, partition) => {
-      if (mark) refuseAhead(mark, { ...ledger, position: ledger.tails[partition] ?? 0 }, `${topic} partition ${partition}`)
-    })
+    await Promise.all(
+      marks.map(async (mark, partition) => {
+        const where = `${topic} partition ${partition}`
+        if (!mark) return
+        refuseAhead(mark, { ...ledger, position: ledger.tails[partition] ?? 0 }, where)
+        if (mark.epoch === ledger.epoch) await this.#refuseAnother(mark, where)
+      }),
+    )
     if (file) refuseAhead(file, ledger, `the high-water mark of ${topic}`)
     this.#epoch = epoch
     this.#raised = ledger.raised
     this.#marks = marks
+  }
+
+  /** An older copy that has grown past the mark since holds something else there. */
+  async #refuseAnother({ epoch, position, id }: Mark, where: string): Promise<void> {
+    const { batch } = await this.#options.database.store.chainedAfter(position - 1, 1, epoch)
+    const [found] = batch
+    if (id === undefined || found?.event.position !== position || found.event.id === id) return
+    throw new RestoredBackup(
+      `${where} knows position ${position} (epoch ${epoch}) as ${id}, the ledger has ${found.event.id} there: ${restored}`,
+    )
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -264,7 +294,11 @@ async function marksOf({ database, bus, topic, markOf = headerMark, highWaterFil
   const { tails } = await database.store.standing()
   const records = await Promise.all(tails.map(async (_, partition) => await bus.tail(topic, partition)))
   const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
-  return { marks: records.map((record) => record && markOf(record)), file }
+  const marks = records.map((record): Mark | undefined => {
+    const mark = record && markOf(record)
+    return mark && { ...mark, id: record.headers.ce_id }
+  })
+  return { marks, file }
 }
 
 function headerMark({ headers }: StoredRecord): HighWater | undefined {
@@ -275,6 +309,6 @@ function headerMark({ headers }: StoredRecord): HighWater | undefined {
 function refuseAhead(mark: HighWater, ledger: Standing, where: string): void {
   if (mark.epoch < ledger.epoch || (mark.epoch === ledger.epoch && mark.position <= ledger.position)) return
   throw new RestoredBackup(
-    `${where} knows position ${mark.position} (epoch ${mark.epoch}), the ledger only ${ledger.position} (epoch ${ledger.epoch}): an older backup was restored; raise the epoch to go on`,
+    `${where} knows position ${mark.position} (epoch ${mark.epoch}), the ledger only ${ledger.position} (epoch ${ledger.epoch}): ${restored}`,
   )
 }

@@ -130,6 +130,8 @@ interface Reading {
   loopHistory(loopId: string, limit: number): Promise<readonly Envelope[]>
   tracesBefore(streams: readonly UpTo[], own: string): Promise<readonly string[]>
   checkpoint(source: string, partition: number): Promise<{ readonly position: number; readonly nextOffset: bigint } | undefined>
+  /** Up to where each partition was read. */
+  checkpoints(): Promise<readonly { readonly source: string; readonly partition: number; readonly position: number }[]>
   readonly sql: Sql
 }
 
@@ -151,12 +153,22 @@ export interface Standing {
 
 interface Relaying {
   standing(): Promise<Standing>
-  /** What is to be sent, in position order; none where the epoch is another one, which is given back. What was sent may lie elsewhere by now. */
-  chainedAfter(position: number, limit: number, epoch: number): Promise<{ readonly batch: readonly Chained[]; readonly epoch: number }>
+  /**
+   * What is to be sent, in position order (what was sent may lie elsewhere by now); none where the epoch is another one, which is given back. `marked`: up to where everything was sent, as the
+   * ledger knows at the same moment (where nothing was found: the position asked for).
+   */
+  chainedAfter(
+    position: number,
+    limit: number,
+    epoch: number,
+  ): Promise<{ readonly batch: readonly Chained[]; readonly epoch: number; readonly marked: number }>
   /** Takes or keeps the lease for so many seconds; up to where everything was sent, or undefined where another one holds it. */
   holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
-  /** Everything up to the position was sent, never less than before. False where another one holds the lease now. */
-  markSent(topic: string, holder: string, position: number, seconds: number): Promise<boolean>
+  /**
+   * Everything up to `to` was sent, never less than before. False where another one holds the lease now, or where less than `from` was
+   * marked: this is not the ledger that was sent.
+   */
+  markSent(topic: string, holder: string, range: { readonly from: number; readonly to: number }, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>
   /** Above the given one, too. */
   raiseEpoch(above: number): Promise<number>

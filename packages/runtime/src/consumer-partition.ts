@@ -3,7 +3,7 @@ import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
-import { type Chained, chained, type Place, type Read, type Watermark } from './consumer-record.ts'
+import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
 import { type Ahead, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
@@ -128,6 +128,12 @@ export class ConsumerPartition {
     return `"rondo replay ${this.#topic.split('.')[1]} --partition ${this.#partition} --from ${from}"`
   }
 
+  /** Undefined while something is on its way. */
+  get known(): Known | undefined {
+    const idle = !this.#handling && this.#storing === undefined && this.#broken === undefined && !this.#control?.signal.aborted
+    return idle ? { topic: this.#topic, partition: this.#partition, source: this.#mark.source, position: this.#mark.stored } : undefined
+  }
+
   /** Records were passed over, and those before them have not come yet. */
   get isMissing(): boolean {
     return this.#ahead !== undefined
@@ -235,6 +241,10 @@ export class ConsumerPartition {
     control: PartitionControl,
   ): Promise<boolean> {
     await this.#flush()
+    // The database went back with the ledger, and with it up to where was read: from there on it is read again, before the new history
+    const { source, stored } = this.#mark
+    const known = (await this.#parts.ledger.checkpoint(source, this.#partition))?.position ?? 0
+    if (known !== stored) throw new CheckpointGap(source, this.#partition, known, stored)
     if (previous !== undefined && previous > this.#mark.seen) return this.#halt(control, position)
     this.#mark = { source: `${this.#topic}#${epoch}`, epoch, seen: previous ?? 0, stored: 0 }
     return true

@@ -26,6 +26,14 @@ export interface Watermark {
   stored: number
 }
 
+/** What the database has to know of a partition. */
+export interface Known {
+  readonly topic: string
+  readonly partition: number
+  readonly source: string
+  readonly position: number
+}
+
 export interface Read {
   readonly record: StoredRecord
   readonly event: Envelope

@@ -12,7 +12,7 @@ export interface RunningConsumer {
   stop(): Promise<void>
 }
 
-/** Milliseconds after which a partition with missing records looks whether a replay has brought them. */
+/** Milliseconds after which a partition with missing records looks whether a replay has brought them, and all whether the database went back. */
 const lookAgainMs = 15_000
 
 /** Reactions of a service that read at the same time: the writer and callers need some of its connections too. */
@@ -32,6 +32,16 @@ function told(service: string, paused: Paused, lost: OffsetOutOfRange | undefine
     partition,
     reason: `${reason}; ${read}, the first that is there is ${first}. What was lost cannot be sent again from here: let its senders send it again, and "${command}" ${missing}`,
   }
+}
+
+/** Partitions of which the database knows less than was stored in it: it went back (a restore, a failover) while nothing was to be read. */
+async function wentBack(ledger: Consuming['ledger'], partitions: ReadonlyMap<string, ConsumerPartition>) {
+  const before = [...partitions.values()].map((work) => ({ work, known: work.known }))
+  const stored = new Map((await ledger.checkpoints()).map(({ source, partition, position }) => [`${source}/${partition}`, position]))
+  return before.flatMap(({ work, known }) => {
+    const quiet = known !== undefined && JSON.stringify(known) === JSON.stringify(work.known)
+    return quiet && (stored.get(`${known.source}/${known.partition}`) ?? 0) < known.position ? [known] : []
+  })
 }
 
 export const groupOf = (service: string): string => `rondo.${service}`
@@ -62,7 +72,7 @@ function storingOf(partitions: ReadonlyMap<string, ConsumerPartition>, clock: Cl
 
 /** Reads the topics of the facts that the service's reactions and views want. */
 export async function startConsumer(parts: Consuming): Promise<RunningConsumer> {
-  const { service, table, bus, log, metrics } = parts
+  const { service, table, ledger, bus, log, metrics } = parts
   if (table.topics.length === 0) return nobody
   const partitions = new Map<string, ConsumerPartition>()
   const reading = limiter(mostReading)
@@ -120,6 +130,15 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
       lookedAt.set(at(one.topic, one.partition), one)
       running.resume(one.topic, one.partition)
     }
+    wentBack(ledger, partitions).then(
+      (behind) => {
+        for (const { topic, partition } of behind) {
+          log.warn({ topic, partition }, 'the database knows less of this partition than before: it is read again from there')
+          running.resume(topic, partition)
+        }
+      },
+      (error: unknown) => log.debug({ err: error }, 'the checkpoints could not be looked at'),
+    )
   }
   const stopLooking = every(clock, lookAgainMs, lookAgain, 'aside')
   return {

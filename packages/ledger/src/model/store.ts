@@ -155,7 +155,17 @@ function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'appen
 
 type Reading = Pick<
   Store,
-  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'chainedEvents' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
+  | 'heads'
+  | 'holders'
+  | 'page'
+  | 'streamEvents'
+  | 'eventsAfter'
+  | 'chainedEvents'
+  | 'loopHistory'
+  | 'tracesBefore'
+  | 'checkpoint'
+  | 'checkpoints'
+  | 'sql'
 >
 
 function reading(database: ModelDatabase, ask: Ask): Reading {
@@ -209,6 +219,7 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
       ask('traces', () => [
         ...new Set(streams.flatMap(({ stream, streamId, upTo }) => newestTrace(events(), keyOf(stream, streamId), upTo, own) ?? [])),
       ]),
+    checkpoints: () => ask('checkpoints', () => [...database.checkpoints.values()]),
     checkpoint: (source, partition) =>
       ask('checkpoint', () => {
         const found = database.checkpoints.get(chainKey(source, partition))
@@ -235,7 +246,9 @@ function relaying(
     chainedAfter: (position, limit, epoch) =>
       ask('chained', () => {
         const batch = database.events.slice(position, position + limit).map((event) => database.chained(event))
-        return { batch: head.epoch === epoch ? batch : [], epoch: batch.length > 0 ? head.epoch : epoch }
+        if (batch.length === 0) return { batch, epoch, marked: position }
+        const marked = Math.max(0, ...[...relays.values()].map((relay) => relay.position))
+        return { batch: head.epoch === epoch ? batch : [], epoch: head.epoch, marked }
       }),
     holdLease: (topic, holder, seconds) =>
       ask('hold lease', () => {
@@ -246,11 +259,11 @@ function relaying(
         lease.heldUntil = database.millis + seconds * 1_000
         return lease.position
       }),
-    markSent: (topic, holder, position, seconds) =>
+    markSent: (topic, holder, { from, to }, seconds) =>
       ask('mark sent', () => {
         const lease = relays.get(topic)
-        if (!lease) return false
-        lease.position = Math.max(lease.position, position)
+        if (!lease || lease.position < from) return false
+        lease.position = Math.max(lease.position, to)
         if (lease.holder === holder) lease.heldUntil = database.millis + seconds * 1_000
         return lease.holder === holder
       }),

@@ -8,7 +8,17 @@ import { headColumns } from './rows.ts'
 
 type Reading = Pick<
   Store,
-  'heads' | 'holders' | 'page' | 'streamEvents' | 'eventsAfter' | 'chainedEvents' | 'loopHistory' | 'tracesBefore' | 'checkpoint' | 'sql'
+  | 'heads'
+  | 'holders'
+  | 'page'
+  | 'streamEvents'
+  | 'eventsAfter'
+  | 'chainedEvents'
+  | 'loopHistory'
+  | 'tracesBefore'
+  | 'checkpoint'
+  | 'checkpoints'
+  | 'sql'
 >
 
 export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
@@ -47,6 +57,12 @@ export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
         [source, partition],
       )
       return rows[0] && { position: Number(rows[0].position), nextOffset: BigInt(rows[0].offset) }
+    },
+    async checkpoints() {
+      const { rows } = await pool.query<{ source: string; partition: number; position: string }>(
+        'select source, partition, position from checkpoint',
+      )
+      return rows.map((row) => ({ ...row, position: Number(row.position) }))
     },
     sql: sqlOf(pool),
   }

@@ -16,13 +16,14 @@ export function relaying({ pool }: Schema): Relaying {
       return { position: Number(row.position), epoch: row.epoch, raised: row.raised, tails: row.tails.map(Number) }
     },
     async chainedAfter(position, limit, epoch) {
-      const { rows } = await pool.query<ChainedRow & { now: number }>(
-        `select ${envelopeColumns}, ${chainColumns}, (select epoch from head) as now from event where position > $1 order by position limit $2`,
+      const { rows } = await pool.query<ChainedRow & { now: number; marked: string | null }>(
+        `select ${envelopeColumns}, ${chainColumns}, (select epoch from head) as now, (select max(position) from relay) as marked from event where position > $1 order by position limit $2`,
         [position, limit],
       )
-      const now = rows[0]?.now ?? epoch
-      const batch = now === epoch ? rows.map(({ now: _, ...row }) => toChained(row)) : []
-      return { batch, epoch: now }
+      const [first] = rows
+      const now = first?.now ?? epoch
+      const batch = now === epoch ? rows.map(({ now: _, marked: __, ...row }) => toChained(row)) : []
+      return { batch, epoch: now, marked: first ? Number(first.marked) : position }
     },
     async holdLease(topic, holder, seconds) {
       const { rows } = await pool.query<{ position: string }>(
@@ -34,11 +35,11 @@ export function relaying({ pool }: Schema): Relaying {
       )
       return rows[0] && Number(rows[0].position)
     },
-    async markSent(topic, holder, position, seconds) {
+    async markSent(topic, holder, { from, to }, seconds) {
       const { rows } = await pool.query<{ kept: boolean }>(
         `update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
-         where topic = $1 returning holder = $2 as kept`,
-        [topic, holder, position, seconds],
+         where topic = $1 and position >= $5 returning holder = $2 as kept`,
+        [topic, holder, to, seconds, from],
       )
       return rows[0]?.kept ?? false
     },

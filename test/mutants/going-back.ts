@@ -1,0 +1,43 @@
+import type { Mutant } from './mutant.ts'
+
+const ledger = 'packages/ledger/src'
+const runtime = 'packages/runtime/src'
+
+/** Where the database goes back under running processes: a restore, a failover to a copy that lags. */
+export const goingBack: readonly Mutant[] = [
+  {
+    name: 'a relay that runs sends nothing of a ledger that went back',
+    file: `${ledger}/relay.ts`,
+    find: ' || marked < from) return',
+    replace: ') return',
+    test: [`${ledger}/relay.int.test.ts`, 'that runs sends nothing of an older copy'],
+  },
+  {
+    name: 'what lies at the mark of the bus is compared',
+    file: `${ledger}/relay.ts`,
+    find: 'if (mark.epoch === ledger.epoch) await',
+    replace: 'if (mark.epoch < 0) await',
+    test: [`${ledger}/relay.int.test.ts`, 'tells an older copy that has grown'],
+  },
+  {
+    name: 'who stands by looks whether the ledger went back',
+    file: `${ledger}/relay.ts`,
+    find: ' || position < this.#head) await',
+    replace: ') await',
+    test: [`${ledger}/relay.int.test.ts`, 'that stands by notices'],
+  },
+  {
+    name: 'a new epoch begins where the database knows what is known here',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'if (known !== stored) throw',
+    replace: 'if (known < 0) throw',
+    test: [`${runtime}/consumer.int.test.ts`, 'before those of a new epoch'],
+  },
+  {
+    name: 'a reader looks whether its database went back',
+    file: `${runtime}/consumer.ts`,
+    find: '?? 0) < known.position ? [known] : []',
+    replace: '?? 0) < 0 ? [known] : []',
+    test: [`${runtime}/consumer.int.test.ts`, 'although nothing new comes'],
+  },
+]
