@@ -13,6 +13,13 @@ export const goingBack: readonly Mutant[] = [
     test: [`${ledger}/relay.int.test.ts`, 'that runs sends nothing of an older copy'],
   },
   {
+    name: 'what was recorded since an older copy was restored is of the new epoch',
+    file: `${ledger}/relay.ts`,
+    find: ', known.at(-1)?.recordedAt)',
+    replace: ')',
+    test: [`${ledger}/relay.int.test.ts`, 'that runs sends nothing of an older copy'],
+  },
+  {
     name: 'what lies at the mark of the bus is compared',
     file: `${ledger}/relay.ts`,
     find: 'if (mark.epoch === ledger.epoch) await',

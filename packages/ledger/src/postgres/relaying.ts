@@ -46,12 +46,14 @@ export function relaying({ pool }: Schema): Relaying {
     async leaveLease(topic, holder) {
       await pool.query('update relay set holder = null where topic = $1 and holder = $2', [topic, holder])
     },
-    async raiseEpoch(above) {
+    async raiseEpoch(above, shared) {
       const { rows } = await pool.query<{ epoch: number }>(
         `update head set epoch = greatest(epoch, $1) + 1,
-           raised = raised || jsonb_build_array(jsonb_build_object('epoch', greatest(epoch, $1) + 1, 'after', position))
+           raised = raised || jsonb_build_array(jsonb_build_object('epoch', greatest(epoch, $1) + 1, 'after',
+             case when $2::text is null then position
+               else coalesce((select max(position) from event where recorded_at <= $2), (select min(position) - 1 from event), position) end))
          returning epoch`,
-        [above],
+        [above, shared ?? null],
       )
       return rows[0]?.epoch ?? 1
     },
