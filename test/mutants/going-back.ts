@@ -31,13 +31,13 @@ export const goingBack: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: 'if (known !== stored) throw',
     replace: 'if (known < 0) throw',
-    test: [`${runtime}/consumer.int.test.ts`, 'before those of a new epoch'],
+    test: [`${runtime}/went-back.int.test.ts`, 'before those of a new epoch'],
   },
   {
     name: 'a reader looks whether its database went back',
     file: `${runtime}/consumer.ts`,
     find: '?? 0) < known.position ? [known] : []',
     replace: '?? 0) < 0 ? [known] : []',
-    test: [`${runtime}/consumer.int.test.ts`, 'although nothing new comes'],
+    test: [`${runtime}/went-back.int.test.ts`, 'although nothing new comes'],
   },
 ]

@@ -16,7 +16,13 @@ const soon = { within: 15_000 }
 const encode: RelayOptions['encode'] = (event, { previous, epoch }) => ({
   key: `${event.stream}/${event.streamId}`,
   value: Buffer.from(JSON.stringify(event.data)),
-  headers: { ce_id: event.id, ce_position: String(event.position), ce_previous: String(previous), ce_epoch: String(epoch) },
+  headers: {
+    ce_id: event.id,
+    ce_position: String(event.position),
+    ce_previous: String(previous),
+    ce_epoch: String(epoch),
+    ce_recordedtime: event.recordedAt,
+  },
 })
 
 describe('a relay', () => {

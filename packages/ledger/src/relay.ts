@@ -1,5 +1,5 @@
 import type { Bus, BusRecord, StoredRecord } from '@rondo/bus'
-import type { Envelope } from '@rondo/kernel'
+import type { Envelope, Instant } from '@rondo/kernel'
 import type { Database } from './database.ts'
 import { type EpochStart, epochOf } from './epoch.ts'
 import { type HighWater, readHighWater, writeHighWater } from './high-water.ts'
@@ -54,9 +54,10 @@ const retryMostMs = 5_000
 /** Where it is written how far a ledger was sent. */
 type Witnesses = Pick<RelayOptions, 'database' | 'topic' | 'markOf' | 'highWaterFile'> & { readonly bus: Pick<Bus, 'tail'> }
 
-/** The last that a partition has, and which event it is. */
+/** The last that a partition has, which event it is, and when it was recorded. */
 interface Mark extends HighWater {
   readonly id: string | undefined
+  readonly recordedAt: Instant | undefined
 }
 
 class RestoredBackup extends Error {}
@@ -66,7 +67,9 @@ const restored = 'an older backup was restored; raise the epoch to go on'
 export async function raiseEpoch(options: Witnesses): Promise<number> {
   const { store } = options.database
   const { marks, file } = await marksOf(options)
-  return store.raiseEpoch(Math.max(0, ...[...marks, file].map((mark) => mark?.epoch ?? 0)))
+  const known = marks.flatMap((mark) => mark?.recordedAt ?? []).sort()
+  // Who ran when the copy was put in place has recorded something behind it before it was noticed: that belongs to the new epoch
+  return store.raiseEpoch(Math.max(0, ...[...marks, file].map((mark) => mark?.epoch ?? 0)), known.at(-1))
 }
 
 /** Sends the ledger's events to its topic in the order of their positions. One for each service does the work; two do no harm. */
@@ -296,7 +299,7 @@ async function marksOf({ database, bus, topic, markOf = headerMark, highWaterFil
   const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
   const marks = records.map((record): Mark | undefined => {
     const mark = record && markOf(record)
-    return mark && { ...mark, id: record.headers.ce_id }
+    return mark && { ...mark, id: record.headers.ce_id, recordedAt: record.headers.ce_recordedtime }
   })
   return { marks, file }
 }

@@ -170,8 +170,8 @@ interface Relaying {
    */
   markSent(topic: string, holder: string, range: { readonly from: number; readonly to: number }, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>
-  /** Above the given one, too. */
-  raiseEpoch(above: number): Promise<number>
+  /** Above the given one, too. It begins behind the last event that was recorded by `until`; not told: behind all that there are. */
+  raiseEpoch(above: number, until: Instant | undefined): Promise<number>
 }
 
 interface Waking {

@@ -1,4 +1,4 @@
-import { type Bus, realClock } from '@rondo/bus'
+import type { Bus } from '@rondo/bus'
 import { type CloudEventRecord, toIntakeRecord, toRecord } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope, facts, stream, tell, versions } from '@rondo/kernel'
 import type { OpenLedger } from '@rondo/ledger'
@@ -49,19 +49,14 @@ let bus: Bus
 let ledger: OpenLedger
 let consumer: RunningConsumer | undefined
 
-const consume = async (
-  changed: Partial<Service> = {},
-  into = ledger,
-  onRead: (count: number) => void = () => undefined,
-  clock = realClock,
-) => {
+const consume = async (changed: Partial<Service> = {}, into = ledger, onRead: (count: number) => void = () => undefined) => {
   const told: Bus = {
     ...bus,
     consume: (options) => bus.consume({ ...options, handle: (...of) => options.handle(...of).then(() => onRead(of[0].length)) }),
   }
   const one = { ...service, ...changed }
   const spanning = { tracer: tracerOf('tally'), service: 'tally', group: 'rondo.tally', system: 'postgresql', publicUrl: '' }
-  const parts = { ledger: into, bus: told, log, metrics: createMetrics(), spanning, clock }
+  const parts = { ledger: into, bus: told, log, metrics: createMetrics(), spanning }
   consumer = await startConsumer({ service: one, table: reactionTable(one), ...parts })
 }
 beforeEach(async () => {
@@ -104,19 +99,6 @@ const seen = (expected: readonly string[], id = 'a') =>
 const standsStill = (reason: RegExp) => eventually(() => consumer?.paused.find((one) => reason.test(one.reason)), { within: 10_000 })
 
 describe('facts of another ledger', () => {
-  const hasty = { ...realClock, aside: (ms: number, run: () => void) => realClock.aside(ms / 100, run) }
-  test.each([
-    ['before those of a new epoch', realClock, [record(put(4), 3, 2)], ['4']],
-    ['although nothing new comes', hasty, [], []],
-  ] as const)('are read again where the database went back under a reader, %s', async (_, clock, more, last) => {
-    await send(record(put(1)), record(put(2)), record(put(3)))
-    await consume({}, ledger, undefined, clock)
-    await seen(['1', '2', '3'])
-    await ledger.sql('update checkpoint set (position, next_offset) = (1, 1)')
-    await send(...more)
-    await seen(['1', '2', '3', '2', '3', ...last])
-  })
-
   test('are applied once, in order, whatever comes again', async () => {
     await send(record(put(1)), record(put(2)), record(put(1)), record(put(2)), record(put(3)))
     await consume()

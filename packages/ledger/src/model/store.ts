@@ -272,10 +272,11 @@ function relaying(
         const lease = relays.get(topic)
         if (lease?.holder === holder) lease.holder = undefined
       }),
-    raiseEpoch: (above) =>
+    raiseEpoch: (above, until) =>
       ask('raise epoch', () => {
         head.epoch = Math.max(head.epoch, above) + 1
-        head.raised.push({ epoch: head.epoch, after: head.position })
+        const after = database.events.findLastIndex(({ envelope }) => until === undefined || envelope.recordedAt <= until) + 1
+        head.raised.push({ epoch: head.epoch, after })
         return head.epoch
       }),
   }

@@ -46,12 +46,16 @@ export function relaying({ pool }: Schema): Relaying {
     async leaveLease(topic, holder) {
       await pool.query('update relay set holder = null where topic = $1 and holder = $2', [topic, holder])
     },
-    async raiseEpoch(above) {
+    async raiseEpoch(above, until) {
       const { rows } = await pool.query<{ epoch: number }>(
         `update head set epoch = greatest(epoch, $1) + 1,
-           raised = raised || jsonb_build_array(jsonb_build_object('epoch', greatest(epoch, $1) + 1, 'after', position))
+           raised = raised || jsonb_build_array(jsonb_build_object('epoch', greatest(epoch, $1) + 1, 'after',
+             case when $2::text is null then position else coalesce(
+               (select e.position from event e where e.recorded_at <= $2 order by e.position desc limit 1),
+               (select min(e.position) - 1 from event e),
+               position) end))
          returning epoch`,
-        [above],
+        [above, until ?? null],
       )
       return rows[0]?.epoch ?? 1
     },
