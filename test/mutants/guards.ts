@@ -172,7 +172,7 @@ const relaying: readonly Mutant[] = [
   {
     name: 'a new epoch is above all that the bus knows',
     file: `${ledger}/relay.ts`,
-    find: 'Math.max(0, ...[...marks, file].map((mark) => mark?.epoch ?? 0))',
+    find: 'Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch))',
     replace: '0',
     test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
   },
@@ -203,7 +203,7 @@ const consuming: readonly Mutant[] = [
   },
   {
     name: 'a partition begins where the database says',
-    file: `${runtime}/consumer-partition.ts`,
+    file: `${runtime}/consumer-start.ts`,
     find: 'return { mark: { source, epoch, seen, stored: seen }, offset',
     replace: 'return { mark: { source, epoch, seen: seen + 1, stored: seen }, offset',
   },

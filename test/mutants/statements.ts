@@ -28,7 +28,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'from expected order by (stream || \'/\' || id) collate "C"',
     replace: 'from expected',
-    test: [concurrency, 'lock the same streams in opposite orders'],
+    test: [concurrency, 'lock the same streams in another order'],
     simulated: false,
   },
   {
