@@ -1,4 +1,6 @@
+import { eventually } from '@rondo/testkit/eventually'
 import pg from 'pg'
+import { z } from 'zod'
 import { load, loadAlerts } from './footprint.ts'
 import { aimed, atMost, type Figure } from './measure.ts'
 import { allInOne, type Rondo, type Stage } from './stage.ts'
@@ -32,6 +34,30 @@ async function withReplicas<T>(
   return stage.withRondo(allInOne, (rondo) => withReplicas(stage, count, work, [...started, rondo]))
 }
 
+const services = z.object({
+  services: z.array(z.object({ service: z.string(), position: z.string(), relay_delay_ms: z.string(), consumer_lag: z.string() })),
+})
+
+/** All that any replica has to read is read, and nothing has been recorded since some seconds: lags are looked at every few. */
+async function done(edges: readonly string[], token: string): Promise<void> {
+  const looked = async (edge: string) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const response = await fetch(`${edge}/rondo.ledger.v1.Ledger/Status`, { method: 'POST', headers, body: '{"service":""}' })
+    return services.parse(await response.json()).services
+  }
+  let [before, since] = ['', performance.now()]
+  await eventually(
+    async () => {
+      const all = (await Promise.all(edges.map(looked))).flat()
+      const now = JSON.stringify(all.map(({ service, position }) => [service, position]))
+      const rests = all.every((one) => Number(one.relay_delay_ms) + Number(one.consumer_lag) === 0)
+      if (now !== before || !rests) [before, since] = [now, performance.now()]
+      return performance.now() - since > 8000
+    },
+    { within: 300_000, every: 500 },
+  )
+}
+
 const cpuOf = (all: readonly Rondo[]) => all.reduce((sum, one) => sum + one.cpu(), 0)
 
 async function workOf(stage: Stage, client: pg.Client, count: number): Promise<Work> {
@@ -39,8 +65,10 @@ async function workOf(stage: Stage, client: pg.Client, count: number): Promise<W
   return withReplicas(stage, count, async (all) => {
     const edges = all.map(({ http }) => http)
     await load(edges, token)
+    await done(edges, token)
     const [cpu, database] = [cpuOf(all), await databaseWork(client)]
     await load(edges, token)
+    await done(edges, token)
     const after = await databaseWork(client)
     return {
       cpu: ((cpuOf(all) - cpu) * 1000) / loadAlerts,
