@@ -81,7 +81,10 @@ const forbidden: IForbiddenRuleType[] = [
   {
     name: 'no-test-code-in-production',
     severity: 'error',
-    from: { path: '^(packages|services)/[^/]+/src/', pathNot: [tests, '^packages/[^/]+/src/conformance', '^packages/testkit/'] },
+    from: {
+      path: '^(packages|services)/[^/]+/src/',
+      pathNot: [tests, '^packages/[^/]+/src/conformance', '^packages/runtime/src/rig', '^packages/testkit/'],
+    },
     to: { path: ['^packages/testkit/', tests, '^test/'] },
   },
   {

@@ -13,6 +13,13 @@ export const goingBack: readonly Mutant[] = [
     test: [`${ledger}/relay.int.test.ts`, 'that runs sends nothing of an older copy'],
   },
   {
+    name: 'what was recorded since an older copy was restored is of the new epoch',
+    file: `${ledger}/relay.ts`,
+    find: ', known.at(-1)?.recordedAt)',
+    replace: ')',
+    test: [`${ledger}/relay.int.test.ts`, 'that runs sends nothing of an older copy'],
+  },
+  {
     name: 'what lies at the mark of the bus is compared',
     file: `${ledger}/relay.ts`,
     find: 'if (mark.epoch === ledger.epoch) await',
@@ -31,13 +38,13 @@ export const goingBack: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: 'if (known !== stored) throw',
     replace: 'if (known < 0) throw',
-    test: [`${runtime}/went-back.int.test.ts`, 'before those of a new epoch'],
+    test: [`${runtime}/consumer.int.test.ts`, 'before those of a new epoch'],
   },
   {
     name: 'a reader looks whether its database went back',
     file: `${runtime}/consumer.ts`,
     find: '?? 0) < known.position ? [known] : []',
     replace: '?? 0) < 0 ? [known] : []',
-    test: [`${runtime}/went-back.int.test.ts`, 'although nothing new comes'],
+    test: [`${runtime}/consumer.int.test.ts`, 'although nothing new comes'],
   },
 ]

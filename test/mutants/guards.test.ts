@@ -9,3 +9,11 @@ test('each guard stands where it is said to stand, once', () => {
   const found = mutants.map(({ name, file, find }) => [name, readFileSync(join(repositoryRoot(), file), 'utf8').split(find).length - 1])
   expect(found.filter(([, times]) => times !== 1)).toEqual([])
 })
+
+test('each test that a guard names is there', () => {
+  const missing = mutants.flatMap(({ name, test: [file, part] = ['', ''] }) => {
+    const text = file && readFileSync(join(repositoryRoot(), file), 'utf8').replaceAll("\\'", "'")
+    return text.includes(part) ? [] : [`${name}: "${part}" in ${file}`]
+  })
+  expect(missing).toEqual([])
+})

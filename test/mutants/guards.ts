@@ -99,7 +99,7 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/commit.ts`,
     find: 'const written = await lookUp(database, batch, error)',
     replace: 'const written = undefined as Written | undefined',
-    test: [`${ledger}/commit.int.test.ts`, 'a lost reply to the commit'],
+    test: [`${ledger}/commit.int.test.ts`, 'a lost reply to COMMIT'],
   },
   {
     name: 'nobody is told that a batch was written whose reply was lost',
@@ -112,7 +112,7 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/writer.ts`,
     find: 'if (works.length === 1 && alone)',
     replace: 'if (alone)',
-    test: [`${ledger}/ledger.int.test.ts`, 'one bad unit among 500'],
+    test: [`${ledger}/ledger.int.test.ts`, 'one bad row in a batch of 500'],
   },
   {
     name: 'the unit that failed a batch is named by who fails alone',
@@ -172,7 +172,7 @@ const relaying: readonly Mutant[] = [
   {
     name: 'a new epoch is above all that the bus knows',
     file: `${ledger}/relay.ts`,
-    find: 'Math.max(0, ...[...marks, file].map((mark) => mark?.epoch ?? 0))',
+    find: 'Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch))',
     replace: '0',
     test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
   },
@@ -199,11 +199,11 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: 'if (previous !== undefined && previous !== this.#mark.seen) return',
     replace: 'if (previous !== undefined && previous === -1) return',
-    test: [`${runtime}/consumer.int.test.ts`, 'that are missing stop the partition'],
+    test: [`${runtime}/consumer.int.test.ts`, 'a gap that fills later is read once'],
   },
   {
     name: 'a partition begins where the database says',
-    file: `${runtime}/consumer-partition.ts`,
+    file: `${runtime}/consumer-start.ts`,
     find: 'return { mark: { source, epoch, seen, stored: seen }, offset',
     replace: 'return { mark: { source, epoch, seen: seen + 1, stored: seen }, offset',
   },
@@ -236,14 +236,14 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-unit.ts`,
     find: "event.stream === 'intake'",
     replace: "event.stream === ''",
-    test: [`${runtime}/consumer.int.test.ts`, 'that was parked, and applied when it was retried'],
+    test: [`${runtime}/consumer-intake.int.test.ts`, 'that was parked, and applied when it was retried'],
   },
   {
     name: 'what a retry has applied is not left out',
     file: `${runtime}/operator.ts`,
     find: '(await running.ledger.known(id))?.hash === hash',
     replace: 'id === hash',
-    test: [`${runtime}/consumer.int.test.ts`, 'that a retry has applied, and could not take away'],
+    test: [`${runtime}/consumer-intake.int.test.ts`, 'that a retry has applied, and could not take away'],
   },
   {
     name: 'facts of one partition are handed over in their order',

@@ -20,7 +20,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",
     replace: 'null;',
-    test: [`${ledger}/state.int.test.ts`, 'a new fold is complete'],
+    test: [`${ledger}/state.int.test.ts`, 'a fold raised while old processes still write'],
     simulated: false,
   },
   {
@@ -28,7 +28,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'from expected order by (stream || \'/\' || id) collate "C"',
     replace: 'from expected',
-    test: [concurrency, 'lock the same streams in opposite orders'],
+    test: [concurrency, 'lock the same streams in another order'],
     simulated: false,
   },
   {

@@ -22,7 +22,8 @@ export function planRestore(world: World, { of, at, ms }: Extract<Fault, { fault
   const names = of === 'both' ? (['orders', 'tally'] as const) : [of]
   world.at(at, () => {
     const restores = names.map((name) => backUp(world.databases[name]))
-    const copied = recorded(world).map(placeOf)
+    const copy = recorded(world)
+    const copied = copy.map(placeOf)
     world.tell(`a copy of ${names.join(' and ')} is made`)
     world.at(at + ms, () => {
       const before = recorded(world)
@@ -31,6 +32,8 @@ export function planRestore(world: World, { of, at, ms }: Extract<Fault, { fault
       if (of !== 'tally' && !copied.every((place) => there.has(place))) return
       // A request that was done late hides what was sent before it, see docs/guarantees.md
       if (isHidden(world)) return
+      // What is shared is told by when it was recorded: not where the database's clock was set back meanwhile, see docs/guarantees.md
+      if (copy.some(({ recordedAt }) => recordedAt > newestSentAt(world))) return
       for (const restore of restores) restore()
       world.tell(`the older copy of ${names.join(' and ')} is restored`)
       if (of !== 'tally') world.hasRestored(lostOf(world, before))
@@ -45,6 +48,13 @@ const isHidden = ({ broker }: World): boolean =>
     const positions = records.map(({ headers }) => Number(headers.ce_epoch) * 1e9 + Number(headers.ce_position))
     return (positions.at(-1) ?? 0) < Math.max(0, ...positions)
   })
+
+/** When the newest that was sent was recorded. */
+function newestSentAt({ broker }: World): string {
+  const all = broker.topic(topic).partitions.flatMap(({ records }) => records.map(({ headers }) => headers))
+  const places = all.map((headers) => Number(headers.ce_epoch) * 1e9 + Number(headers.ce_position))
+  return all[places.indexOf(Math.max(...places))]?.ce_recordedtime ?? '9'
+}
 
 const recorded = ({ databases: { orders } }: World): readonly Recorded[] =>
   orders.events.map(({ envelope }) => ({ ...envelope, epoch: epochOf(orders.head.raised, envelope.position) }))

@@ -1,5 +1,5 @@
 import type { Bus, BusRecord, StoredRecord } from '@rondo/bus'
-import type { Envelope, Instant } from '@rondo/kernel'
+import { type Envelope, type Instant, parseInstant } from '@rondo/kernel'
 import type { Database } from './database.ts'
 import { type EpochStart, epochOf } from './epoch.ts'
 import { type HighWater, readHighWater, writeHighWater } from './high-water.ts'
@@ -54,7 +54,7 @@ const retryMostMs = 5_000
 /** Where it is written how far a ledger was sent. */
 type Witnesses = Pick<RelayOptions, 'database' | 'topic' | 'markOf' | 'highWaterFile'> & { readonly bus: Pick<Bus, 'tail'> }
 
-/** The last that a partition has, which event it is, and when it was recorded. */
+/** The last that a partition has, and which event it is. */
 interface Mark extends HighWater {
   readonly id: string | undefined
   readonly recordedAt: Instant | undefined
@@ -67,9 +67,9 @@ const restored = 'an older backup was restored; raise the epoch to go on'
 export async function raiseEpoch(options: Witnesses): Promise<number> {
   const { store } = options.database
   const { marks, file } = await marksOf(options)
-  const known = marks.flatMap((mark) => mark?.recordedAt ?? []).sort()
-  // Who ran when the copy was put in place has recorded something behind it before it was noticed: that belongs to the new epoch
-  return store.raiseEpoch(Math.max(0, ...[...marks, file].map((mark) => mark?.epoch ?? 0)), known.at(-1))
+  const known = marks.flatMap((mark) => mark ?? []).toSorted((one, other) => one.epoch - other.epoch || one.position - other.position)
+  // A copy is older than the newest that was sent: what it has from before that moment is shared, what it has from after was recorded since
+  return store.raiseEpoch(Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch)), known.at(-1)?.recordedAt)
 }
 
 /** Sends the ledger's events to its topic in the order of their positions. One for each service does the work; two do no harm. */
@@ -299,7 +299,8 @@ async function marksOf({ database, bus, topic, markOf = headerMark, highWaterFil
   const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
   const marks = records.map((record): Mark | undefined => {
     const mark = record && markOf(record)
-    return mark && { ...mark, id: record.headers.ce_id, recordedAt: record.headers.ce_recordedtime }
+    const { ce_id: id, ce_recordedtime: recorded } = record?.headers ?? {}
+    return mark && { ...mark, id, recordedAt: recorded === undefined ? undefined : parseInstant(recorded) }
   })
   return { marks, file }
 }

@@ -170,8 +170,11 @@ interface Relaying {
    */
   markSent(topic: string, holder: string, range: { readonly from: number; readonly to: number }, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>
-  /** Above the given one, too. It begins behind the last event that was recorded by `until`; not told: behind all that there are. */
-  raiseEpoch(above: number, until: Instant | undefined): Promise<number>
+  /**
+   * Begins an epoch above the given one, too. What was recorded up to `shared` lies in both histories and keeps its epoch; what came later is
+   * of the new one. Absent: all that is there is shared.
+   */
+  raiseEpoch(above: number, shared?: Instant): Promise<number>
 }
 
 interface Waking {

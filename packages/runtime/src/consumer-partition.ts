@@ -1,9 +1,10 @@
-import type { Bounds, Bus, Clock, PartitionControl, StoredRecord } from '@rondo/bus'
+import type { Bus, Clock, PartitionControl, StoredRecord } from '@rondo/bus'
 import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
 import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
+import { missing, replayCommand, startOf } from './consumer-start.ts'
 import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
 import { type Ahead, InFlight } from './in-flight.ts'
 import type { Logger } from './log.ts'
@@ -44,9 +45,6 @@ export const storedWithinMs = 250
 /** Intake of no interest that waits, at most: it is stored by its id. */
 const mostWaiting = 256
 
-/** Part of the reason of a partition whose records are missing. */
-export const missing = 'closes the gap'
-
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
 export class ConsumerPartition {
   readonly #parts: Working
@@ -80,52 +78,13 @@ export class ConsumerPartition {
   /** Where reading goes on: from the database, every time anew. */
   async start(): Promise<bigint | 'first'> {
     const { ledger } = this.#parts
-    const found = isIntake(this.#topic) ? await this.#intakeStart() : await this.#ledgerStart()
+    const found = await startOf(this.#parts, this.#topic, this.#partition)
     this.#mark = found.mark
     const parked = await ledger.parkedKeys()
     this.#parked = new Set(
       parked.filter(({ source, partition }) => source === found.mark.source && partition === this.#partition).map(({ key }) => key),
     )
     return found.offset
-  }
-
-  async #intakeStart() {
-    const { bus, ledger } = this.#parts
-    const source = `${this.#topic}@${await bus.topicId(this.#topic)}`
-    const checkpoint = await ledger.checkpoint(source, this.#partition)
-    const seen = checkpoint?.position ?? 0
-    // From the very first, not from the first that is left: what was deleted unread is missed
-    return { mark: { source, epoch: 0, seen, stored: seen }, offset: checkpoint?.nextOffset ?? 0n }
-  }
-
-  /** Positions are the truth: an offset that no longer fits (the topic was refilled) costs a look from the beginning, nothing more. */
-  async #ledgerStart() {
-    const { bus, ledger } = this.#parts
-    const tail = await bus.tail(this.#topic, this.#partition)
-    const newest = Number(tail?.headers.ce_epoch ?? 1)
-    for (let epoch = newest; epoch >= 1; epoch -= 1) {
-      const source = `${this.#topic}#${epoch}`
-      const checkpoint = await ledger.checkpoint(source, this.#partition)
-      if (!checkpoint) continue
-      const seen = checkpoint.position
-      const bounds = await this.#bounds()
-      const there = bounds && checkpoint.nextOffset >= bounds.first && checkpoint.nextOffset <= bounds.next
-      this.#doubt(bounds, seen, checkpoint.nextOffset)
-      return { mark: { source, epoch, seen, stored: seen }, offset: there ? checkpoint.nextOffset : ('first' as const) }
-    }
-    this.#doubt(await this.#bounds(), 0, 0n)
-    return { mark: { source: `${this.#topic}#1`, epoch: 1, seen: 0, stored: 0 }, offset: 'first' as const }
-  }
-
-  /** Where a record is left, the chain tells what is missing; where all were deleted unread, nothing would. */
-  #doubt(bounds: Pick<Bounds, 'first' | 'next'> | undefined, seen: number, nextOffset: bigint) {
-    if (!bounds || bounds.first !== bounds.next || nextOffset >= bounds.first) return
-    const left = `read up to position ${seen}, the first offset that is there is ${bounds.first}, and all records before it were deleted unread`
-    throw new Error(`${this.#topic}/${this.#partition}: ${left}; ${this.#command(seen + 1)} ${missing}`)
-  }
-
-  #command(from: number): string {
-    return `"rondo replay ${this.#topic.split('.')[1]} --partition ${this.#partition} --from ${from}"`
   }
 
   /** Undefined while something is on its way. */
@@ -276,7 +235,7 @@ export class ConsumerPartition {
 
   #halt(control: PartitionControl, first: number): false {
     const wanted = this.#mark.seen + 1
-    const reason = `${this.#topic}/${this.#partition}: read up to position ${this.#mark.seen}, the first that is there behind it is ${first}, and those between are missing; ${this.#command(wanted)} ${missing}`
+    const reason = `${this.#topic}/${this.#partition}: read up to position ${this.#mark.seen}, the first that is there behind it is ${first}, and those between are missing; ${replayCommand(this.#topic, this.#partition, wanted)} ${missing}`
     this.#parts.log.error({ topic: this.#topic, partition: this.#partition, wanted, first }, `records are missing: ${reason}`)
     this.#count('gap')
     control.pause(reason)

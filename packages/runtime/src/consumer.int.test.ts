@@ -1,104 +1,42 @@
-import type { Bus } from '@rondo/bus'
-import { type CloudEventRecord, toIntakeRecord, toRecord } from '@rondo/contracts/cloudevents'
-import { DomainError, type Envelope, facts, stream, tell, versions } from '@rondo/kernel'
+import { realClock } from '@rondo/bus'
+import { DomainError } from '@rondo/kernel'
 import type { OpenLedger } from '@rondo/ledger'
 import { when } from '@rondo/reaction'
-import { eventually, freshDatabase, needs } from '@rondo/testkit'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { z } from 'zod'
-import { readConfig } from './config.ts'
-import { type RunningConsumer, startConsumer } from './consumer.ts'
+import { eventually } from '@rondo/testkit'
+import { describe, expect, test } from 'vitest'
+import {
+  box,
+  consume,
+  consumer,
+  event,
+  foreign,
+  ledger,
+  newer,
+  put,
+  puts,
+  record,
+  seen,
+  send,
+  standsStill,
+  texts,
+  topic,
+} from '../test/tally.ts'
 import { storedWithinMs } from './consumer-partition.ts'
-import { openBus, openServiceLedger } from './engines.ts'
-import { createLog } from './log.ts'
-import { createMetrics } from './metrics.ts'
-import { retryParked, skipParked } from './operator.ts'
-import { reactionTable } from './reaction-table.ts'
-import type { Service } from './service.ts'
-import { tracerOf } from './telemetry.ts'
-
-const v1 = z.object({ to: z.array(z.string()), text: z.string() })
-const outside = facts('rondo.intake.alert', { observed: v1 })
-const unwanted = facts('rondo.intake.issue', { seen: v1 })
-const foreign = facts('rondo.builds.change', { recorded: v1, ignored: z.object({}) })
-const newer = facts('rondo.builds.change', { recorded: versions(v1, [v1.extend({ more: z.string() }), (old) => ({ ...old, more: '' })]) })
-
-const fact = facts('rondo.tally.box', { put: z.object({ text: z.string() }) })
-const box = stream('box', fact, { texts: [] as string[] })({
-  fold: 1,
-  asks: {},
-  tells: { put: (_, { text }: { text: string }) => [fact.put({ text })] },
-  evolve: { put: ({ texts }, { text }) => ({ texts: [...texts, text] }) },
-  keys: {},
-})
-const puts = ({ to, text }: z.infer<typeof v1>) => to.map((id) => tell(box, id, 'put', { text }))
-const service: Service = {
-  name: 'tally',
-  streams: [box],
-  reactions: [when(outside.observed, ({ data }) => puts(data)), when(foreign.recorded, ({ data }) => puts(data))],
-  rpc: {},
-  onConflict: ({ id }) => [tell(box, 'conflicts', 'put', { text: id })],
-}
-
-const { met } = needs('postgres18')
-const config = async () => readConfig({ RONDO_DATABASE_URL: await freshDatabase(), RONDO_PARTITIONS: '1' })
-const lines: string[] = []
-const log = createLog('warn', { write: (line: string) => lines.push(line) })
-const topic = 'rondo.builds.v1'
-let bus: Bus
-let ledger: OpenLedger
-let consumer: RunningConsumer | undefined
-
-const consume = async (changed: Partial<Service> = {}, into = ledger, onRead: (count: number) => void = () => undefined) => {
-  const told: Bus = {
-    ...bus,
-    consume: (options) => bus.consume({ ...options, handle: (...of) => options.handle(...of).then(() => onRead(of[0].length)) }),
-  }
-  const one = { ...service, ...changed }
-  const spanning = { tracer: tracerOf('tally'), service: 'tally', group: 'rondo.tally', system: 'postgresql', publicUrl: '' }
-  const parts = { ledger: into, bus: told, log, metrics: createMetrics(), spanning }
-  consumer = await startConsumer({ service: one, table: reactionTable(one), ...parts })
-}
-beforeEach(async () => {
-  if (!met) return
-  const settings = await config()
-  bus = await openBus([service], settings, log)
-  ledger = await openServiceLedger(service, settings, log)
-})
-afterEach(async () => {
-  await consumer?.stop()
-  consumer = undefined
-  await bus?.close()
-  await ledger?.close()
-})
-
-const event = (position: number, data: object, changed: Partial<Envelope> = {}): Envelope => ({
-  id: `00000000-0000-5000-8000-${String(position).padStart(12, '0')}`,
-  stream: 'change',
-  streamId: `c-${position}`,
-  version: 1,
-  position,
-  partition: 0,
-  type: foreign.recorded.base,
-  schemaVersion: 1,
-  data,
-  occurredAt: '2026-11-25T09:00:00.000000Z',
-  recordedAt: '2026-11-25T09:00:01.000000Z',
-  actor: 'person:ada',
-  correlationId: 'c',
-  causationId: 'c',
-  loopIds: [],
-  ...changed,
-})
-const put = (position: number, text = String(position), changed: Partial<Envelope> = {}) => event(position, { to: ['a'], text }, changed)
-const record = (one: Envelope, previous = one.position - 1, epoch = 1) => toRecord(one, { previous, epoch })
-const send = (...records: readonly CloudEventRecord[]) => bus.send(topic, records)
-const texts = async (id = 'a') => (await ledger.read.load(box, id)).texts
-const seen = (expected: readonly string[], id = 'a') =>
-  eventually(async () => JSON.stringify(await texts(id)) === JSON.stringify(expected), { within: 10_000 })
-const standsStill = (reason: RegExp) => eventually(() => consumer?.paused.find((one) => reason.test(one.reason)), { within: 10_000 })
 
 describe('facts of another ledger', () => {
+  const hasty = { ...realClock, aside: (ms: number, run: () => void) => realClock.aside(ms / 100, run) }
+  test.each([
+    ['before those of a new epoch', realClock, [record(put(4), 3, 2)], ['4']],
+    ['although nothing new comes', hasty, [], []],
+  ] as const)('are read again where the database went back under a reader, %s', async (_, clock, more, last) => {
+    await send(record(put(1)), record(put(2)), record(put(3)))
+    await consume({}, ledger, undefined, clock)
+    await seen(['1', '2', '3'])
+    await ledger.sql('update checkpoint set (position, next_offset) = (1, 1)')
+    await send(...more)
+    await seen(['1', '2', '3', '2', '3', ...last])
+  })
+
   test('are applied once, in order, whatever comes again', async () => {
     await send(record(put(1)), record(put(2)), record(put(1)), record(put(2)), record(put(3)))
     await consume()
@@ -299,95 +237,5 @@ describe('facts that are on their way together', () => {
     await seen(texts300)
     expect(times).toBe(3)
     expect(await ledger.parkedKeys()).toEqual([])
-  })
-})
-
-describe('intake', () => {
-  const observed = (id: string, text: string, type = outside.observed.base) => {
-    const {
-      stream: _1,
-      streamId: _2,
-      version: _3,
-      position: _4,
-      partition: _5,
-      recordedAt: _6,
-      ...rest
-    } = event(1, { to: ['a'], text }, { type, id })
-    return toIntakeRecord({ ...rest, key: id })
-  }
-  const sendIntake = (...records: readonly CloudEventRecord[]) => bus.send('rondo.intake.v1', records)
-  const [one, two, three] = ['a', 'b', 'c'].map((last) => `00000000-0000-5000-8000-00000000000${last}`) as [string, string, string]
-
-  test('is taken once by its id; another content is a conflict, and the first stands', async () => {
-    await sendIntake(observed(one, 'first'), observed(one, 'first'), observed(one, 'other'), observed(two, 'second'))
-    await consume()
-    await seen(['first', 'second'])
-    await seen([one], 'conflicts')
-    expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 1 })
-    await consumer?.stop()
-    await sendIntake(observed(one, 'first'), observed(one, 'other'))
-    await consume()
-    await eventually(async () => (await ledger.known(one))?.duplicates === 2, { within: 10_000 })
-    expect(await texts('conflicts')).toEqual([one])
-  })
-
-  test('of no interest is known by its id too, ahead of what comes behind it', async () => {
-    await sendIntake(observed(one, 'unwanted', unwanted.seen.base), observed(one, 'wanted'), observed(two, 'second'))
-    await consume()
-    await seen(['second'])
-    await seen([one], 'conflicts')
-    await sendIntake(observed(three, 'unwanted', unwanted.seen.base))
-    await eventually(() => ledger.known(three), { within: 10_000 })
-  })
-
-  test('that was parked, and applied when it was retried, is not applied again when it comes again', async () => {
-    await sendIntake(observed(one, 'first'))
-    await consume({
-      reactions: [
-        when(outside.observed, () => {
-          throw new TypeError('broken on purpose')
-        }),
-      ],
-    })
-    const [key] = await eventually(async () => (await ledger.parkedKeys()).length === 1 && ledger.parkedKeys(), { within: 10_000 })
-    await consumer?.stop()
-    await consume()
-    const by = { actor: 'person:ada', why: 'mended' }
-    expect(await retryParked({ service, ledger, table: reactionTable(service) }, key!, by)).toMatchObject({ applied: 1, waiting: 0 })
-    await sendIntake(observed(one, 'first'), observed(two, 'second'))
-    await seen(['first', 'second'])
-    expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 0 })
-  })
-
-  test('that a retry has applied, and could not take away, is not left out: another retry takes it away', async () => {
-    await sendIntake(observed(one, 'first'))
-    const broken = () => {
-      throw new TypeError('broken on purpose')
-    }
-    await consume({ reactions: [when(outside.observed, broken)] })
-    const [key] = await eventually(async () => (await ledger.parkedKeys()).length === 1 && ledger.parkedKeys(), { within: 10_000 })
-    await consumer?.stop()
-    const by = { actor: 'person:ada', why: 'mended' }
-    const mended = { service, ledger, table: reactionTable(service) }
-    const cut = { ...ledger, unpark: () => Promise.reject(new DomainError('unavailable', 'cut')) }
-    await expect(retryParked({ ...mended, ledger: cut }, key!, by)).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(skipParked(mended, key!, by)).rejects.toMatchObject({ code: 'wrong_phase', message: /was applied already/ })
-    expect(await retryParked(mended, key!, by)).toMatchObject({ applied: 1, waiting: 0 })
-    expect(await texts()).toEqual(['first'])
-  })
-
-  test('that was applied and comes again behind its parked key does not wait there', async () => {
-    await sendIntake({ ...observed(one, 'first'), key: 'k' }, { ...observed(two, 'second'), key: 'k' })
-    await consume({
-      reactions: [
-        when(outside.observed, ({ id, data }) => {
-          if (id === two) throw new TypeError('broken on purpose')
-          return puts(data)
-        }),
-      ],
-    })
-    await sendIntake({ ...observed(one, 'first'), key: 'k' })
-    await eventually(async () => (await ledger.known(one))?.duplicates === 1, { within: 10_000 })
-    expect(await ledger.parkedKeys()).toMatchObject([{ key: 'k', waiting: 1 }])
   })
 })

@@ -272,11 +272,11 @@ function relaying(
         const lease = relays.get(topic)
         if (lease?.holder === holder) lease.holder = undefined
       }),
-    raiseEpoch: (above, until) =>
+    raiseEpoch: (above, shared) =>
       ask('raise epoch', () => {
         head.epoch = Math.max(head.epoch, above) + 1
-        const after = database.events.findLastIndex(({ envelope }) => until === undefined || envelope.recordedAt <= until) + 1
-        head.raised.push({ epoch: head.epoch, after })
+        const both = database.events.findLast(({ envelope }) => shared === undefined || envelope.recordedAt <= shared)
+        head.raised.push({ epoch: head.epoch, after: both?.envelope.position ?? 0 })
         return head.epoch
       }),
   }

@@ -46,16 +46,14 @@ export function relaying({ pool }: Schema): Relaying {
     async leaveLease(topic, holder) {
       await pool.query('update relay set holder = null where topic = $1 and holder = $2', [topic, holder])
     },
-    async raiseEpoch(above, until) {
+    async raiseEpoch(above, shared) {
       const { rows } = await pool.query<{ epoch: number }>(
         `update head set epoch = greatest(epoch, $1) + 1,
            raised = raised || jsonb_build_array(jsonb_build_object('epoch', greatest(epoch, $1) + 1, 'after',
-             case when $2::text is null then position else coalesce(
-               (select e.position from event e where e.recorded_at <= $2 order by e.position desc limit 1),
-               (select min(e.position) - 1 from event e),
-               position) end))
+             case when $2::text is null then position
+               else coalesce((select max(position) from event where recorded_at <= $2), (select min(position) - 1 from event), position) end))
          returning epoch`,
-        [above, until ?? null],
+        [above, shared ?? null],
       )
       return rows[0]?.epoch ?? 1
     },

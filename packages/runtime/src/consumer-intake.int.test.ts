@@ -1,0 +1,98 @@
+import { type CloudEventRecord, toIntakeRecord } from '@rondo/contracts/cloudevents'
+import { DomainError } from '@rondo/kernel'
+import { when } from '@rondo/reaction'
+import { eventually } from '@rondo/testkit'
+import { describe, expect, test } from 'vitest'
+import { bus, consume, consumer, event, ledger, outside, puts, seen, service, texts, unwanted } from '../test/tally.ts'
+import { retryParked, skipParked } from './operator.ts'
+import { reactionTable } from './reaction-table.ts'
+
+describe('intake', () => {
+  const observed = (id: string, text: string, type = outside.observed.base) => {
+    const {
+      stream: _1,
+      streamId: _2,
+      version: _3,
+      position: _4,
+      partition: _5,
+      recordedAt: _6,
+      ...rest
+    } = event(1, { to: ['a'], text }, { type, id })
+    return toIntakeRecord({ ...rest, key: id })
+  }
+  const sendIntake = (...records: readonly CloudEventRecord[]) => bus.send('rondo.intake.v1', records)
+  const [one, two, three] = ['a', 'b', 'c'].map((last) => `00000000-0000-5000-8000-00000000000${last}`) as [string, string, string]
+
+  test('is taken once by its id; another content is a conflict, and the first stands', async () => {
+    await sendIntake(observed(one, 'first'), observed(one, 'first'), observed(one, 'other'), observed(two, 'second'))
+    await consume()
+    await seen(['first', 'second'])
+    await seen([one], 'conflicts')
+    expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 1 })
+    await consumer?.stop()
+    await sendIntake(observed(one, 'first'), observed(one, 'other'))
+    await consume()
+    await eventually(async () => (await ledger.known(one))?.duplicates === 2, { within: 10_000 })
+    expect(await texts('conflicts')).toEqual([one])
+  })
+
+  test('of no interest is known by its id too, ahead of what comes behind it', async () => {
+    await sendIntake(observed(one, 'unwanted', unwanted.seen.base), observed(one, 'wanted'), observed(two, 'second'))
+    await consume()
+    await seen(['second'])
+    await seen([one], 'conflicts')
+    await sendIntake(observed(three, 'unwanted', unwanted.seen.base))
+    await eventually(() => ledger.known(three), { within: 10_000 })
+  })
+
+  test('that was parked, and applied when it was retried, is not applied again when it comes again', async () => {
+    await sendIntake(observed(one, 'first'))
+    await consume({
+      reactions: [
+        when(outside.observed, () => {
+          throw new TypeError('broken on purpose')
+        }),
+      ],
+    })
+    const [key] = await eventually(async () => (await ledger.parkedKeys()).length === 1 && ledger.parkedKeys(), { within: 10_000 })
+    await consumer?.stop()
+    await consume()
+    const by = { actor: 'person:ada', why: 'mended' }
+    expect(await retryParked({ service, ledger, table: reactionTable(service) }, key!, by)).toMatchObject({ applied: 1, waiting: 0 })
+    await sendIntake(observed(one, 'first'), observed(two, 'second'))
+    await seen(['first', 'second'])
+    expect(await ledger.known(one)).toMatchObject({ duplicates: 1, conflicts: 0 })
+  })
+
+  test('that a retry has applied, and could not take away, is not left out: another retry takes it away', async () => {
+    await sendIntake(observed(one, 'first'))
+    const broken = () => {
+      throw new TypeError('broken on purpose')
+    }
+    await consume({ reactions: [when(outside.observed, broken)] })
+    const [key] = await eventually(async () => (await ledger.parkedKeys()).length === 1 && ledger.parkedKeys(), { within: 10_000 })
+    await consumer?.stop()
+    const by = { actor: 'person:ada', why: 'mended' }
+    const mended = { service, ledger, table: reactionTable(service) }
+    const cut = { ...ledger, unpark: () => Promise.reject(new DomainError('unavailable', 'cut')) }
+    await expect(retryParked({ ...mended, ledger: cut }, key!, by)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(skipParked(mended, key!, by)).rejects.toMatchObject({ code: 'wrong_phase', message: /was applied already/ })
+    expect(await retryParked(mended, key!, by)).toMatchObject({ applied: 1, waiting: 0 })
+    expect(await texts()).toEqual(['first'])
+  })
+
+  test('that was applied and comes again behind its parked key does not wait there', async () => {
+    await sendIntake({ ...observed(one, 'first'), key: 'k' }, { ...observed(two, 'second'), key: 'k' })
+    await consume({
+      reactions: [
+        when(outside.observed, ({ id, data }) => {
+          if (id === two) throw new TypeError('broken on purpose')
+          return puts(data)
+        }),
+      ],
+    })
+    await sendIntake({ ...observed(one, 'first'), key: 'k' })
+    await eventually(async () => (await ledger.known(one))?.duplicates === 1, { within: 10_000 })
+    expect(await ledger.parkedKeys()).toMatchObject([{ key: 'k', waiting: 1 }])
+  })
+})
