@@ -103,8 +103,15 @@ const broker: Fault = (stage) =>
 
 /** A writer that others take for dead and whose work they take over, until it wakes up. */
 const freeze: Fault = async (stage) => {
-  const victim = victimOf(stage, stage.random.pick(['operations', 'requirements']))
-  if (!victim) return
+  const { members } = stage.fleet
+  const whole = (service: string) => members.every((one) => one.service !== service || one.up)
+  // Its like has to be there to take over: between two bursts of kills it is
+  const service = await eventually(() => stage.random.pick(['operations', 'requirements'].filter(whole)), {
+    within: 40_000,
+    every: 200,
+  }).catch(() => '')
+  const victim = victimOf(stage, service)
+  if (!victim) return count(stage, 'nobody was frozen: too many were down')
   await underWay(stage, reaching(victim))
   await frozen(stage, victim)
 }
