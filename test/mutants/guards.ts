@@ -208,6 +208,13 @@ const consuming: readonly Mutant[] = [
     replace: 'return { mark: { source, epoch, seen: seen + 1, stored: seen }, offset',
   },
   {
+    name: 'what another owner has parked since keeps what follows it',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'if (duplicate && (await ledger',
+    replace: 'if (false && (await ledger',
+    test: ['test/simulate/simulate.test.ts', 'what a former owner has parked'],
+  },
+  {
     name: 'a parked key keeps what follows it',
     file: `${runtime}/consumer-partition.ts`,
     find: '    this.#parked.add(record.key)\n',

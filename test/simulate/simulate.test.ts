@@ -23,6 +23,10 @@ test('clocks of two processes 10 minutes apart: every promise holds', async () =
   }
 })
 
+test('what a former owner has parked just after the next one began keeps what follows it waiting', async () => {
+  expect((await run(planOf(3_273_544_416))).violations).toEqual([])
+})
+
 test('a seed makes the same history each time', async () => {
   for (const seed of [7, 23, 42]) {
     const [one, other] = [await run(planOf(seed)), await run(planOf(seed))]

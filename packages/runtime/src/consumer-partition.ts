@@ -284,6 +284,8 @@ export class ConsumerPartition {
     const submit = async (turn: Turn) => {
       const known = interest ? raised(interest, event) : event
       const { duplicate } = await submitFact(ledger, { event: known, interest, checkpoint, hash: this.#intakeHash(place) }, turn)
+      // Another owner was ahead, and may have parked it since we began: what follows under this key has to wait, too
+      if (duplicate && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) this.#parked.add(record.key)
       this.#count(duplicate ? 'duplicate' : 'applied')
     }
     if (this.#parked.has(record.key) && (await this.#waits(place))) {
