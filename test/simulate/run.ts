@@ -113,11 +113,11 @@ function unfinished({ databases: { orders, tally }, broker, scheduler, restored 
   return undefined
 }
 
-/** Under which an event was sent; 1 before it was. */
-const epochsOf = (eventId: string | undefined, records: readonly StoredRecord[]): readonly string[] => [
-  '1',
-  ...new Set(records.flatMap(({ headers }) => (headers.ce_id === eventId && headers.ce_epoch !== undefined ? [headers.ce_epoch] : []))),
-]
+/** Under which an event was sent; 1 before it was. Another one may lie at its position under another epoch: what was given up with a restore. */
+function epochsOf(eventId: string | undefined, records: readonly StoredRecord[]): readonly string[] {
+  const sent = records.flatMap(({ headers }) => (headers.ce_id === eventId && headers.ce_epoch !== undefined ? [headers.ce_epoch] : []))
+  return sent.length > 0 ? [...new Set(sent)] : ['1']
+}
 
 function historyOf(world: World, callers: Callers): History {
   const { orders, tally } = world.databases
