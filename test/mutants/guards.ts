@@ -208,6 +208,20 @@ const consuming: readonly Mutant[] = [
     replace: 'return { mark: { source, epoch, seen: seen + 1, stored: seen }, offset',
   },
   {
+    name: 'after a lost reply all events of the batch are looked up',
+    file: `${ledger}/append.ts`,
+    find: 'events.every(({ id }, n) => there[n]?.id === id) ?',
+    replace: 'there ?',
+    test: [`${ledger}/lost-reply.test.ts`, 'a unit that another process has written'],
+  },
+  {
+    name: 'after a lost reply all ids of the batch are looked up',
+    file: `${ledger}/append.ts`,
+    find: 'written && (await hasMessages(store, batch)) &&',
+    replace: 'written &&',
+    test: [`${ledger}/lost-reply.test.ts`, 'a unit that another process has written'],
+  },
+  {
     name: 'what another owner has parked since keeps what follows it',
     file: `${runtime}/consumer-partition.ts`,
     find: 'if (duplicate && (await ledger',

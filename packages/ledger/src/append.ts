@@ -95,18 +95,35 @@ export function lostOf(error: unknown): Lost | undefined {
   return JSON.parse(String(error.detail))
 }
 
-/** After a lost reply: whether the batch was committed. It was as a whole or not at all, so one witness is enough. */
+/**
+ * After a lost reply: whether the batch was committed. All of it has to be there: a unit has the same events whoever writes it (a timer that
+ * another process fired, a message that its caller sent there too), so that one of them says nothing of those beside it.
+ */
 export async function findWritten(store: Store, batch: Batch): Promise<Written | undefined> {
-  const [event] = batch.events
-  if (event) {
-    const found = await store.findEvent(event)
-    return found && { position: found.position - 1, recordedAt: found.recordedAt }
+  const written = await findEvents(store, batch)
+  return written && (await hasMessages(store, batch)) && (await hasCheckpoints(store, batch)) ? written : undefined
+}
+
+async function findEvents(store: Store, { events }: Batch): Promise<Written | undefined> {
+  const [first] = events
+  if (!first) return { position: 0, recordedAt: '' }
+  const found = await store.findEvent(first)
+  if (!found) return undefined
+  const position = found.position - 1
+  const there = await store.eventsAfter(position, events.length, undefined)
+  return events.every(({ id }, n) => there[n]?.id === id) ? { position, recordedAt: found.recordedAt } : undefined
+}
+
+async function hasMessages(store: Store, { messages }: Batch): Promise<boolean> {
+  if (messages.length === 0) return true
+  const known = await store.findMessages(messages.map(({ id }) => id))
+  return messages.every(({ id, hash }) => known.get(id)?.hash === hash)
+}
+
+async function hasCheckpoints(store: Store, { checkpoints }: Batch): Promise<boolean> {
+  for (const { source, partition, position } of checkpoints) {
+    const stored = await store.checkpoint(source, partition)
+    if (!stored || stored.position < position) return false
   }
-  const witness = { position: 0, recordedAt: '' }
-  const [message] = batch.messages
-  if (message) return (await store.findMessages([message.id])).get(message.id)?.hash === message.hash ? witness : undefined
-  const [checkpoint] = batch.checkpoints
-  if (!checkpoint) return witness
-  const stored = await store.checkpoint(checkpoint.source, checkpoint.partition)
-  return stored && stored.position >= checkpoint.position ? witness : undefined
+  return true
 }

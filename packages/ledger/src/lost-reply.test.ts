@@ -1,0 +1,41 @@
+import { Cut, soundWire } from '@rondo/bus/wire'
+import { tell } from '@rondo/kernel'
+import { expect, test } from 'vitest'
+import { service, unit } from '../test/fixture.ts'
+import { order } from '../test/order-stream.ts'
+import { openLedgerOn } from './index.ts'
+import { ModelDatabase } from './model/database.ts'
+import { modelStore } from './model/store.ts'
+
+const opening = (database: ModelDatabase, wire = soundWire) =>
+  openLedgerOn({ service, streams: [order], store: modelStore({ database, wire }) })
+
+test.each([
+  ['with an event', tell(order, 'b', 'count', 2)],
+  // "placed" leaves nothing where the state knows it
+  ['that leaves nothing but its id', tell(order, 'known', 'placed', { item: 'tea' })],
+])('a unit that another process has written does not stand for those beside it in a batch that was lost: one %s', async (_, beside) => {
+  const database = new ModelDatabase()
+  const other = await opening(database)
+  await other.submit(unit([tell(order, 'known', 'placed', { item: 'tea' })]))
+  const shared = unit([tell(order, 'a', 'count', 1)])
+  let lost = 0
+  const one = await opening(database, {
+    ...soundWire,
+    async call(what, done) {
+      if (what !== 'append' || lost++ > 0) return done()
+      // As a caller that tried another process meanwhile
+      await other.submit(shared)
+      throw new Cut('the request was lost')
+    },
+  })
+  const own = unit([beside])
+  const [first, second] = await Promise.all([one.submit(shared), one.submit(own)])
+  expect(lost).toBeGreaterThan(1)
+  expect(first.results).toMatchObject([{ streamId: 'a', version: 1 }])
+  expect(await one.known(own.id)).toBeDefined()
+  const recorded = await one.events(0, 10)
+  expect(second.results.flatMap(({ events }) => events).every(({ id }) => recorded.some((event) => event.id === id))).toBe(true)
+  expect(recorded.filter(({ streamId }) => streamId === 'a')).toHaveLength(1)
+  await Promise.all([one.close(), other.close()])
+})
