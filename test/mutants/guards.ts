@@ -210,8 +210,8 @@ const consuming: readonly Mutant[] = [
   {
     name: 'after a lost reply all events of the batch are looked up',
     file: `${ledger}/append.ts`,
-    find: 'events.every(({ id }, n) => there[n]?.id === id) ?',
-    replace: 'there ?',
+    find: 'events.every(({ id, version }, n) => there[n]?.id === id && there[n].version === version)',
+    replace: 'there !== undefined',
     test: [`${ledger}/lost-reply.test.ts`, 'a unit that another process has written'],
   },
   {

@@ -111,7 +111,10 @@ async function findEvents(store: Store, { events }: Batch): Promise<Written | un
   if (!found) return undefined
   const position = found.position - 1
   const there = await store.eventsAfter(position, events.length, undefined)
-  return events.every(({ id }, n) => there[n]?.id === id) ? { position, recordedAt: found.recordedAt } : undefined
+  // What another process made of the same unit has the same ids, and perhaps other versions
+  return events.every(({ id, version }, n) => there[n]?.id === id && there[n].version === version)
+    ? { position, recordedAt: found.recordedAt }
+    : undefined
 }
 
 async function hasMessages(store: Store, { messages }: Batch): Promise<boolean> {

@@ -39,3 +39,25 @@ test.each([
   expect(recorded.filter(({ streamId }) => streamId === 'a')).toHaveLength(1)
   await Promise.all([one.close(), other.close()])
 })
+
+test('a unit of two streams that another process has written at other versions is answered with those', async () => {
+  const database = new ModelDatabase()
+  const other = await opening(database)
+  const shared = unit([tell(order, 'a', 'count', 1), tell(order, 'b', 'count', 1)])
+  let lost = 0
+  const one = await opening(database, {
+    ...soundWire,
+    async call(what, done) {
+      if (what !== 'append' || lost++ > 0) return done()
+      await other.submit(unit([tell(order, 'b', 'count', 5)]))
+      await other.submit(shared)
+      throw new Cut('the request was lost')
+    },
+  })
+  const { results } = await one.submit(shared)
+  expect(results.map(({ streamId, version }) => [streamId, version])).toEqual([
+    ['a', 1],
+    ['b', 2],
+  ])
+  await Promise.all([one.close(), other.close()])
+})
