@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { repositoryRoot } from '@rondo/testkit/shared'
+import { repositoryRoot } from '@rondo/testkit/test-data'
 import type { Figure } from './measure.ts'
 import { rowOf, tableHead } from './report.ts'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { loadProtos } from '@rondo/proto'
 import { serviceNames } from '@rondo/runtime'
-import { repositoryRoot } from '@rondo/testkit/shared'
+import { repositoryRoot } from '@rondo/testkit/test-data'
 import { Kafka, logLevel } from 'kafkajs'
 import pg from 'pg'
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually } from '@rondo/testkit/eventually'
 import { freePorts } from '@rondo/testkit/port'
-import { repositoryRoot } from '@rondo/testkit/shared'
+import { repositoryRoot } from '@rondo/testkit/test-data'
 
 export interface Process {
   readonly http: string

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
-import { repositoryRoot } from '@rondo/testkit/shared'
+import { repositoryRoot } from '@rondo/testkit/test-data'
 import { z } from 'zod'
 import { reportOf, shortOf } from './report.ts'
 import { chaos, type Result, type Settings } from './run.ts'

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { repositoryRoot } from '@rondo/testkit/shared'
+import { repositoryRoot } from '@rondo/testkit/test-data'
 import { type Client, webhookSecret } from '../rig/client.ts'
 
 export interface Ended {

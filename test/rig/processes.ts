@@ -4,8 +4,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually } from '@rondo/testkit/eventually'
 import { freePorts } from '@rondo/testkit/port'
-import { repositoryRoot } from '@rondo/testkit/shared'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
+import { repositoryRoot } from '@rondo/testkit/test-data'
 import { type Client, createClient, settled, webhookSecret } from './client.ts'
 
 export const services = ['requirements', 'builds', 'releases', 'operations', 'feedback', 'gateway'] as const

@@ -81,7 +81,7 @@ export interface Lost {
   readonly timers?: readonly (readonly [stream: string, id: string, tell: string, due: string])[]
 }
 
-interface Writing {
+export interface Writing {
   load(wanted: Wanted): Promise<LoadedRows>
   /**
    * Writes all of it or nothing. Rejects with RL001 and a `Lost` as JSON in `detail` where a row is not as it was loaded, RL002 where a
@@ -116,7 +116,7 @@ export interface Listing {
   readonly limit: number
 }
 
-interface Reading {
+export interface Reading {
   /** By key; `stream/id` each. */
   heads(keys: readonly string[]): Promise<readonly HeadRow[]>
   /** By key; those that hold any of the values. */
@@ -151,7 +151,7 @@ export interface Standing {
   readonly tails: readonly number[]
 }
 
-interface Relaying {
+export interface Relaying {
   standing(): Promise<Standing>
   /**
    * What is to be sent, in position order (what was sent may lie elsewhere by now); none where the epoch is another one, which is given back. `marked`: up to where everything was sent, as the
@@ -177,7 +177,7 @@ interface Relaying {
   raiseEpoch(above: number, shared?: Instant): Promise<number>
 }
 
-interface Waking {
+export interface Waking {
   /** Tells the listeners of other processes that the ledger has grown. */
   wake(position: number): Promise<void>
   /** Calls back when others say so, as well as it can; the returned function ends it. */
@@ -186,7 +186,7 @@ interface Waking {
 
 type ParkedName = Pick<ParkedKey, 'source' | 'partition' | 'key'>
 
-interface Parking {
+export interface Parking {
   parkedKeys(): Promise<readonly ParkedKey[]>
   isParked(key: ParkedName): Promise<boolean>
   /** Oldest first. */

@@ -2,7 +2,7 @@ import { soundWire, type Wire } from '@rondo/bus/wire'
 import { type Envelope, fold } from '@rondo/kernel'
 import type { LedgerRules } from '../rules.ts'
 import { type HeadRow, keyOf, type StoredMessage } from '../storage.ts'
-import type { RebuildOptions, RebuiltPage, Store } from '../store.ts'
+import type { Reading, RebuildOptions, RebuiltPage, Relaying, Store, Writing } from '../store.ts'
 import { jsonb, type ModelDatabase, type StoredStream } from './database.ts'
 import { chainKey, heldKey, timerKey } from './names.ts'
 import { transactions } from './transaction.ts'
@@ -109,7 +109,7 @@ function rebuilt(database: ModelDatabase, { streams }: LedgerRules, { from, repa
   }
 }
 
-function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
+function writing(database: ModelDatabase, ask: Ask): Writing {
   return {
     load: ({ streams, messages, chains }) =>
       ask('load', () => ({
@@ -152,21 +152,6 @@ function writing(database: ModelDatabase, ask: Ask): Pick<Store, 'load' | 'appen
       }),
   }
 }
-
-type Reading = Pick<
-  Store,
-  | 'heads'
-  | 'holders'
-  | 'page'
-  | 'streamEvents'
-  | 'eventsAfter'
-  | 'chainedEvents'
-  | 'loopHistory'
-  | 'tracesBefore'
-  | 'checkpoint'
-  | 'checkpoints'
-  | 'sql'
->
 
 function reading(database: ModelDatabase, ask: Ask): Reading {
   const events = () => database.events.map(({ envelope }) => envelope)
@@ -235,10 +220,7 @@ const newestTrace = (events: readonly Envelope[], key: string, upTo = Number.POS
       keyOf(stream, streamId) === key && version <= upTo && traceparent !== undefined && traceparent !== own,
   )?.traceparent
 
-function relaying(
-  database: ModelDatabase,
-  ask: Ask,
-): Pick<Store, 'standing' | 'chainedAfter' | 'holdLease' | 'markSent' | 'leaveLease' | 'raiseEpoch'> {
+function relaying(database: ModelDatabase, ask: Ask): Relaying {
   const { head, relays } = database
   return {
     standing: () =>

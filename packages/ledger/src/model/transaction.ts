@@ -1,15 +1,11 @@
 import type { Wire } from '@rondo/bus/wire'
-import type { Store, Transaction } from '../store.ts'
+import type { Parking, Transaction } from '../store.ts'
 import { jsonb, type ModelDatabase } from './database.ts'
 import { chainKey, parkedKey } from './names.ts'
 
 type Ask = Wire['call']
 
-export function transactions(
-  database: ModelDatabase,
-  ask: Ask,
-  sessions: Set<() => void>,
-): Pick<Store, 'parkedKeys' | 'isParked' | 'parkedRecords' | 'transaction'> {
+export function transactions(database: ModelDatabase, ask: Ask, sessions: Set<() => void>): Parking {
   const { parkedKeys, parkedRecords } = database
   return {
     parkedKeys: () =>

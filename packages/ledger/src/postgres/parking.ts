@@ -2,7 +2,7 @@ import type { Envelope } from '@rondo/kernel'
 import type pg from 'pg'
 import type { ParkedRecord } from '../parking.ts'
 import type { ParkedKey } from '../port.ts'
-import type { Store, Transaction } from '../store.ts'
+import type { Parking, Transaction } from '../store.ts'
 import { type Schema, transaction } from './connection.ts'
 
 const at = 'instant(clock_timestamp())'
@@ -10,7 +10,7 @@ const at = 'instant(clock_timestamp())'
 /** The hash lies in the event's document. */
 type StoredEvent = Envelope & { readonly parkedHash?: string | undefined }
 
-export function parking({ pool }: Schema): Pick<Store, 'parkedKeys' | 'isParked' | 'parkedRecords' | 'transaction'> {
+export function parking({ pool }: Schema): Parking {
   return {
     async parkedKeys() {
       const { rows } = await pool.query<ParkedKey>(`

@@ -1,25 +1,10 @@
 import type { ArchiveReader } from '../archive/reader.ts'
 import type { HeadRow } from '../storage.ts'
-import type { Store } from '../store.ts'
+import type { Reading } from '../store.ts'
 import { chainedEvents, loopHistory, streamEvents } from './archived.ts'
 import { type Schema, sqlOf } from './connection.ts'
 import { page } from './listing.ts'
 import { headColumns } from './rows.ts'
-
-type Reading = Pick<
-  Store,
-  | 'heads'
-  | 'holders'
-  | 'page'
-  | 'streamEvents'
-  | 'eventsAfter'
-  | 'chainedEvents'
-  | 'loopHistory'
-  | 'tracesBefore'
-  | 'checkpoint'
-  | 'checkpoints'
-  | 'sql'
->
 
 export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
   const select = async (rest: string, values: readonly unknown[]): Promise<readonly HeadRow[]> =>

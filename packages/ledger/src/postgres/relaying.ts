@@ -1,9 +1,7 @@
 import type { EpochStart } from '../epoch.ts'
-import type { Store } from '../store.ts'
+import type { Relaying } from '../store.ts'
 import type { Schema } from './connection.ts'
 import { type ChainedRow, chainColumns, envelopeColumns, toChained } from './rows.ts'
-
-type Relaying = Pick<Store, 'standing' | 'chainedAfter' | 'holdLease' | 'markSent' | 'leaveLease' | 'raiseEpoch'>
 
 export function relaying({ pool }: Schema): Relaying {
   return {

@@ -1,12 +1,12 @@
 import pg from 'pg'
-import type { Store } from '../store.ts'
+import type { Waking } from '../store.ts'
 import type { Schema } from './connection.ts'
 
 const reconnectMs = 1_000
 
 const channelOf = (service: string): string => `rondo_${service}`
 
-export function waking(schema: Schema): Pick<Store, 'wake' | 'listen'> {
+export function waking(schema: Schema): Waking {
   const { pool, service } = schema
   return {
     async wake(position) {

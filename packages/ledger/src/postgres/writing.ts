@@ -2,7 +2,7 @@ import type { Instant } from '@rondo/kernel'
 import type pg from 'pg'
 import type { ArchiveReader } from '../archive/reader.ts'
 import type { DraftEvent } from '../decision.ts'
-import type { AppendRows, KnownMessage, LoadedRows, Store, Written } from '../store.ts'
+import type { AppendRows, KnownMessage, LoadedRows, Writing, Written } from '../store.ts'
 import { streamEvents } from './archived.ts'
 import { arrayText, ints, jsons, texts } from './arrays.ts'
 import { connected, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
@@ -71,10 +71,7 @@ async function one<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, v
   return (await pool.query<Row>(text, [...values])).rows[0]
 }
 
-export function writing(
-  { pool }: Schema,
-  archive: ArchiveReader,
-): Pick<Store, 'load' | 'append' | 'findEvent' | 'findMessages' | 'forgetOld'> {
+export function writing({ pool }: Schema, archive: ArchiveReader): Writing {
   return {
     async load({ streams, messages, chains }) {
       const values = [

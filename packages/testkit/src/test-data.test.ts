@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { repositoryRoot, shared, sharedMissing } from './shared.ts'
+import { repositoryRoot, shared, sharedMissing } from './test-data.ts'
 
 test('the root is the folder with the workspace file, and shared lies beside it', () => {
   expect(existsSync(join(repositoryRoot(), 'pnpm-workspace.yaml'))).toBe(true)
