@@ -50,8 +50,8 @@ const writing: readonly Mutant[] = [
   {
     name: 'the checkpoint moves in the transaction of its unit',
     file: `${ledger}/batch.ts`,
-    find: '    if (refused && events.length === 0) return\n    if (unit.checkpoint) this.checkpoints.set(chainOf(unit.checkpoint), unit.checkpoint)',
-    replace: '    if (refused && events.length === 0) return',
+    find: '    if (checkpoint) this.checkpoints.set(chainOf(checkpoint), checkpoint)\n',
+    replace: '',
   },
   {
     name: 'what follows a unit that was put off waits for it',
@@ -260,11 +260,24 @@ const consuming: readonly Mutant[] = [
     test: [`${runtime}/consumer-intake.int.test.ts`, 'that was parked, and applied when it was retried'],
   },
   {
-    name: 'what a retry has applied is not left out',
-    file: `${runtime}/operator.ts`,
-    find: '(await running.ledger.known(id))?.hash === hash',
-    replace: 'id === hash',
-    test: [`${runtime}/consumer-intake.int.test.ts`, 'that a retry has applied, and could not take away'],
+    name: 'a parked record goes with the unit that applies it',
+    file: `${ledger}/batch.ts`,
+    find: '    if (parked) this.parked.set(parkedName(parked), parked)\n',
+    replace: '',
+  },
+  {
+    name: 'who retries a parked record that is gone is told so',
+    file: `${ledger}/losers.ts`,
+    find: 'unit.parked && isGone ? new NotParked(unit.parked) : claim',
+    replace: 'claim',
+    test: [`${ledger}/parking.int.test.ts`, 'what is applied goes with its unit'],
+  },
+  {
+    name: 'after a lost reply it is looked up whether a parked record was applied',
+    file: `${ledger}/append.ts`,
+    find: ' && (await hasRetried(store, batch))',
+    replace: '',
+    test: [`${ledger}/lost-reply.test.ts`, 'a parked record'],
   },
   {
     name: 'facts of one partition are handed over in their order',

@@ -88,6 +88,22 @@ export const statements: readonly Mutant[] = [
     simulated: false,
   },
   {
+    name: 'SQL: a parked record that does not wait any more is lost',
+    file: `${ledger}/postgres/parking.ts`,
+    find: '  if (lost)\n',
+    replace: '  if (lost === undefined)\n',
+    test: [`${ledger}/parking.int.test.ts`, 'what is applied goes with its unit'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: who retries a parked record locks its key before the record',
+    file: `${ledger}/postgres/parking.ts`,
+    find: 'order by source, partition, key for update`,',
+    replace: 'order by source, partition, key`,',
+    test: [`${ledger}/parking.int.test.ts`, 'of a retry and a skip of one record'],
+    simulated: false,
+  },
+  {
     name: 'SQL: the index on unique keys',
     file: 'packages/ledger/migrations/0001-tables.sql',
     find: 'create unique index stream_key_held_once',

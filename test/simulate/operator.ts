@@ -15,10 +15,7 @@ export async function operate(world: World, { tally: ledger }: Application): Pro
       const [oldest] = waiting
       if (!oldest) continue
       if (isPoison(oldest.event.data)) await skipParked(running, key, by)
-      else {
-        for (const { event } of waiting) world.retried.add(event.id)
-        await retryParked(running, key, by)
-      }
+      else await retryParked(running, key, by)
       world.tell(`an operator has ${isPoison(oldest.event.data) ? 'left out' : 'tried again'} ${oldest.event.id} of ${key.key}`)
     }
   } catch (error) {

@@ -154,8 +154,7 @@ function historyOf(world: World, callers: Callers): History {
         ],
         effects: ledgers.tally.map(({ causationId }) => causationId),
         parked: parked.map(({ event, key }) => ({ eventId: event.id, key })),
-        skipped: tally.decisions.flatMap(({ decision, record }) => (decision === 'skipped' ? [record.event.id] : [])),
-        retried: [...world.retried],
+        skipped: tally.decisions.flatMap(({ decision, eventId }) => (decision === 'skipped' ? [eventId] : [])),
         poison: [
           ...[...ledgers.orders, ...world.restored.flatMap(({ lost }) => lost)].flatMap(({ id, type, data }) =>
             type === orderFact.noted.base && isPoison(data) ? [id] : [],

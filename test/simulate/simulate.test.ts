@@ -27,6 +27,10 @@ test('what a former owner has parked just after the next one began keeps what fo
   expect((await run(planOf(3_273_544_416))).violations).toEqual([])
 })
 
+test('a parked record that one person retries and another leaves out at once is applied or left out', async () => {
+  expect((await run(planOf(3_273_840_341))).violations).toEqual([])
+})
+
 test('a seed makes the same history each time', async () => {
   for (const seed of [7, 23, 42]) {
     const [one, other] = [await run(planOf(seed)), await run(planOf(seed))]

@@ -18,8 +18,6 @@ export class World {
   readonly databases: Readonly<Record<'orders' | 'tally', ModelDatabase>>
   readonly broker: ModelBroker
   readonly story: string[] = []
-  /** Parked events that an operator has tried again: they are applied before they are taken away. */
-  readonly retried = new Set<string>()
   /** Orders that went back to an older copy. */
   readonly restored: Restored[] = []
   onRestored: (restored: Restored) => void = () => undefined

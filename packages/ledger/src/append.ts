@@ -5,13 +5,13 @@ import { failureOf } from './failure.ts'
 import type { LedgerRules } from './rules.ts'
 import type { AppendRows, Lost, Store, Written } from './store.ts'
 
-export const isEmpty = ({ streams, messages, checkpoints, counted, fired }: Batch): boolean =>
-  streams.length + messages.length + checkpoints.length + counted.length + fired.length === 0
+export const isEmpty = ({ streams, messages, checkpoints, counted, fired, parked }: Batch): boolean =>
+  streams.length + messages.length + checkpoints.length + counted.length + fired.length + parked.length === 0
 
 /** Absent where there is nothing: its part of the statement is passed over. */
 const some = <T>(rows: readonly T[]): readonly T[] | undefined => (rows.length > 0 ? rows : undefined)
 
-function rowsOf({ partitions, streams, events, derived, messages, checkpoints, counted, fired }: Batch): AppendRows {
+function rowsOf({ partitions, streams, events, derived, messages, checkpoints, counted, fired, parked }: Batch): AppendRows {
   const heads = streams.map(({ stream, id, base, version, fold, state, firstAt, lastAt }) => ({
     stream: stream.name,
     id,
@@ -37,7 +37,7 @@ function rowsOf({ partitions, streams, events, derived, messages, checkpoints, c
       timers_gone: some(timers_gone),
       loops: some(loops),
     },
-    intake: { messages: some(messages), checkpoints: some(checkpoints), counted: some(counted), fired: some(fired) },
+    intake: { messages: some(messages), checkpoints: some(checkpoints), counted: some(counted), fired: some(fired), parked: some(parked) },
   }
 }
 
@@ -101,7 +101,9 @@ export function lostOf(error: unknown): Lost | undefined {
  */
 export async function findWritten(store: Store, batch: Batch): Promise<Written | undefined> {
   const written = await findEvents(store, batch)
-  return written && (await hasMessages(store, batch)) && (await hasCheckpoints(store, batch)) ? written : undefined
+  return written && (await hasMessages(store, batch)) && (await hasCheckpoints(store, batch)) && (await hasRetried(store, batch))
+    ? written
+    : undefined
 }
 
 async function findEvents(store: Store, { events }: Batch): Promise<Written | undefined> {
@@ -128,5 +130,10 @@ async function hasCheckpoints(store: Store, { checkpoints }: Batch): Promise<boo
     const stored = await store.checkpoint(source, partition)
     if (!stored || stored.position < position) return false
   }
+  return true
+}
+
+async function hasRetried(store: Store, { parked }: Batch): Promise<boolean> {
+  for (const record of parked) if (!(await store.wasApplied(record))) return false
   return true
 }

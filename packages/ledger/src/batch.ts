@@ -3,7 +3,7 @@ import { type Draft, type DraftEvent, decideUnit, draftOf, type Find, type UnitD
 import { type Changes, changes, derive, type KeyRow, type TimerRow } from './derived.ts'
 import { CheckpointGap, Defect } from './failure.ts'
 import { chainOf, type Loaded } from './load.ts'
-import type { Checkpoint, Unit } from './port.ts'
+import type { Checkpoint, Retried, Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
 import { keyOf, type StoredOutcome } from './storage.ts'
 
@@ -47,11 +47,15 @@ export interface Batch {
   readonly checkpoints: readonly CheckpointRow[]
   readonly counted: readonly { readonly id: string; readonly duplicates: number; readonly conflicts: number }[]
   readonly fired: readonly TimerRow[]
+  readonly parked: readonly Retried[]
 }
 
 /** How long an outcome is kept: asks and timers, and what came by a checkpoint (intake). */
 const askDays = 7
 const intakeDays = 30
+
+export const parkedName = ({ source, partition, key, position }: Omit<Retried, 'eventId' | 'actor' | 'why'>): string =>
+  JSON.stringify([source, partition, key, position])
 
 export const uniqueName = ({ stream, name, value }: Pick<KeyRow, 'stream' | 'name' | 'value'>): string =>
   JSON.stringify([stream, name, value])
@@ -64,6 +68,7 @@ class Drafting {
   readonly checkpoints = new Map<string, Checkpoint>()
   readonly counted = new Map<string, { duplicates: number; conflicts: number }>()
   readonly fired: TimerRow[] = []
+  readonly parked = new Map<string, Retried>()
   /** Partitions of which a unit was put off: what follows it has to wait too. */
   readonly held = new Set<string>()
   /** Unique keys of the streams touched so far, and who holds them. */
@@ -136,7 +141,7 @@ class Drafting {
         }),
       }
     }
-    if (unit.checkpoint) this.checkpoints.set(chainOf(unit.checkpoint), unit.checkpoint)
+    this.#takeFrom(unit)
     const { outcome } = before
     if ('results' in outcome) return { kind: 'duplicate', results: outcome.results }
     return { kind: 'rejected', error: new DomainError(outcome.refused.code, outcome.refused.message, outcome.refused.details) }
@@ -174,7 +179,7 @@ class Drafting {
     this.events.push(...events)
     // A refusal that recorded nothing is not kept: a retry decides again.
     if (refused && events.length === 0) return
-    if (unit.checkpoint) this.checkpoints.set(chainOf(unit.checkpoint), unit.checkpoint)
+    this.#takeFrom(unit)
     if (timer) this.fired.push(timer)
     if (unit.remember) {
       const outcome = refused
@@ -182,6 +187,12 @@ class Drafting {
         : { results: results.map(({ streamId, version }) => ({ streamId, version })) }
       this.messages.set(unit.id, { hash: unit.hash, days: unit.checkpoint ? intakeDays : askDays, outcome })
     }
+  }
+
+  /** It is done with what it was read from. */
+  #takeFrom({ checkpoint, parked }: Unit): void {
+    if (checkpoint) this.checkpoints.set(chainOf(checkpoint), checkpoint)
+    if (parked) this.parked.set(parkedName(parked), parked)
   }
 }
 
@@ -229,5 +240,6 @@ export function decideBatch(works: readonly Work[], loaded: Loaded, rules: Ledge
     })),
     counted: [...drafting.counted.entries()].map(([id, counts]) => ({ id, ...counts })),
     fired: drafting.fired,
+    parked: [...drafting.parked.values()],
   }
 }

@@ -19,6 +19,15 @@ export class CheckpointGap extends Error {
   }
 }
 
+/** The parked record that the unit was to apply does not wait any more. Nothing was committed. */
+export class NotParked extends DomainError {
+  constructor({ source, key, position }: { readonly source: string; readonly key: string; readonly position: number }) {
+    super('not_found', `record ${position} does not wait behind ${key} of ${source} any more: it was applied, or left out, meanwhile`, {
+      parked: key,
+    })
+  }
+}
+
 /** What a failed statement means for those who wait for it. */
 export type Failure =
   /** Nobody answers, or nobody can write now: try again later. Whether the statement was done is not known. */

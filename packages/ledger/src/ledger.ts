@@ -9,7 +9,7 @@ import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
 import { Gathered } from './gathered.ts'
 import { forgetOld, startHousekeeping } from './housekeeping.ts'
-import { type ParkedRecord, park, unpark } from './parking.ts'
+import { type ParkedRecord, park, skip } from './parking.ts'
 import type { Ledger, ParkedKey } from './port.ts'
 import { postgresStore } from './postgres/store.ts'
 import { reads } from './read.ts'
@@ -54,11 +54,8 @@ export interface OpenLedger extends Ledger, Archiving {
   forgetOld(): Promise<number>
   /** What waits behind a parked key, oldest first. */
   parkedRecords(key: Pick<ParkedKey, 'source' | 'partition' | 'key'>): Promise<readonly ParkedRecord[]>
-  /** Takes a parked record away because it was applied after all, or is skipped; who and why is kept. */
-  unpark(
-    record: ParkedRecord,
-    by: { readonly decision: 'applied' | 'skipped'; readonly actor: string; readonly why: string },
-  ): Promise<void>
+  /** Leaves a parked record out; who and why is kept. To apply it, submit a unit with `parked`. */
+  skip(record: ParkedRecord, by: { readonly actor: string; readonly why: string }): Promise<void>
   /**
    * Makes states and views again from the events, a page at a time beside all that goes on, and compares them with what is stored;
    * with `repair` what differs is put right. Begins anew without `from`, else goes on where a page said.
@@ -96,7 +93,7 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
     ...lookUps(database),
     onCommit: (listener) => commits.on(listener),
     park: (record, at) => park(database, record, at),
-    unpark: (record, by) => unpark(database, record, by),
+    skip: (record, by) => skip(database, record, by),
     acceptGap: (gap) => acceptGap(database, gap),
     ...store.archiving(rules),
     rebuildPage: (options) => store.rebuildPage(rules, views, options),

@@ -1,6 +1,7 @@
 import { DomainError } from '@rondo/kernel'
-import { type Batch, type LostKey, type Outcome, uniqueName, type Work } from './batch.ts'
+import { type Batch, type LostKey, type Outcome, parkedName, uniqueName, type Work } from './batch.ts'
 import { derive } from './derived.ts'
+import { NotParked } from './failure.ts'
 import { chainOf } from './load.ts'
 import type { Unit } from './port.ts'
 import { keyOf } from './storage.ts'
@@ -8,28 +9,35 @@ import type { Lost } from './store.ts'
 
 const maxTries = 8
 
+/** Why a unit cannot simply be decided again; undefined: it can. */
+export type Loss = LostKey | NotParked | undefined
+
 /** Whose decision rests on something that was lost; and who follows them in their partition. */
-export function losersOf<W extends Work>(works: readonly W[], batch: Batch, lost: Lost): ReadonlyMap<W, LostKey | undefined> {
+export function losersOf<W extends Work>(works: readonly W[], batch: Batch, lost: Lost): ReadonlyMap<W, Loss> {
   const streams = new Set(lost.streams?.map(([stream, id]) => keyOf(stream, id)))
   const messages = new Set(lost.messages)
   const chains = new Set(lost.checkpoints?.map(([source, partition]) => chainOf({ source, partition })))
   const timers = new Set(lost.timers?.map((timer) => timer.join(' ')))
   const keys = new Map(lost.keys?.map(([stream, name, value, holder]) => [uniqueName({ stream, name, value }), { name, value, holder }]))
-  const losers = new Map<W, LostKey | undefined>()
+  const gone = new Set(lost.parked?.map(([source, partition, key, position]) => parkedName({ source, partition, key, position })))
+  const losers = new Map<W, Loss>()
   const claimants = new Set<LostKey>()
   works.forEach((work, index) => {
     const { unit, timer } = work
     const chain = unit.checkpoint && chainOf(unit.checkpoint)
     const key = claimed(batch.outcomes[index], keys)
+    const isGone = unit.parked !== undefined && gone.has(parkedName(unit.parked))
     const isLost =
       key !== undefined ||
+      isGone ||
       unit.messages.some(({ stream, id }) => streams.has(keyOf(stream.name, id))) ||
       messages.has(unit.id) ||
       (chain !== undefined && chains.has(chain)) ||
       (timer !== undefined && timers.has([timer.stream, timer.stream_id, timer.tell, timer.due].join(' ')))
     if (!isLost) return
     // Who follows the claimant on its stream only rests on it, and is decided again without it
-    losers.set(work, key && !claimants.has(key) ? key : undefined)
+    const claim = key && !claimants.has(key) ? key : undefined
+    losers.set(work, unit.parked && isGone ? new NotParked(unit.parked) : claim)
     if (key) claimants.add(key)
     if (chain !== undefined) chains.add(chain)
   })
@@ -44,8 +52,9 @@ function claimed(outcome: Outcome | undefined, keys: ReadonlyMap<string, LostKey
     .find(({ holder }) => holder !== '')
 }
 
-/** The unit as it is decided next time; who lost a unique key reads again first. Throws when it was lost too often. */
-export async function renewed(unit: Unit, tries: number, key: LostKey | undefined): Promise<Unit> {
+/** The unit as it is decided next time; who lost a unique key reads again first. Throws when it was lost too often, or what it retries is gone. */
+export async function renewed(unit: Unit, tries: number, key: Loss): Promise<Unit> {
+  if (key instanceof NotParked) throw key
   if (key && (!unit.again || tries > maxTries)) {
     throw new DomainError('already_exists', `${key.name} "${key.value}" is held by ${key.holder}`, { key: key.name, holder: key.holder })
   }

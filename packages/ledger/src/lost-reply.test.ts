@@ -3,7 +3,7 @@ import { tell } from '@rondo/kernel'
 import { expect, test } from 'vitest'
 import { service, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
-import { openLedgerOn } from './index.ts'
+import { NotParked, openLedgerOn } from './index.ts'
 import { ModelDatabase } from './model/database.ts'
 import { modelStore } from './model/store.ts'
 
@@ -59,5 +59,39 @@ test('a unit of two streams that another process has written at other versions i
     ['a', 1],
     ['b', 2],
   ])
+  await Promise.all([one.close(), other.close()])
+})
+
+test.each([
+  ['that was left out meanwhile is not said to be applied', false],
+  ['whose reply was lost is applied once', true],
+])('a parked record %s', async (_, isDone) => {
+  const database = new ModelDatabase()
+  const other = await opening(database)
+  const known = unit([tell(order, 'a', 'count', 1)])
+  const { results } = await other.submit(known)
+  const [event] = results[0]!.events
+  await other.park(
+    { key: 'k', event: event!, reason: 'a defect' },
+    { source: 'builds', partition: 0, previous: 0, position: 1, nextOffset: 1n },
+  )
+  const [record] = await other.parkedRecords({ source: 'builds', partition: 0, key: 'k' })
+  let lost = 0
+  const one = await opening(database, {
+    ...soundWire,
+    async call(what, done) {
+      if (what !== 'append' || lost++ > 0) return done()
+      if (isDone) await done()
+      else await other.skip(record!, { actor: 'person:eve', why: 'not needed' })
+      throw new Cut('nobody has heard')
+    },
+  })
+  const { source, partition, key, position } = record!
+  const parked = { source, partition, key, position, eventId: event!.id, actor: 'person:ada', why: 'mended' }
+  // Known by its id, so that nothing but the record itself tells whether it was taken away
+  const retry = one.submit({ ...known, parked })
+  if (isDone) expect(await retry).toMatchObject({ duplicate: true })
+  else await expect(retry).rejects.toThrow(NotParked)
+  expect(await one.parkedKeys()).toEqual([])
   await Promise.all([one.close(), other.close()])
 })

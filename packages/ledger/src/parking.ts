@@ -1,6 +1,6 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
 import type { Database } from './database.ts'
-import { CheckpointGap, reaching } from './failure.ts'
+import { CheckpointGap, NotParked, reaching } from './failure.ts'
 import type { Checkpoint } from './port.ts'
 
 /** Records stored behind one parked key; above it the partition has to pause. */
@@ -44,17 +44,12 @@ export async function park(
   )
 }
 
-/** Takes the oldest record of the key away, with who decided so and why; the key goes with its last record. */
-export async function unpark(
-  { store }: Database,
-  record: ParkedRecord,
-  by: { readonly decision: 'applied' | 'skipped'; readonly actor: string; readonly why: string },
-): Promise<void> {
-  const { source, key, position } = record
+/** Leaves a record out, with who decided so and why; the key goes with its last record. Rejects with `NotParked` where it does not wait. */
+export async function skip({ store }: Database, record: ParkedRecord, by: { readonly actor: string; readonly why: string }): Promise<void> {
   await reaching(
     store.transaction(record, async (tx) => {
-      if (!(await tx.removeParked(record))) throw new DomainError('not_found', `no record ${position} waits behind ${key} of ${source}`)
-      await tx.noteDecision(record, by)
+      if (!(await tx.removeParked(record))) throw new NotParked(record)
+      await tx.noteSkipped(record, by)
       await tx.removeKeyIfEmpty(record)
     }),
   )

@@ -24,6 +24,17 @@ export interface Checkpoint {
   readonly nextOffset: bigint
 }
 
+/** A parked record that is applied after all, and who wants that and why: kept with the decision. */
+export interface Retried {
+  readonly source: string
+  readonly partition: number
+  readonly key: string
+  readonly position: number
+  readonly eventId: string
+  readonly actor: string
+  readonly why: string
+}
+
 /** Committed together or not at all. */
 export interface Unit {
   /** The message's id: the same id and hash again changes nothing; another hash is refused (`id_reused`). */
@@ -34,6 +45,8 @@ export interface Unit {
   readonly messages: readonly Message[]
   readonly cause: Cause
   readonly checkpoint?: Checkpoint
+  /** Taken away from what waits; where it does not wait any more the unit is not committed (`NotParked`). */
+  readonly parked?: Retried
   /** Foreign facts for views. */
   readonly projections?: readonly { readonly projection: Projection; readonly event: Envelope }[]
   /** Rows of the service's own tables that are no events; not run for a refusal or a repetition. */

@@ -110,7 +110,7 @@ describe.each([15, 18] as const)('what follows from events, on PostgreSQL %i', (
     const at = { source: 'builds', partition: 2, previous: 0, position: 1, nextOffset: 1n }
     await ledger.park({ key: 'k', event, reason: 'a defect' }, at)
     const [record] = await ledger.parkedRecords({ source: 'builds', partition: 2, key: 'k' })
-    await ledger.unpark(record!, { decision: 'skipped', actor: 'person:ada', why: 'not needed' })
+    await ledger.skip(record!, { actor: 'person:ada', why: 'not needed' })
     expect(await ledger.sql('select actor, decision, why, position::int from parked_decision')).toEqual([
       { actor: 'person:ada', decision: 'skipped', why: 'not needed', position: 1 },
     ])

@@ -313,25 +313,6 @@ describe.each(engines)('what follows from events, on $name', (engine) => {
     expect(await ledger.tracesBefore([{ stream: 'order', streamId: 'unseen' }], 'none')).toEqual([])
   })
 
-  test('parked keys keep what follows, in order, until somebody decides', async () => {
-    const fresh = await engine.fresh()
-    const ledger = await opening(fresh)
-    const { results } = await ledger.submit(unit([tell(order, 'o-1', 'count', 1)]))
-    const event = results[0]!.events[0]!
-    const at = (position: number) => ({ source: 'builds', partition: 2, previous: position - 1, position, nextOffset: BigInt(position) })
-    for (const position of [1, 2, 2]) await ledger.park({ key: 'k', event: { ...event, position }, reason: 'a defect' }, at(position))
-    await expect(ledger.park({ key: 'k', event, reason: 'a gap' }, at(9))).rejects.toThrow(/records are missing/)
-    expect(await ledger.checkpoint('builds', 2)).toEqual({ position: 2, nextOffset: 2n })
-    const [key] = await ledger.parkedKeys()
-    expect(key).toMatchObject({ source: 'builds', partition: 2, key: 'k', reason: 'a defect', waiting: 2 })
-    const [first, second] = await ledger.parkedRecords(key!)
-    expect([first!.event.position, second!.event.position]).toEqual([1, 2])
-    await ledger.unpark(first!, { decision: 'applied', actor: 'person:ada', why: 'mended' })
-    expect(await ledger.isParked('builds', 2, 'k')).toBe(true)
-    await ledger.unpark(second!, { decision: 'skipped', actor: 'person:ada', why: 'not needed' })
-    expect(await ledger.isParked('builds', 2, 'k')).toBe(false)
-    await expect(ledger.unpark(second!, { decision: 'skipped', actor: 'person:ada', why: '' })).rejects.toMatchObject({ code: 'not_found' })
-  })
   test('a token of another order, or none at all, is refused', async () => {
     const fresh = await engine.fresh()
     const ledger = await opening(fresh)

@@ -8,7 +8,7 @@ import type { EpochStart } from './epoch.ts'
 import type { ForeignFacts } from './foreign.ts'
 import type { AcceptedGap } from './gaps.ts'
 import type { ParkedRecord } from './parking.ts'
-import type { Checkpoint, ParkedKey, UpTo } from './port.ts'
+import type { Checkpoint, ParkedKey, Retried, UpTo } from './port.ts'
 import type { LedgerRules } from './rules.ts'
 import type { HeadRow, StoredMessage, StoredOutcome } from './storage.ts'
 
@@ -63,6 +63,8 @@ export interface AppendRows {
     checkpoints: readonly CheckpointRow[]
     counted: readonly { readonly id: string; readonly duplicates: number; readonly conflicts: number }[]
     fired: readonly TimerRow[]
+    /** Parked records that are taken away, with who decided so. */
+    parked: readonly Retried[]
   }>
 }
 
@@ -79,6 +81,7 @@ export interface Lost {
   readonly checkpoints?: readonly (readonly [source: string, partition: number])[]
   readonly keys?: readonly (readonly [stream: string, name: string, value: string, holder: string])[]
   readonly timers?: readonly (readonly [stream: string, id: string, tell: string, due: string])[]
+  readonly parked?: readonly (readonly [source: string, partition: number, key: string, position: number])[]
 }
 
 export interface Writing {
@@ -191,6 +194,8 @@ export interface Parking {
   isParked(key: ParkedName): Promise<boolean>
   /** Oldest first. */
   parkedRecords(key: ParkedName): Promise<readonly ParkedRecord[]>
+  /** Whether it was taken away because it was applied. */
+  wasApplied(record: Retried): Promise<boolean>
   /** Runs statements in one transaction that first locks the head row (all who move a checkpoint do) or a parked key. */
   transaction<T>(lock: 'head' | ParkedName, work: (tx: Transaction) => Promise<T>): Promise<T>
 }
@@ -204,10 +209,7 @@ export interface Transaction {
   /** False where it is not there. */
   removeParked(record: Pick<ParkedRecord, 'source' | 'partition' | 'key' | 'position'>): Promise<boolean>
   removeKeyIfEmpty(key: ParkedName): Promise<void>
-  noteDecision(
-    record: ParkedRecord,
-    by: { readonly decision: 'applied' | 'skipped'; readonly actor: string; readonly why: string },
-  ): Promise<void>
+  noteSkipped(record: ParkedRecord, by: { readonly actor: string; readonly why: string }): Promise<void>
   noteGap(gap: AcceptedGap): Promise<void>
 }
 

@@ -1,12 +1,12 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { envelopesOf } from './append.ts'
-import { type Batch, decideBatch, type LostKey, type Outcome, type Work } from './batch.ts'
+import { type Batch, decideBatch, type Outcome, type Work } from './batch.ts'
 import { backoff, commit } from './commit.ts'
 import type { Database } from './database.ts'
 import type { TimerRow } from './derived.ts'
 import { Defect, isDown, unavailable } from './failure.ts'
 import { type Loaded, load } from './load.ts'
-import { losersOf, renewed } from './losers.ts'
+import { type Loss, losersOf, renewed } from './losers.ts'
 import type { Applied, Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
 import type { Written } from './store.ts'
@@ -18,7 +18,7 @@ interface Waiting extends Work {
   readonly resolve: (applied: Applied) => void
   readonly reject: (error: Error) => void
 }
-type LostWorks = Map<Waiting, LostKey | undefined>
+type LostWorks = Map<Waiting, Loss>
 
 const maxBatch = 500
 const maxWaiting = 20_000

@@ -85,16 +85,28 @@ export const submitTells = (ledger: Ledger, id: string, event: Envelope | undefi
   })
 
 /**
- * As `submitFact`, for a record that was parked: its checkpoint has been moved already. Known by its event, so that it is done once;
- * intake by its own id, under which it may come again.
+ * As `submitFact`, for a record that was parked: its checkpoint has been moved already, and it is taken away where it waits. Known by its
+ * event; intake by its own id, under which it may come again. Without interest it only goes.
  */
-export async function submitParked(ledger: Ledger, interest: Interest, record: Pick<ParkedRecord, 'event' | 'hash'>) {
-  const event = raised(interest, record.event)
-  const again = () => react(interest, event, ledger.read)
-  const projections = interest.projections.map((projection) => ({ projection, event }))
-  return ledger.submit({ ...parkedName(record), remember: true, messages: await again(), cause: causeOf(event), projections, again })
+export async function submitParked(
+  ledger: Ledger,
+  interest: Interest | undefined,
+  record: ParkedRecord,
+  { actor, why }: { readonly actor: string; readonly why: string },
+) {
+  const { source, partition, key, position } = record
+  const event = interest ? raised(interest, record.event) : record.event
+  const again = async () => (interest ? react(interest, event, ledger.read) : [])
+  return ledger.submit({
+    ...parkedName(record),
+    remember: true,
+    messages: await again(),
+    cause: causeOf(event),
+    parked: { source, partition, key, position, eventId: event.id, actor, why },
+    projections: interest?.projections.map((projection) => ({ projection, event })) ?? [],
+    again,
+  })
 }
 
-/** What a parked record is known by, once it was applied. */
-export const parkedName = ({ event, hash }: Pick<ParkedRecord, 'event' | 'hash'>): Pick<Unit, 'id' | 'hash'> =>
+const parkedName = ({ event, hash }: Pick<ParkedRecord, 'event' | 'hash'>): Pick<Unit, 'id' | 'hash'> =>
   event.stream === 'intake' ? { id: event.id, hash: hash ?? contentHash(event) } : { id: `${event.id}/parked`, hash: `${event.id}/parked` }

@@ -1,7 +1,7 @@
 import { intakeTopic, topicOf, toRecord } from '@rondo/contracts/cloudevents'
 import { DomainError } from '@rondo/kernel'
-import { epochOf, type ParkedKey } from '@rondo/ledger'
-import { parkedName, submitParked } from './consumer-unit.ts'
+import { epochOf, NotParked, type ParkedKey } from '@rondo/ledger'
+import { submitParked } from './consumer-unit.ts'
 import { retryAfterMs } from './later.ts'
 import { isIntake } from './reaction-table.ts'
 import type { RunningService } from './running-service.ts'
@@ -100,24 +100,22 @@ async function waitingBehind({ ledger, service }: Pick<RunningService, 'service'
   return records
 }
 
-/** Applies what waits behind a key, oldest first, until one fails again. */
+/** Applies what waits behind a key, oldest first, until one fails again. Rejects where somebody else decides over them meanwhile. */
 export async function retryParked(running: Pick<RunningService, 'service' | 'ledger' | 'table'>, key: Key, by: Decision) {
   const { ledger, table } = running
   const records = await waitingBehind(running, key)
   let applied = 0
   for (const record of records) {
     try {
-      const interest = table.interests.get(record.event.type)
-      if (interest) await submitParked(ledger, interest, record)
+      await submitParked(ledger, table.interests.get(record.event.type), record, by)
     } catch (error) {
-      if (error instanceof DomainError && retryAfterMs(error) !== undefined) throw error
+      if (error instanceof NotParked || (error instanceof DomainError && retryAfterMs(error) !== undefined)) throw error
       return {
         applied,
         waiting: records.length - applied,
         reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
       }
     }
-    await ledger.unpark(record, { decision: 'applied', ...by })
     applied += 1
   }
   return { applied, waiting: records.length - applied, reason: '' }
@@ -145,17 +143,10 @@ export async function showParked({ ledger, service }: Pick<RunningService, 'serv
   return { records, decisions }
 }
 
-/** Leaves out the oldest record of a key. Refuses where a retry has applied it and was interrupted before it could take it away. */
+/** Leaves out the oldest record of a key. Refuses where somebody else decides over it meanwhile. */
 export async function skipParked(running: Pick<RunningService, 'service' | 'ledger'>, key: Key, by: Decision) {
   const [oldest, ...rest] = await waitingBehind(running, key)
   if (!oldest) throw new DomainError('not_found', 'key: nothing waits', { path: 'key' })
-  const { id, hash } = parkedName(oldest)
-  if ((await running.ledger.known(id))?.hash === hash)
-    throw new DomainError(
-      'wrong_phase',
-      `key: the oldest record behind "${key.key}" (${oldest.event.id}) was applied already, by a retry that was interrupted: retry takes it away`,
-      { path: 'key' },
-    )
-  await running.ledger.unpark(oldest, { decision: 'skipped', ...by })
+  await running.ledger.skip(oldest, by)
   return { eventId: oldest.event.id, waiting: rest.length }
 }

@@ -4,11 +4,11 @@ import type { KeyRow, LoopRow, TimerRow } from '../derived.ts'
 import type { EpochStart } from '../epoch.ts'
 import type { AcceptedGap } from '../gaps.ts'
 import type { ParkedRecord } from '../parking.ts'
-import type { Checkpoint } from '../port.ts'
+import type { Checkpoint, Retried } from '../port.ts'
 import { keyOf } from '../storage.ts'
 import type { AppendRows, Chained, StreamRow, Written } from '../store.ts'
 import { lostOf } from './lost.ts'
-import { chainKey, heldKey, timerKey } from './names.ts'
+import { chainKey, heldKey, parkedKey, timerKey } from './names.ts'
 
 /** What PostgreSQL raises, by its SQLSTATE. */
 export class Raised extends Error {
@@ -80,13 +80,7 @@ export class ModelDatabase {
   readonly parkedRecords = new Map<string, Map<number, ParkedRecord>>()
   readonly relays = new Map<string, Lease>()
   readonly listeners = new Set<(position: number) => void>()
-  readonly decisions: {
-    readonly decision: string
-    readonly actor: string
-    readonly why: string
-    readonly at: Instant
-    readonly record: ParkedRecord
-  }[] = []
+  readonly decisions: (Retried & { readonly decision: 'applied' | 'skipped'; readonly at: Instant })[] = []
   readonly gaps: AcceptedGap[] = []
   readonly #now: () => number
   #locked = false
@@ -180,7 +174,10 @@ export class ModelDatabase {
     }
   }
 
-  #writeIntake({ messages = [], checkpoints = [], counted = [], fired = [] }: AppendRows['intake'], texts: readonly string[]): void {
+  #writeIntake(
+    { messages = [], checkpoints = [], counted = [], fired = [], parked = [] }: AppendRows['intake'],
+    texts: readonly string[],
+  ): void {
     const at = this.instant
     messages.forEach(({ id, hash, days }, index) => {
       this.messages.set(id, { hash, at, keepUntil: plus(at, days * dayMs), duplicates: 0, conflicts: 0, outcome: texts[index] ?? 'null' })
@@ -194,6 +191,19 @@ export class ModelDatabase {
       message.conflicts += conflicts
     }
     for (const timer of fired) this.timers.set(timerKey(timer), { ...timer, firedAt: at })
+    for (const record of parked) {
+      this.parkedRecords.get(parkedKey(record))?.delete(record.position)
+      this.note('applied', record)
+      this.removeKeyIfEmpty(record)
+    }
+  }
+
+  note(decision: 'applied' | 'skipped', record: Retried): void {
+    this.decisions.push({ ...record, decision, at: this.instant })
+  }
+
+  removeKeyIfEmpty(key: Pick<Retried, 'source' | 'partition' | 'key'>): void {
+    if ((this.parkedRecords.get(parkedKey(key))?.size ?? 0) === 0) this.parkedKeys.delete(parkedKey(key))
   }
 
   #writeDerived({ keys = [], keys_gone = [], timers = [], timers_gone = [], loops = [] }: AppendRows['derived']): void {

@@ -1,11 +1,11 @@
 import { keyOf } from '../storage.ts'
 import type { AppendRows, Lost } from '../store.ts'
 import type { ModelDatabase } from './database.ts'
-import { chainKey, heldKey, timerKey } from './names.ts'
+import { chainKey, heldKey, parkedKey, timerKey } from './names.ts'
 
 /** Which rows are not as the batch was decided on; undefined: all are. */
 export function lostOf(database: ModelDatabase, { streams = [], derived, intake }: AppendRows): Lost | undefined {
-  const { messages = [], checkpoints = [], fired = [] } = intake
+  const { messages = [], checkpoints = [], fired = [], parked = [] } = intake
   const lost = {
     streams: streams
       .filter(({ stream, id, base, fold }) => {
@@ -24,6 +24,9 @@ export function lostOf(database: ModelDatabase, { streams = [], derived, intake 
       })
       .map(({ stream, stream_id, tell, due }) => [stream, stream_id, tell, due] as const),
     keys: heldByOthers(database, derived),
+    parked: parked
+      .filter((record) => !database.parkedRecords.get(parkedKey(record))?.has(record.position))
+      .map(({ source, partition, key, position }) => [source, partition, key, position] as const),
   }
   const some = Object.entries(lost).filter(([, rows]) => rows.length > 0)
   return some.length > 0 ? Object.fromEntries(some) : undefined

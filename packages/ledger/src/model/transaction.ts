@@ -19,6 +19,12 @@ export function transactions(database: ModelDatabase, ask: Ask, sessions: Set<()
       ask('parked records', () =>
         [...(parkedRecords.get(parkedKey(name))?.values() ?? [])].sort((one, other) => one.position - other.position),
       ),
+    wasApplied: ({ source, partition, key, position }) =>
+      ask('was applied', () =>
+        database.decisions.some(
+          (one) => one.decision === 'applied' && parkedKey(one) === parkedKey({ source, partition, key }) && one.position === position,
+        ),
+      ),
     /** One lock for all: what one transaction writes is seen by the others when it was committed. */
     async transaction(_, work) {
       const session = new Session(database, sessions)
@@ -107,11 +113,9 @@ function statements(database: ModelDatabase, ask: Ask, session: Session): Transa
         session.later(() => void records.delete(record.position))
         return true
       }),
-    removeKeyIfEmpty: (name) =>
-      write('remove key', () => {
-        if ((parkedRecords.get(parkedKey(name))?.size ?? 0) === 0) parkedKeys.delete(parkedKey(name))
-      }),
-    noteDecision: (record, by) => write('note decision', () => void database.decisions.push({ ...by, at: database.instant, record })),
+    removeKeyIfEmpty: (name) => write('remove key', () => database.removeKeyIfEmpty(name)),
+    noteSkipped: ({ source, partition, key, position, event }, { actor, why }) =>
+      write('note skipped', () => database.note('skipped', { source, partition, key, position, eventId: event.id, actor, why })),
     noteGap: (gap) => write('note gap', () => void database.gaps.push(gap)),
   }
 }

@@ -1,9 +1,9 @@
 import type { Envelope } from '@rondo/kernel'
 import type pg from 'pg'
 import type { ParkedRecord } from '../parking.ts'
-import type { ParkedKey } from '../port.ts'
-import type { Parking, Transaction } from '../store.ts'
-import { type Schema, transaction } from './connection.ts'
+import type { ParkedKey, Retried } from '../port.ts'
+import type { Lost, Parking, Transaction } from '../store.ts'
+import { type Queryable, type Schema, transaction } from './connection.ts'
 
 const at = 'instant(clock_timestamp())'
 
@@ -39,6 +39,13 @@ export function parking({ pool }: Schema): Parking {
         ...(hash === undefined ? {} : { hash }),
       }))
     },
+    async wasApplied({ source, partition, key, position }) {
+      const { rowCount } = await pool.query(
+        `select from parked_decision where (source, partition, key, position, decision) = ($1, $2, $3, $4, 'applied') limit 1`,
+        [source, partition, key, position],
+      )
+      return rowCount === 1
+    },
     transaction: (lock, work) =>
       transaction(pool, async (client) => {
         if (lock === 'head') await client.query('select from head for update')
@@ -51,6 +58,41 @@ export function parking({ pool }: Schema): Parking {
         return work(statements(client))
       }),
   }
+}
+
+const retried =
+  'jsonb_to_recordset($1) as mine(source text, partition int, key text, position bigint, "eventId" text, actor text, why text)'
+
+/**
+ * In the transaction that applies them, behind its statement: the head row is locked, as whoever parks has it. Then the keys, as whoever
+ * skips has them, and only then the records. Rejects as `append` does where one does not wait any more.
+ */
+export async function takeAway(client: Queryable, records: readonly Retried[]): Promise<void> {
+  const values = [JSON.stringify(records)]
+  await client.query(
+    `select from parked_key where (source, partition, key) in (select source, partition, key from ${retried}) order by source, partition, key for update`,
+    values,
+  )
+  const { rows } = await client.query<{ lost: NonNullable<Lost['parked']> | null }>(
+    `with mine as (select * from ${retried}), gone as (
+       delete from parked_record r using mine where (r.source, r.partition, r.key, r.position) = (mine.source, mine.partition, mine.key, mine.position)
+       returning r.source, r.partition, r.key, r.position
+     ), noted as (
+       insert into parked_decision (at, actor, decision, why, source, partition, key, position, event_id)
+       select ${at}, actor, 'applied', why, source, partition, key, position, "eventId" from mine join gone using (source, partition, key, position)
+     )
+     select jsonb_agg(jsonb_build_array(source, partition, key, position)) as lost
+     from mine left join gone using (source, partition, key, position) where gone is null`,
+    values,
+  )
+  const lost = rows[0]?.lost
+  if (lost)
+    throw Object.assign(new Error('lost to another writer'), { code: 'RL001', detail: JSON.stringify({ parked: lost } satisfies Lost) })
+  await client.query(
+    `delete from parked_key k using ${retried} where (k.source, k.partition, k.key) = (mine.source, mine.partition, mine.key)
+     and not exists (select from parked_record r where (r.source, r.partition, r.key) = (k.source, k.partition, k.key))`,
+    values,
+  )
 }
 
 function statements(client: pg.PoolClient): Transaction {
@@ -103,11 +145,11 @@ function statements(client: pg.PoolClient): Transaction {
          and not exists (select from parked_record where (source, partition, key) = ($1, $2, $3))`,
         [source, partition, key],
       ),
-    noteDecision: ({ source, partition, key, position, event }, { actor, decision, why }) =>
+    noteSkipped: ({ source, partition, key, position, event }, { actor, why }) =>
       run(
         `insert into parked_decision (at, actor, decision, why, source, partition, key, position, event_id)
-         values (${at}, $1, $2, $3, $4, $5, $6, $7, $8)`,
-        [actor, decision, why, source, partition, key, position, event.id],
+         values (${at}, $1, 'skipped', $2, $3, $4, $5, $6, $7)`,
+        [actor, why, source, partition, key, position, event.id],
       ),
     noteGap: ({ checkpoint: { source, partition, nextOffset }, wanted, actor, why }) =>
       run(`insert into accepted_gap (at, actor, why, source, partition, wanted, next_offset) values (${at}, $1, $2, $3, $4, $5, $6)`, [

@@ -6,6 +6,7 @@ import type { AppendRows, KnownMessage, LoadedRows, Writing, Written } from '../
 import { streamEvents } from './archived.ts'
 import { arrayText, ints, jsons, texts } from './arrays.ts'
 import { connected, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { takeAway } from './parking.ts'
 
 const parameters = Array.from({ length: 31 }, (_, n) => `$${n + 1}`).join(', ')
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
@@ -19,7 +20,7 @@ async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
 
 function parametersOf({ streams = [], events = [], derived, intake }: AppendRows): unknown[] {
   const { partitions, ...follows } = derived
-  const { messages = [], ...others } = intake
+  const { messages = [], parked: _, ...others } = intake
   const { before, last } = placed(events, partitions)
   return [
     texts(streams.map(({ stream }) => stream)),
@@ -85,12 +86,14 @@ export function writing({ pool }: Schema, archive: ArchiveReader): Writing {
       if (!row) throw new Error('the load query gave no row')
       return row.loaded
     },
-    /** One statement is the whole transaction, unless views are to be projected in it. */
+    /** One statement is the whole transaction, unless views are to be projected in it, or parked records taken away. */
     append(rows, project) {
-      if (!project) return connected(pool, (client) => call(client, rows))
+      const { parked } = rows.intake
+      if (!project && !parked) return connected(pool, (client) => call(client, rows))
       return transaction(pool, async (client) => {
         const written = await call(client, rows)
-        await project(sqlOf(client), written)
+        if (parked) await takeAway(client, parked)
+        await project?.(sqlOf(client), written)
         return written
       })
     },

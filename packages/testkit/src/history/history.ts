@@ -86,8 +86,6 @@ export interface ConsumerHistory {
   readonly parked?: readonly { readonly eventId: string; readonly key: string }[]
   /** What a person has left out. */
   readonly skipped?: readonly string[]
-  /** What a person has tried again: it is applied before it is taken away from what waits. */
-  readonly retried?: readonly string[]
   /** Events that cannot be applied. Absent: not known, and which are parked is not judged. */
   readonly poison?: readonly string[]
 }

@@ -1,0 +1,97 @@
+import { type Envelope, tell } from '@rondo/kernel'
+import { afterEach, describe, expect, test } from 'vitest'
+import { engines, type Opening, unit } from '../test/fixture.ts'
+import { order } from '../test/order-stream.ts'
+import { NotParked, type OpenLedger, type ParkedRecord } from './index.ts'
+
+const opened: OpenLedger[] = []
+afterEach(async () => {
+  for (const ledger of opened.splice(0)) await ledger.close()
+})
+const opening = async (fresh: Opening) => {
+  const ledger = await fresh()
+  opened.push(ledger)
+  return ledger
+}
+
+const at = (position: number) => ({ source: 'builds', partition: 2, previous: position - 1, position, nextOffset: BigInt(position) })
+const skipping = { actor: 'person:eve', why: 'not needed' }
+
+/** The unit is to apply it. */
+const retried = ({ event, source, partition, key, position }: ParkedRecord) => ({
+  parked: { source, partition, key, position, eventId: event.id, actor: 'person:ada', why: 'mended' },
+})
+
+async function someEvent(ledger: OpenLedger): Promise<Envelope> {
+  const { results } = await ledger.submit(unit([tell(order, 'o-1', 'count', 1)]))
+  return results[0]!.events[0]!
+}
+
+/** The next record of the partition, parked alone. */
+async function parked(ledger: OpenLedger, position: number): Promise<ParkedRecord> {
+  await ledger.park({ key: 'k', event: await someEvent(ledger), reason: 'a defect' }, at(position))
+  const [record] = await ledger.parkedRecords({ source: 'builds', partition: 2, key: 'k' })
+  return record!
+}
+
+describe.each(engines)('parked records on $name', (engine) => {
+  engine.needs()
+
+  test('parked keys keep what follows, in order, until somebody decides', async () => {
+    const ledger = await opening(await engine.fresh())
+    const event = await someEvent(ledger)
+    for (const position of [1, 2, 2]) await ledger.park({ key: 'k', event: { ...event, position }, reason: 'a defect' }, at(position))
+    await expect(ledger.park({ key: 'k', event, reason: 'a gap' }, at(9))).rejects.toThrow(/records are missing/)
+    expect(await ledger.checkpoint('builds', 2)).toEqual({ position: 2, nextOffset: 2n })
+    const [key] = await ledger.parkedKeys()
+    expect(key).toMatchObject({ source: 'builds', partition: 2, key: 'k', reason: 'a defect', waiting: 2 })
+    const [first, second] = await ledger.parkedRecords(key!)
+    expect([first!.event.position, second!.event.position]).toEqual([1, 2])
+    const applied = await ledger.submit(unit([tell(order, 'o-1', 'count', 2)], retried(first!)))
+    expect(applied).toMatchObject({ duplicate: false, results: [{ version: 2 }] })
+    expect(await ledger.parkedRecords(key!)).toMatchObject([{ position: 2 }])
+    expect(await ledger.isParked('builds', 2, 'k')).toBe(true)
+    await ledger.skip(second!, skipping)
+    expect(await ledger.isParked('builds', 2, 'k')).toBe(false)
+    await expect(ledger.skip(second!, skipping)).rejects.toThrow(NotParked)
+  })
+
+  test('what is applied goes with its unit: a record that does not wait any more is not applied, and nothing beside it is lost', async () => {
+    const ledger = await opening(await engine.fresh())
+    const record = await parked(ledger, 1)
+    await ledger.skip(record, skipping)
+    const late = unit([tell(order, 'late', 'count', 1)], retried(record))
+    const [refused, beside] = await Promise.allSettled([ledger.submit(late), ledger.submit(unit([tell(order, 'beside', 'count', 1)]))])
+    expect(refused).toMatchObject({ reason: expect.any(NotParked) })
+    expect(beside).toMatchObject({ status: 'fulfilled' })
+    expect(await ledger.read.loadAll(order, ['late', 'beside'])).toMatchObject([{ id: 'beside' }])
+    expect(await ledger.known(late.id)).toBeUndefined()
+  })
+
+  test('a record whose id is known already is taken away, and not applied again', async () => {
+    const ledger = await opening(await engine.fresh())
+    const record = await parked(ledger, 1)
+    const known = unit([tell(order, 'o-2', 'count', 1)])
+    await ledger.submit(known)
+    expect(await ledger.submit({ ...known, ...retried(record) })).toMatchObject({ duplicate: true })
+    expect(await ledger.parkedKeys()).toEqual([])
+    expect(await ledger.read.load(order, 'o-2')).toEqual({ count: 1 })
+  })
+
+  test('of a retry and a skip of one record at once one is done, and the other is told so', async () => {
+    const fresh = await engine.fresh()
+    const [one, two] = await Promise.all([opening(fresh), opening(fresh)])
+    for (let n = 1; n <= 40; n++) {
+      const record = await parked(one, n)
+      const answers = await Promise.allSettled([
+        one.submit(unit([tell(order, `both-${n}`, 'count', 1)], retried(record))),
+        two.skip(record, skipping),
+      ])
+      const [applied, skipped] = answers.map(({ status }) => status === 'fulfilled')
+      expect([applied, skipped].sort(), JSON.stringify(answers)).toEqual([false, true])
+      expect(answers.find(({ status }) => status === 'rejected')).toMatchObject({ reason: expect.any(NotParked) })
+      expect(await one.read.loadAll(order, [`both-${n}`])).toHaveLength(applied ? 1 : 0)
+      expect(await one.parkedKeys()).toEqual([])
+    }
+  })
+})
