@@ -27,6 +27,13 @@ export const goingBack: readonly Mutant[] = [
     test: [`${ledger}/relay.int.test.ts`, 'tells an older copy that has grown'],
   },
   {
+    name: 'of the records at the end of a partition the newest counts, not the last',
+    file: `${ledger}/relay.ts`,
+    find: 'const lookedBack = 100',
+    replace: 'const lookedBack = 1',
+    test: [`${ledger}/relay.int.test.ts`, 'although a request that was done late'],
+  },
+  {
     name: 'who stands by looks whether the ledger went back',
     file: `${ledger}/relay.ts`,
     find: ' || position < this.#head) await',

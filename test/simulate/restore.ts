@@ -30,8 +30,6 @@ export function planRestore(world: World, { of, at, ms }: Extract<Fault, { fault
       const there = new Set(before.map(placeOf))
       // From an older copy forward to a copy of what it gave up: two histories under one epoch, see docs/guarantees.md
       if (of !== 'tally' && !copied.every((place) => there.has(place))) return
-      // A request that was done late hides what was sent before it, see docs/guarantees.md
-      if (isHidden(world)) return
       // What is shared is told by when it was recorded: not where the database's clock was set back meanwhile, see docs/guarantees.md
       if (copy.some(({ recordedAt }) => recordedAt > newestSentAt(world))) return
       for (const restore of restores) restore()
@@ -41,13 +39,6 @@ export function planRestore(world: World, { of, at, ms }: Extract<Fault, { fault
     world.at(at + ms - stoppedMs, () => world.stopAll(stoppedMs))
   })
 }
-
-/** The last record of a partition is not the newest. */
-const isHidden = ({ broker }: World): boolean =>
-  broker.topic(topic).partitions.some(({ records }) => {
-    const positions = records.map(({ headers }) => Number(headers.ce_epoch) * 1e9 + Number(headers.ce_position))
-    return (positions.at(-1) ?? 0) < Math.max(0, ...positions)
-  })
 
 /** When the newest that was sent was recorded. */
 function newestSentAt({ broker }: World): string {

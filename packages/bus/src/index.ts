@@ -14,6 +14,7 @@ export type {
   PartitionControl,
   Paused,
   Place,
+  StoredHeaders,
   StoredRecord,
   TopicSpec,
 } from './port.ts'

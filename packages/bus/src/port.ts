@@ -14,6 +14,9 @@ export interface StoredRecord extends BusRecord {
   readonly timestamp: Date
 }
 
+/** Where a record lies and what is said of it, without what it holds. */
+export type StoredHeaders = Omit<StoredRecord, 'value'>
+
 export interface TopicSpec {
   readonly name: string
   readonly partitions: number
@@ -51,6 +54,8 @@ export interface Bus {
   send(topic: string, records: readonly BusRecord[]): Promise<readonly Place[]>
   /** The last record of a partition, or undefined when it holds none. */
   tail(topic: string, partition: number): Promise<StoredRecord | undefined>
+  /** The last records of a partition, oldest first, at most so many. */
+  last(topic: string, partition: number, most: number): Promise<readonly StoredHeaders[]>
   bounds(topic: string): Promise<readonly Bounds[]>
   /** Changes when the topic is deleted and made again, so that offsets stored for the old one are not used for the new. */
   topicId(topic: string): Promise<string>

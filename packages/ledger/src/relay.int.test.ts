@@ -43,7 +43,7 @@ describe('a relay', () => {
     const [one, two] = ledgers
     return { bus, one: one!, two: two!, ownerUrl }
   }
-  function relay(ledger: OpenLedger, bus: Pick<Bus, 'send' | 'tail'>, given: Partial<RelayOptions> = {}) {
+  function relay(ledger: OpenLedger, bus: Pick<Bus, 'send' | 'last'>, given: Partial<RelayOptions> = {}) {
     const started = startRelay({ database: ledger.database, onCommit: ledger.onCommit, bus, topic, encode, ...given })
     undo.push(() => started.stop())
     return started
@@ -108,8 +108,8 @@ describe('a relay', () => {
     const { bus, one } = await setUp()
     await fill(one, 1_000)
     let sends = 0
-    const failing: Pick<Bus, 'send' | 'tail'> = {
-      tail: (...of) => bus.tail(...of),
+    const failing: Pick<Bus, 'send' | 'last'> = {
+      last: (...of) => bus.last(...of),
       async send(...of) {
         sends += 1
         if (sends % 3 === 1) throw new Error('nobody took it')
@@ -224,6 +224,23 @@ describe('a relay', () => {
     await raiseEpoch({ database: one.database, bus, topic })
     await tailsReach(bus, one, 32)
     expect((await records(bus)).flat().filter(({ headers }) => headers.ce_epoch === '2')).toHaveLength(30)
+  })
+
+  test('notices an older copy although a request that was done late lies behind the newest', async () => {
+    const { bus, one, ownerUrl } = await setUp()
+    const first = relay(one, bus)
+    await fill(one, 9)
+    await tailsReach(bus, one, 9)
+    await first.stop()
+    const [late] = await one.events(0, 1)
+    await bus.send(
+      topic,
+      [0, 1, 2].map((partition) => ({ ...encode(late!, { previous: 0, epoch: 1 }), partition })),
+    )
+    await goBack(ownerUrl, 4)
+    const second = relay(one, bus)
+    await eventually(() => second.state.state === 'restored_backup', soon)
+    expect(second.state).toMatchObject({ reason: expect.stringMatching(/knows position \d+ \(epoch 1\), the ledger only/) })
   })
 
   test('tells an older copy that has grown past what was sent by what lies there', async () => {

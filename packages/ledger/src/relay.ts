@@ -1,4 +1,4 @@
-import type { Bus, BusRecord, StoredRecord } from '@rondo/bus'
+import type { Bus, BusRecord, StoredHeaders } from '@rondo/bus'
 import { type Envelope, type Instant, parseInstant } from '@rondo/kernel'
 import type { Database } from './database.ts'
 import { type EpochStart, epochOf } from './epoch.ts'
@@ -16,11 +16,9 @@ export interface Chain {
 export interface RelayOptions {
   readonly database: Database
   readonly onCommit: (listener: (position: number) => void) => () => void
-  readonly bus: Pick<Bus, 'send' | 'tail'>
+  readonly bus: Pick<Bus, 'send' | 'last'>
   readonly topic: string
   readonly encode: (event: Envelope, chain: Chain) => BusRecord
-  /** Reads epoch and position back from the last record of a partition. Default: its `ce_epoch` and `ce_position` headers. */
-  readonly markOf?: (record: StoredRecord) => HighWater | undefined
   /** The embedded bus: where the high-water mark is kept, outside of the data folder. */
   readonly highWaterFile?: string
   /** After each batch that was sent. */
@@ -52,22 +50,26 @@ const retryFirstMs = 50
 const retryMostMs = 5_000
 
 /** Where it is written how far a ledger was sent. */
-type Witnesses = Pick<RelayOptions, 'database' | 'topic' | 'markOf' | 'highWaterFile'> & { readonly bus: Pick<Bus, 'tail'> }
+type Witnesses = Pick<RelayOptions, 'database' | 'topic' | 'highWaterFile'> & { readonly bus: Pick<Bus, 'last'> }
 
-/** The last that a partition has, and which event it is. */
+/** Of so many records at the end of a partition the newest counts: a request that was given up may be done late, behind newer ones. */
+const lookedBack = 100
+
+/** The newest that a partition has, and which event it is. */
 interface Mark extends HighWater {
   readonly id: string | undefined
   readonly recordedAt: Instant | undefined
 }
 
 class RestoredBackup extends Error {}
+const byPlace = (one: HighWater, other: HighWater) => one.epoch - other.epoch || one.position - other.position
 const restored = 'an older backup was restored; raise the epoch to go on'
 
 /** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */
 export async function raiseEpoch(options: Witnesses): Promise<number> {
   const { store } = options.database
   const { marks, file } = await marksOf(options)
-  const known = marks.flatMap((mark) => mark ?? []).toSorted((one, other) => one.epoch - other.epoch || one.position - other.position)
+  const known = marks.flatMap((mark) => mark ?? []).toSorted(byPlace)
   // A copy is older than the newest that was sent: what it has from before that moment is shared, what it has from after was recorded since
   return store.raiseEpoch(Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch)), known.at(-1)?.recordedAt)
 }
@@ -85,7 +87,7 @@ class RelayLoop implements Relay {
   readonly #holder: string
   #epoch = 0
   #raised: readonly EpochStart[] = []
-  /** The last of each partition, when the bus was looked at. */
+  /** The newest of each partition, when the bus was looked at. */
   #marks: readonly (Mark | undefined)[] = []
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
@@ -293,21 +295,19 @@ class RelayLoop implements Relay {
 }
 
 /** How far the ledger was sent, by the bus, partition by partition, and by the file beside it. */
-async function marksOf({ database, bus, topic, markOf = headerMark, highWaterFile }: Witnesses) {
+async function marksOf({ database, bus, topic, highWaterFile }: Witnesses) {
   const { tails } = await database.store.standing()
-  const records = await Promise.all(tails.map(async (_, partition) => await bus.tail(topic, partition)))
+  const marks = await Promise.all(
+    tails.map(async (_, partition) => (await bus.last(topic, partition, lookedBack)).flatMap((record) => markOf(record) ?? [])),
+  )
   const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
-  const marks = records.map((record): Mark | undefined => {
-    const mark = record && markOf(record)
-    const { ce_id: id, ce_recordedtime: recorded } = record?.headers ?? {}
-    return mark && { ...mark, id, recordedAt: recorded === undefined ? undefined : parseInstant(recorded) }
-  })
-  return { marks, file }
+  return { marks: marks.map((found) => found.toSorted(byPlace).at(-1)), file }
 }
 
-function headerMark({ headers }: StoredRecord): HighWater | undefined {
-  const position = Number(headers.ce_position)
-  return Number.isInteger(position) ? { epoch: Number(headers.ce_epoch ?? 1), position } : undefined
+function markOf({ headers: { ce_position, ce_epoch = '1', ce_id: id, ce_recordedtime: recorded } }: StoredHeaders): Mark | undefined {
+  const position = Number(ce_position)
+  if (!Number.isInteger(position)) return undefined
+  return { epoch: Number(ce_epoch), position, id, recordedAt: recorded === undefined ? undefined : parseInstant(recorded) }
 }
 
 function refuseAhead(mark: HighWater, ledger: Standing, where: string): void {

@@ -60,6 +60,33 @@ export function topicSuite(stage: Stage): void {
       expect(await stage.bus.tail(name, 1)).toBeUndefined()
     })
 
+    test('the last records come oldest first, without what they hold, at most so many', async () => {
+      const name = await stage.topic(2)
+      expect(await stage.bus.last(name, 1, 3)).toEqual([])
+      await stage.bus.send(name, numbered(0, 3, 1))
+      await stage.bus.send(name, numbered(3, 4, 1))
+      const last = await (await stage.open()).last(name, 1, 3)
+      expect(last.map(({ key, offset, partition, topic }) => [key, offset, partition, topic])).toEqual([
+        ['k4', 4n, 1, name],
+        ['k5', 5n, 1, name],
+        ['k6', 6n, 1, name],
+      ])
+      expect(last.some((one) => 'value' in one)).toBe(false)
+      expect(await stage.bus.last(name, 1, 100)).toHaveLength(7)
+      await stage.harness.deleteRecords(name, 1, 6n)
+      expect((await stage.bus.last(name, 1, 3)).map(({ key }) => key)).toEqual(['k6'])
+      await expect(stage.bus.last(name, 2, 3)).rejects.toMatchObject({ code: 'partition_mismatch' })
+    })
+
+    test('large records at the end are all found', async () => {
+      const name = await stage.topic(1)
+      await stage.bus.send(
+        name,
+        Array.from({ length: 12 }, (_, index) => record(`large-${index}`, 0, 'x'.repeat(900_000))),
+      )
+      expect((await stage.bus.last(name, 0, 10)).map(({ key }) => key)).toEqual(Array.from({ length: 10 }, (_, n) => `large-${n + 2}`))
+    })
+
     test('a partition that does not exist is an error', async () => {
       await expect(stage.bus.tail(await stage.topic(1), 1)).rejects.toMatchObject({ code: 'partition_mismatch' })
     })

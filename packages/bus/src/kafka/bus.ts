@@ -1,7 +1,7 @@
 import { BusError } from '../error.ts'
 import { Openness } from '../openness.ts'
 import { Outbox } from '../outbox.ts'
-import { type Bus, defaultPace, type Log, type Pace, type StoredRecord } from '../port.ts'
+import { type Bounds, type Bus, defaultPace, type Log, type Pace, type StoredHeaders, type StoredRecord } from '../port.ts'
 import { KafkaAdmin } from './admin.ts'
 import { createClient, type KafkaClient, type KafkaConnection } from './client.ts'
 import { installCodecs } from './codec.ts'
@@ -18,9 +18,14 @@ export interface KafkaBusOptions extends KafkaConnection {
 /** Below the broker's limit of a whole request (100 MB), and small enough to be retried without pain. */
 const requestLimits = { bytes: 8 << 20, records: 5000 }
 
-async function tailOf(client: KafkaClient, admin: KafkaAdmin, topic: string, partition: number): Promise<StoredRecord | undefined> {
+async function boundsOf(admin: KafkaAdmin, topic: string, partition: number): Promise<Bounds> {
   const bounds = (await admin.bounds(topic)).find((one) => one.partition === partition)
   if (bounds === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
+  return bounds
+}
+
+async function tailOf(client: KafkaClient, admin: KafkaAdmin, topic: string, partition: number): Promise<StoredRecord | undefined> {
+  const bounds = await boundsOf(admin, topic, partition)
   if (bounds.first === bounds.next) return undefined
   // The last offset may be a transaction's marker: look further and further back.
   for (let back = 1n; ; back *= 4n) {
@@ -28,6 +33,28 @@ async function tailOf(client: KafkaClient, admin: KafkaAdmin, topic: string, par
     const found = (await fetchFrom(client, topic, partition, from)).filter(({ isControlRecord }) => isControlRecord !== true).at(-1)
     if (found !== undefined) return storedRecord(topic, partition, found)
     if (from === bounds.first) return undefined
+  }
+}
+
+async function lastOf(client: KafkaClient, admin: KafkaAdmin, topic: string, partition: number, most: number) {
+  const bounds = await boundsOf(admin, topic, partition)
+  // Some of the offsets may be markers of transactions: look further and further back
+  for (let back = BigInt(most); ; back *= 4n) {
+    const from = back < bounds.next - bounds.first ? bounds.next - back : bounds.first
+    const found: StoredHeaders[] = []
+    for (let at = from; at < bounds.next; ) {
+      // A fetch gives whole batches, from before the offset on
+      const messages = (await fetchFrom(client, topic, partition, at)).filter(({ offset }) => BigInt(offset) >= at)
+      const end = messages.at(-1)
+      if (end === undefined) break
+      at = BigInt(end.offset) + 1n
+      for (const message of messages) {
+        if (message.isControlRecord === true) continue
+        const { value: _, ...headers } = storedRecord(topic, partition, message)
+        found.push(headers)
+      }
+    }
+    if (found.length >= most || from === bounds.first) return found.slice(-most)
   }
 }
 
@@ -50,6 +77,10 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
     async tail(topic, partition) {
       open.check()
       return tailOf(client, admin, topic, partition)
+    },
+    async last(topic, partition, most) {
+      open.check()
+      return lastOf(client, admin, topic, partition, most)
     },
     async bounds(topic) {
       open.check()

@@ -50,6 +50,13 @@ export function modelBus({ broker, wire = soundWire, clock = realClock, pace: gi
     },
     send: (topic, records) => outbox.send(topic, records),
     tail: (topic, partition) => ask('tail', () => broker.partition(topic, partition).records.at(-1)),
+    last: (topic, partition, most) =>
+      ask('last', () =>
+        broker
+          .partition(topic, partition)
+          .records.slice(-most)
+          .map(({ value: _, ...headers }) => headers),
+      ),
     bounds: (topic) => ask('bounds', () => broker.bounds(topic)),
     topicId: (topic) => ask('topicId', () => broker.topic(topic).id),
     async consume(options) {

@@ -54,7 +54,11 @@ export function postgresBus({ url, connections = 4, pace: given, trimEvery = 60_
     send: (topic, records) => outbox.send(topic, records),
     async tail(topic, partition) {
       open.check()
-      return store.last(topic, partition)
+      return store.tail(topic, partition)
+    },
+    async last(topic, partition, most) {
+      open.check()
+      return store.last(topic, partition, most)
     },
     async bounds(topic) {
       open.check()
