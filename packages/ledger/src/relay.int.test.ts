@@ -229,15 +229,17 @@ describe('a relay', () => {
   test('notices an older copy although a request that was done late lies behind the newest', async () => {
     const { bus, one, ownerUrl } = await setUp()
     const first = relay(one, bus)
-    await fill(one, 9)
-    await tailsReach(bus, one, 9)
+    await fill(one, 40)
+    await tailsReach(bus, one, 40)
     await first.stop()
-    const [late] = await one.events(0, 1)
+    const events = await one.events(0, 40)
+    const late = [0, 1, 2].flatMap((partition) => events.find((event) => event.partition === partition) ?? [])
+    expect(late).toHaveLength(3)
     await bus.send(
       topic,
-      [0, 1, 2].map((partition) => ({ ...encode(late!, { previous: 0, epoch: 1 }), partition })),
+      late.map((event) => ({ ...encode(event, { previous: 0, epoch: 1 }), partition: event.partition })),
     )
-    await goBack(ownerUrl, 4)
+    await goBack(ownerUrl, Math.max(...late.map(({ position }) => position)))
     const second = relay(one, bus)
     await eventually(() => second.state.state === 'restored_backup', soon)
     expect(second.state).toMatchObject({ reason: expect.stringMatching(/knows position \d+ \(epoch 1\), the ledger only/) })
