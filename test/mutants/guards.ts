@@ -260,6 +260,13 @@ const consuming: readonly Mutant[] = [
     test: [`${runtime}/consumer-intake.int.test.ts`, 'that was parked, and applied when it was retried'],
   },
   {
+    name: 'intake that is delivered again while it is parked waits once',
+    file: `${ledger}/parking.ts`,
+    find: 'if (hash !== undefined && ',
+    replace: 'if (hash === "" && ',
+    test: [`${ledger}/parking.int.test.ts`, 'intake that is delivered again'],
+  },
+  {
     name: 'a parked record goes with the unit that applies it',
     file: `${ledger}/batch.ts`,
     find: '    if (parked) this.parked.set(parkedName(parked), parked)\n',

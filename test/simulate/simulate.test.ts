@@ -31,6 +31,10 @@ test('a parked record that one person retries and another leaves out at once is 
   expect((await run(planOf(3_273_840_341))).violations).toEqual([])
 })
 
+test('intake that is delivered again while it is parked waits once', async () => {
+  expect((await run(planOf(3_274_309_273))).violations).toEqual([])
+})
+
 test('a seed makes the same history each time', async () => {
   for (const seed of [7, 23, 42]) {
     const [one, other] = [await run(planOf(seed)), await run(planOf(seed))]

@@ -68,6 +68,22 @@ describe.each(engines)('parked records on $name', (engine) => {
     expect(await ledger.known(late.id)).toBeUndefined()
   })
 
+  test('intake that is delivered again does not wait again: not behind itself, and not once it was applied', async () => {
+    const ledger = await opening(await engine.fresh())
+    const event = await someEvent(ledger)
+    const delivered = (position: number, hash: string) => ledger.park({ key: 'k', event, reason: 'a defect', hash }, at(position))
+    expect(await delivered(1, 'content')).toBe(true)
+    expect(await delivered(2, 'content')).toBe(false)
+    expect(await delivered(3, 'another')).toBe(true)
+    const [key] = await ledger.parkedKeys()
+    const [first] = await ledger.parkedRecords(key!)
+    expect(key).toMatchObject({ waiting: 2 })
+    await ledger.submit(unit([tell(order, 'o-2', 'count', 1)], { id: event.id, hash: 'content', ...retried(first!) }))
+    expect(await delivered(4, 'content')).toBe(false)
+    expect(await ledger.parkedRecords(key!)).toMatchObject([{ position: 3, hash: 'another' }])
+    expect(await ledger.checkpoint('builds', 2)).toEqual({ position: 4, nextOffset: 4n })
+  })
+
   test('a record whose id is known already is taken away, and not applied again', async () => {
     const ledger = await opening(await engine.fresh())
     const record = await parked(ledger, 1)

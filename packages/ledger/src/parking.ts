@@ -17,19 +17,26 @@ export interface ParkedRecord {
   readonly hash?: string
 }
 
-/** Stores the record behind its key and moves the checkpoint. Refuses `unavailable` where too many wait already. */
+/**
+ * Stores the record behind its key and moves the checkpoint. False: it is intake that was delivered before, and applied, or waits there
+ * already; only the checkpoint moves. Refuses `unavailable` where too many wait.
+ */
 export async function park(
   { store }: Database,
   { key, event, reason, hash }: { key: string; event: Envelope; reason: string; hash?: string | undefined },
   checkpoint: Checkpoint,
-): Promise<void> {
+): Promise<boolean> {
   const { source, partition, previous, position } = checkpoint
   const name = { source, partition, key }
-  await reaching(
+  return reaching(
     store.transaction('head', async (tx) => {
       const stored = (await tx.checkpoint(source, partition))?.position
-      if (stored !== undefined && position <= stored) return
+      if (stored !== undefined && position <= stored) return true
       if (stored === undefined ? previous > 0 : previous !== stored) throw new CheckpointGap(source, partition, stored, previous)
+      if (hash !== undefined && (await tx.isDelivered(name, { id: event.id, hash }))) {
+        await tx.moveCheckpoint(checkpoint)
+        return false
+      }
       await tx.insertParkedKey(name, reason.slice(0, maxReason))
       if ((await tx.countParked(name)) >= maxWaiting) {
         throw new DomainError(
@@ -40,6 +47,7 @@ export async function park(
       }
       await tx.insertParked({ ...name, position, event, ...(hash === undefined ? {} : { hash }) })
       await tx.moveCheckpoint(checkpoint)
+      return true
     }),
   )
 }

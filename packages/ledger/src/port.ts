@@ -97,11 +97,14 @@ export interface Ledger {
   checkpoint(source: string, partition: number): Promise<{ position: number; nextOffset: bigint } | undefined>
   /** Of all sources and partitions that were read. */
   checkpoints(): Promise<readonly { readonly source: string; readonly partition: number; readonly position: number }[]>
-  /** Stores a record that could not be applied, with its key and all that follow under this key, and moves the checkpoint. */
+  /**
+   * Stores a record that could not be applied, with its key and all that follow under this key, and moves the checkpoint. False: it is
+   * intake (it has a hash) that was delivered before, and was applied or waits there already: only the checkpoint moves.
+   */
   park(
     record: { readonly key: string; readonly event: Envelope; readonly reason: string; readonly hash?: string | undefined },
     checkpoint: Checkpoint,
-  ): Promise<void>
+  ): Promise<boolean>
   parkedKeys(): Promise<readonly ParkedKey[]>
   isParked(source: string, partition: number, key: string): Promise<boolean>
   /** What became of a message id: for receipts. */

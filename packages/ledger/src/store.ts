@@ -205,6 +205,8 @@ export interface Transaction {
   /** The first reason of a key stays. */
   insertParkedKey(key: ParkedName, reason: string): Promise<void>
   countParked(key: ParkedName): Promise<number>
+  /** Whether the same content is known under the id, or waits behind the key. */
+  isDelivered(key: ParkedName, intake: { readonly id: string; readonly hash: string }): Promise<boolean>
   insertParked(record: ParkedRecord): Promise<void>
   /** False where it is not there. */
   removeParked(record: Pick<ParkedRecord, 'source' | 'partition' | 'key' | 'position'>): Promise<boolean>

@@ -335,11 +335,12 @@ export class ConsumerPartition {
   async #park(place: Place, reason: string): Promise<void> {
     const { ledger, log } = this.#parts
     const { record, event } = place
+    if (!(await ledger.park({ key: record.key, event, reason, hash: this.#intakeHash(place) }, place.checkpoint)))
+      return this.#count('duplicate')
     log.error(
       { topic: this.#topic, partition: this.#partition, key: record.key, event: event.id, type: event.type, reason },
       'a fact could not be applied: its key is parked',
     )
-    await ledger.park({ key: record.key, event, reason, hash: this.#intakeHash(place) }, place.checkpoint)
     this.#parked.add(record.key)
     this.#count('parked')
   }

@@ -96,6 +96,13 @@ function statements(database: ModelDatabase, ask: Ask, session: Session): Transa
         if (!parkedKeys.has(name)) parkedKeys.set(name, { source, partition, key, reason, since: database.instant })
       }),
     countParked: (name) => ask('count parked', () => parkedRecords.get(parkedKey(name))?.size ?? 0),
+    isDelivered: (name, { id, hash }) =>
+      ask(
+        'is delivered',
+        () =>
+          database.messages.get(id)?.hash === hash ||
+          [...(parkedRecords.get(parkedKey(name))?.values() ?? [])].some((one) => one.event.id === id && one.hash === hash),
+      ),
     insertParked: ({ source, partition, key, position, event, ...hash }) =>
       ask('insert parked', () => {
         const text = jsonb(event)

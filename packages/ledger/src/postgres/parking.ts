@@ -122,6 +122,14 @@ function statements(client: pg.PoolClient): Transaction {
       )
       return rows[0]?.count ?? 0
     },
+    async isDelivered({ source, partition, key }, { id, hash }) {
+      const { rowCount } = await client.query(
+        `select from message where id = $4 and hash = $5 union all
+         select from parked_record where (source, partition, key) = ($1, $2, $3) and event->>'id' = $4 and event->>'parkedHash' = $5 limit 1`,
+        [source, partition, key, id, hash],
+      )
+      return rowCount === 1
+    },
     insertParked: ({ source, partition, key, position, event, hash }) =>
       run('insert into parked_record values ($1, $2, $3, $4, $5) on conflict do nothing', [
         source,
