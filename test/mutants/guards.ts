@@ -320,13 +320,13 @@ const consuming: readonly Mutant[] = [
   {
     name: 'a parked record moves its checkpoint with it',
     file: `${ledger}/parking.ts`,
-    find: '      await tx.moveCheckpoint(checkpoint)\n',
-    replace: '',
+    find: '      await tx.moveCheckpoint(checkpoint)\n      return true\n',
+    replace: '      return true\n',
   },
   {
     name: 'a record behind the checkpoint is not parked again',
     file: `${ledger}/parking.ts`,
-    find: '      if (stored !== undefined && position <= stored) return\n      if (stored === undefined ? previous > 0 : previous !== stored) throw new CheckpointGap(source, partition, stored, previous)\n',
+    find: '      if (stored !== undefined && position <= stored) return true\n      if (stored === undefined ? previous > 0 : previous !== stored) throw new CheckpointGap(source, partition, stored, previous)\n',
     replace: '',
   },
   {
