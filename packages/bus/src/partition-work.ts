@@ -81,7 +81,7 @@ export class PartitionWork {
   }
 
   /** Hands over records from the position on; resolves when they were handled or have failed, never rejects. */
-  async deliver(records: readonly StoredRecord[], next: bigint): Promise<void> {
+  async deliver(records: Iterable<StoredRecord>, next: bigint): Promise<void> {
     if (!this.#isIdle) return
     const attempt = this.#attempt
     this.#wish = {}
@@ -187,7 +187,7 @@ export class PartitionWork {
     }
   }
 
-  async #handle(records: readonly StoredRecord[]): Promise<Failure> {
+  async #handle(records: Iterable<StoredRecord>): Promise<Failure> {
     try {
       await this.#options.handle(records, this.#control)
       return undefined

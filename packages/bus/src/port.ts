@@ -80,10 +80,11 @@ export interface ConsumeOptions {
   /** Asked for each partition that is assigned, and again before each retry and resumption: offsets live in the consumer's own database. */
   start(topic: string, partition: number): Promise<bigint | 'first'>
   /**
-   * The records of one partition, in order, never two batches of it at once. Resolves when they are durable.
+   * The records of one partition, in order, never two batches of it at once. Resolves when they are durable. A record is made when it is
+   * come to, and each time anew: a batch may hold thousands.
    * A rejection stops this partition only; after a growing delay it goes on from where `start` says.
    */
-  handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void>
+  handle(batch: Iterable<StoredRecord>, control: PartitionControl): Promise<void>
   /** From time to time, for the partitions that this member reads. */
   onLag?(lag: readonly Lag[]): void
   /** Must not throw. Without topic and partition it concerns the consumer as a whole. */

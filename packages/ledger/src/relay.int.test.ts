@@ -59,7 +59,7 @@ describe('a relay', () => {
       group: `reader-${Math.random()}`,
       topics: [topic],
       start: async () => 'first',
-      handle: async (batch) => batch.forEach((record) => read[record.partition]?.push(record)),
+      handle: async (batch) => [...batch].forEach((record) => read[record.partition]?.push(record)),
       onError: (error) => {
         throw error
       },

@@ -3,15 +3,19 @@ import { chainOf } from './load.ts'
 import { keyOf } from './storage.ts'
 
 /** What a unit is decided on and writes: its streams, its id, the partition that it comes from. */
-function touchesOf({ unit }: Work): readonly string[] {
+function touchesOf(work: Work): readonly string[] {
+  const { unit } = work
   const touched = unit.messages.map(({ stream, id }) => `stream ${keyOf(stream.name, id)}`)
   if (unit.remember) touched.push(`message ${unit.id}`)
-  if (unit.checkpoint) touched.push(`partition ${chainOf(unit.checkpoint)}`)
+  const partition = partitionOf(work)
+  if (partition !== undefined) touched.push(partition)
   return touched
 }
 
+const partitionOf = ({ unit: { checkpoint } }: Work): string | undefined => checkpoint && `partition ${chainOf(checkpoint)}`
+
 /** How far back is looked for units that touch nothing that is busy. */
-const lookedAt = 1_000
+const lookedAt = 4_000
 
 interface Entry<W> {
   readonly unit: W
@@ -45,12 +49,34 @@ export class WaitingUnits<W extends Work> {
 
   /** At most so many, which are busy until `release`. */
   take(most: number): readonly W[] {
-    if (this.#busy.size === 0) return this.#occupy(this.#entries.splice(0, most))
-    const blocked = new Set<string>()
+    return this.#busy.size === 0 ? this.#occupy(this.#entries.splice(0, most)) : this.#passing(most, new Set())
+  }
+
+  /**
+   * About half of them, and of each partition all or none: the other half is for a second batch, which could take nothing of a
+   * partition that this one takes from.
+   */
+  takeHalf(most: number): readonly W[] {
+    const half = Math.ceil(this.#entries.length / 2)
+    const sizes = new Map<string, number>()
+    for (const { unit } of this.#entries) {
+      const partition = partitionOf(unit)
+      if (partition !== undefined) sizes.set(partition, (sizes.get(partition) ?? 0) + 1)
+    }
+    const left = new Set<string>()
+    let taken = 0
+    for (const [partition, size] of sizes) {
+      if (taken < half) taken += size
+      else left.add(partition)
+    }
+    return this.#passing(Math.min(most, Math.max(half, taken)), left)
+  }
+
+  /** Whatever touches nothing that is blocked, is busy or that an earlier unit waits for. */
+  #passing(most: number, blocked: Set<string>): readonly W[] {
     const taken: Entry<W>[] = []
     const left: Entry<W>[] = []
-    const seen = this.#entries.splice(0, Math.max(lookedAt, most))
-    for (const entry of seen) {
+    for (const entry of this.#entries.splice(0, Math.max(lookedAt, most))) {
       const { touched } = entry
       if (taken.length < most && touched.every((one) => !this.#busy.has(one) && !blocked.has(one))) taken.push(entry)
       else {

@@ -85,7 +85,7 @@ export class Writer {
     // Whoever was answered just now may bring the next message within this turn of the event loop
     const { clock } = this.#database
     for (await clock.turn(); ; await clock.turn()) {
-      const works = this.#waiting.take(this.#share())
+      const works = this.#take()
       if (works.length === 0) break
       this.#busy++
       try {
@@ -103,11 +103,10 @@ export class Writer {
   }
 
   /** All that waits; where a second batch is worth it and none is on its way, half of it. */
-  #share(): number {
-    const { length } = this.#waiting
-    if (length < 2 * worthALane || this.#busy > 0) return maxBatch
+  #take(): readonly Waiting[] {
+    if (this.#waiting.length < 2 * worthALane || this.#busy > 0) return this.#waiting.take(maxBatch)
     if (this.#lanes < maxLanes) this.#start()
-    return Math.min(maxBatch, Math.ceil(length / 2))
+    return this.#waiting.takeHalf(maxBatch)
   }
 
   async #process(works: readonly Waiting[]): Promise<void> {

@@ -53,10 +53,10 @@ export interface Read {
   view<Queries>(view: View<Queries>): Queries
 }
 
-/** A fact → a read of own streams → tells. */
+/** A fact → a read of own streams (absent: it needs none) → tells. */
 export interface Reaction {
   readonly fact: FactType
-  readonly read: (event: Envelope, read: Read) => unknown
+  readonly read?: (event: Envelope, read: Read) => unknown
   readonly react: (event: Envelope, found: unknown) => readonly Tell[]
 }
 
@@ -69,6 +69,6 @@ export function when<Data, R>(
 ): Reaction
 export function when(fact: FactType, first: unknown, second?: unknown): Reaction {
   return second
-    ? { fact, read: first as Reaction['read'], react: second as Reaction['react'] }
-    : { fact, read: () => undefined, react: first as Reaction['react'] }
+    ? { fact, read: first as NonNullable<Reaction['read']>, react: second as Reaction['react'] }
+    : { fact, react: first as Reaction['react'] }
 }

@@ -99,7 +99,7 @@ export class ConsumerPartition {
   }
 
   /** In order; a rejection leaves everything up to the last committed record done. */
-  async handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
+  async handle(batch: Iterable<StoredRecord>, control: PartitionControl): Promise<void> {
     await this.#storing
     if (this.#broken !== undefined) throw this.#broken
     this.#handling = true
@@ -137,15 +137,18 @@ export class ConsumerPartition {
     this.#storing = undefined
   }
 
-  async #handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
+  async #handle(batch: Iterable<StoredRecord>, control: PartitionControl): Promise<void> {
+    let end = 0n
     for (const record of batch) {
       if (control.signal.aborted) return
-      if (!(await this.#read(record, control))) return
-      if (this.#ahead === undefined) this.#nextOffset = record.offset + 1n
+      const goesOn = this.#read(record, control)
+      // Waited for only where there is something to wait for: this is run for each record
+      if (!(typeof goesOn === 'boolean' ? goesOn : await goesOn)) return
+      end = record.offset + 1n
+      if (this.#ahead === undefined) this.#nextOffset = end
     }
     if (this.#ahead !== undefined || this.#isDue()) await this.#flush()
-    const last = batch.at(-1)
-    if (last && this.#ahead !== undefined && last.offset + 1n >= ((await this.#bounds())?.next ?? 0n)) this.#halt(control, this.#ahead)
+    if (this.#ahead !== undefined && end >= ((await this.#bounds())?.next ?? 0n)) this.#halt(control, this.#ahead)
   }
 
   /** What was of no interest has waited long enough. */
@@ -155,25 +158,27 @@ export class ConsumerPartition {
   }
 
   /** False: the rest of the batch is not for now. */
-  async #read(record: StoredRecord, control: PartitionControl): Promise<boolean> {
+  #read(record: StoredRecord, control: PartitionControl): boolean | Promise<boolean> {
     const decoded = this.#decode(record)
     if (!decoded) return true
-    const { event, previous, position, epoch, after = [] } = decoded
-    if (epoch > this.#mark.epoch) return (await this.#newEpoch({ epoch, previous, position }, control)) && this.#read(record, control)
+    const { event, previous, position, epoch, after } = decoded
+    if (epoch > this.#mark.epoch) return this.#readAnew(record, decoded, control)
     if (epoch < this.#mark.epoch || position <= this.#mark.seen) {
       this.#count('skipped')
       return true
     }
     if (previous !== undefined && previous !== this.#mark.seen) return this.#gap(position, previous, control)
     this.#ahead = undefined
-    await this.#others(after)
-    await this.#take(record, event, position)
-    return true
+    const taken = after ? this.#others(after).then(() => this.#take(record, event, position)) : this.#take(record, event, position)
+    return taken ? taken.then(() => true) : true
+  }
+
+  async #readAnew(record: StoredRecord, chain: Chained, control: PartitionControl): Promise<boolean> {
+    return (await this.#newEpoch(chain, control)) && this.#read(record, control)
   }
 
   /** Rejects until the other partitions were read up to there: earlier facts of the streams that come now may lie in them. */
   async #others(after: readonly number[]): Promise<void> {
-    if (after.length === 0) return
     // They wait for this one, too
     await this.#flush()
     const unread = await unreadOf(this.#parts.ledger, { topic: this.#topic, partition: this.#partition, epoch: this.#mark.epoch }, after)
@@ -195,10 +200,7 @@ export class ConsumerPartition {
   }
 
   /** A restore made a new history beside the one that was read: it goes on from a position that we know, or there is a gap. */
-  async #newEpoch(
-    { epoch, previous, position }: { readonly epoch: number; readonly previous: number | undefined; readonly position: number },
-    control: PartitionControl,
-  ): Promise<boolean> {
+  async #newEpoch({ epoch, previous, position }: Chained, control: PartitionControl): Promise<boolean> {
     await this.#flush()
     // The database went back with the ledger, and with it up to where was read: from there on it is read again, before the new history
     const { source, stored } = this.#mark
@@ -248,17 +250,17 @@ export class ConsumerPartition {
    * met in the reaction to what was recorded, and who loses a unique key reads again. Facts of one key (a stream, an id of intake) come
    * one after the other, each when the one before it is stored.
    */
-  async #take(record: StoredRecord, event: Envelope, position: number): Promise<void> {
+  #take(record: StoredRecord, event: Envelope, position: number): Promise<void> | undefined {
     const interest = this.#parts.table.interests.get(event.type)
     if (!interest) {
       this.#mark.seen = position
       this.#waitingSince ??= this.#parts.clock.now()
       if (isIntake(this.#topic)) this.#waiting.push({ record, event, position })
       else this.#count('of no interest')
-      return
+      return undefined
     }
-    await this.#begin()
-    await this.#add({ record, event, position }, interest)
+    const read = { record, event, position }
+    return this.#waiting.length > 0 ? this.#begin().then(() => this.#add(read, interest)) : this.#add(read, interest)
   }
 
   /** Intake of no interest is known by its id, too; in its order, ahead of what comes after it. */
@@ -266,8 +268,9 @@ export class ConsumerPartition {
     for (const read of this.#waiting.splice(0)) await this.#add(read, undefined)
   }
 
-  async #add({ record, event, position }: Read, interest: Interest | undefined): Promise<void> {
-    await this.#inFlight.add(record.key, (ahead, handOver) => {
+  /** Undefined: it is on its way. */
+  #add({ record, event, position }: Read, interest: Interest | undefined): Promise<void> | undefined {
+    return this.#inFlight.add(record.key, (ahead, handOver) => {
       // Where the position jumps over what was of no interest, the checkpoint jumps with it
       const place = { record, event, position, checkpoint: this.#checkpoint(record, position) }
       this.#mark.seen = Math.max(this.#mark.seen, position)

@@ -1,7 +1,7 @@
 import type { Envelope, Tell } from '@rondo/kernel'
 import type { Checkpoint, Ledger, ParkedRecord, Unit } from '@rondo/ledger'
 import type { Ahead } from './in-flight.ts'
-import { type Interest, raised, react } from './reaction-table.ts'
+import { type Interest, raised, react, reactAtOnce } from './reaction-table.ts'
 import { hashOf } from './request.ts'
 import { activeTraceparent } from './trace.ts'
 
@@ -53,21 +53,22 @@ export interface Turn {
 /** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
 export async function submitFact(ledger: Ledger, { event, interest, checkpoint, hash }: Fact, { reading, ahead, handOver }: Turn) {
   const again = async () => (interest ? react(interest, event, ledger.read) : [])
-  const tells = interest ? await reading(again) : []
+  const tells = interest?.reads ? await reading(again) : interest ? reactAtOnce(interest, event) : []
   // The steps of a fan-out are no part of the chain: they come after all before it
-  if (tells.length > mostTells) await ahead.settled
+  const isLarge = tells.length > mostTells
+  if (isLarge) await ahead.settled
   const unit: Unit = {
     id: event.id,
     hash: hash ?? event.id,
     remember: hash !== undefined,
-    messages: await steps(ledger, event, tells),
+    messages: isLarge ? await steps(ledger, event, tells) : tells,
     cause: causeOf(event),
     checkpoint,
     projections: interest?.projections.map((projection) => ({ projection, event })) ?? [],
     // Asked by the writer, which waits for it: steps of its own would wait for the writer
     again,
   }
-  await ahead.handed
+  if (ahead.handed) await ahead.handed
   const applied = ledger.submit(unit)
   handOver()
   return applied

@@ -111,7 +111,7 @@ class Rereading {
     this.#done.reject(error)
   }
 
-  async handle(batch: readonly StoredRecord[], control: PartitionControl): Promise<void> {
+  async handle(batch: Iterable<StoredRecord>, control: PartitionControl): Promise<void> {
     const [first] = batch
     if (!first) return
     const key = `${first.topic}/${first.partition}`

@@ -1,7 +1,7 @@
 /** One piece of work of a lane, as those that come after it see it. */
 export interface Ahead {
-  /** Resolves when it was handed to the writer (or will not be): then the next one may be, and stands behind it. */
-  readonly handed: Promise<void>
+  /** Resolves when it was handed to the writer (or will not be): then the next one may be, and stands behind it. Undefined: it was. */
+  readonly handed: Promise<void> | undefined
   /** Resolves when it is durable; rejects with `Behind` when it cannot be now, and so nothing behind it can. */
   readonly settled: Promise<void>
 }
@@ -9,7 +9,44 @@ export interface Ahead {
 export class Behind extends Error {
   override readonly name = 'Behind'
 }
-const nothing: Ahead = { handed: Promise.resolve(), settled: Promise.resolve() }
+const nothing: Ahead = { handed: undefined, settled: Promise.resolve() }
+
+type Job = (ahead: Ahead, handOver: () => void) => Promise<void>
+
+/** Promises for others are made when somebody asks: most never wait, and there is one of these for each fact that is read. */
+class Going implements Ahead {
+  readonly key: string
+  readonly ended: Promise<void>
+  /** It has ended well. */
+  isDone = false
+  #isHanded = false
+  #handing: PromiseWithResolvers<void> | undefined
+
+  constructor(key: string, job: Job, ahead: Ahead) {
+    this.key = key
+    const handOver = () => {
+      this.#isHanded = true
+      this.#handing?.resolve()
+    }
+    this.ended = job(ahead, handOver)
+    this.ended.then(() => {
+      this.isDone = true
+      handOver()
+    }, handOver)
+  }
+
+  get handed(): Promise<void> | undefined {
+    if (this.#isHanded) return undefined
+    this.#handing ??= Promise.withResolvers()
+    return this.#handing.promise
+  }
+
+  get settled(): Promise<void> {
+    return this.ended.catch((error: unknown) => {
+      throw new Behind('what is ahead of it failed', { cause: error })
+    })
+  }
+}
 
 /**
  * Works of one partition that are on their way at the same time: begun at once, handed over in their order, each settled in its own time.
@@ -17,44 +54,45 @@ const nothing: Ahead = { handed: Promise.resolve(), settled: Promise.resolve() }
  */
 export class InFlight {
   readonly #size: number
-  readonly #works: { readonly key: string; readonly settled: Promise<void> }[] = []
+  readonly #works: Going[] = []
+  readonly #keys = new Set<string>()
   #last: Ahead = nothing
 
   constructor(size: number) {
     this.#size = size
   }
 
-  /** Begins when there is room. Rejects when one that had to be waited for has failed. */
-  async add(key: string, work: (ahead: Ahead, handOver: () => void) => Promise<void>): Promise<void> {
-    const same = this.#works.findIndex((one) => one.key === key)
-    await this.#settle(Math.max(same + 1, this.#works.length - this.#size + 1))
-    const ahead = this.#last
-    const { promise: handed, resolve: handOver } = Promise.withResolvers<void>()
-    const settled = work(ahead, handOver).finally(handOver)
-    const forOthers = settled.catch((error: unknown) => {
-      throw new Behind('what is ahead of it failed', { cause: error })
-    })
-    // Whoever waits is told; nobody has to wait
-    for (const one of [settled, forOthers]) one.catch(() => undefined)
-    this.#works.push({ key, settled })
-    this.#last = { handed, settled: forOthers }
+  /** Undefined: there was room, and it has begun. Else it begins when there is; rejects when one that had to be waited for has failed. */
+  add(key: string, job: Job): Promise<void> | undefined {
+    if (!this.#hasRoom(key)) return this.#addLater(key, job)
+    const work = new Going(key, job, this.#last)
+    this.#works.push(work)
+    this.#keys.add(key)
+    this.#last = work
+    return undefined
   }
 
   /** Resolves when nothing is on its way any more; rejects with the first failure, after all have come to an end. */
   async drain(): Promise<void> {
     const all = this.#works.splice(0)
+    this.#keys.clear()
     this.#last = nothing
-    const ended = await Promise.allSettled(all.map(({ settled }) => settled))
+    const ended = await Promise.allSettled(all.map((work) => work.ended))
     const failed = ended.find((one) => one.status === 'rejected')
     if (failed) throw failed.reason
   }
 
-  async #settle(count: number): Promise<void> {
-    for (let n = 0; n < count; n += 1) {
-      const [oldest] = this.#works
-      await oldest?.settled
+  async #addLater(key: string, job: Job): Promise<void> {
+    while (!this.#hasRoom(key)) await this.#works[0]?.ended
+    await this.add(key, job)
+  }
+
+  #hasRoom(key: string): boolean {
+    for (let oldest = this.#works[0]; oldest?.isDone; oldest = this.#works[0]) {
       this.#works.shift()
+      this.#keys.delete(oldest.key)
     }
+    return this.#works.length < this.#size && !this.#keys.has(key)
   }
 }
 

@@ -7,6 +7,8 @@ import type { Service } from './service.ts'
 export interface Interest {
   readonly fact: FactType
   readonly reactions: readonly Reaction[]
+  /** Any of the reactions does. */
+  readonly reads: boolean
   /** Of foreign facts; own ones are projected where they are appended. */
   readonly projections: readonly Projection[]
 }
@@ -23,7 +25,8 @@ export function reactionTable({ name, reactions, views = [] }: Pick<Service, 'na
   const facts = new Map([...reactions, ...foreign].map(({ fact }) => [fact.base, fact]))
   const interests = [...facts].map(([base, fact]) => {
     const of = <Row extends { readonly fact: FactType }>(rows: readonly Row[]) => rows.filter((row) => row.fact.base === base)
-    return [base, { fact, reactions: of(reactions), projections: of(foreign) }] as const
+    const own = of(reactions)
+    return [base, { fact, reactions: own, reads: own.some(({ read }) => read !== undefined), projections: of(foreign) }] as const
   })
   return { topics: [...new Set([...facts.keys()].map(topicOfFact))].sort(), interests: new Map(interests) }
 }
@@ -48,6 +51,10 @@ export function raised({ fact }: Interest, event: Envelope): Envelope {
 /** What all reactions to the fact tell, each after its own read. */
 export async function react({ reactions }: Interest, event: Envelope, read: Read): Promise<readonly Tell[]> {
   const tells: Tell[] = []
-  for (const reaction of reactions) tells.push(...reaction.react(event, await reaction.read(event, read)))
+  for (const { read: find, react: tell } of reactions) tells.push(...tell(event, await find?.(event, read)))
   return tells
 }
+
+/** The same where none of them reads. */
+export const reactAtOnce = ({ reactions }: Interest, event: Envelope): readonly Tell[] =>
+  reactions.flatMap((reaction) => reaction.react(event, undefined))

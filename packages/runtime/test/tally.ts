@@ -58,7 +58,7 @@ export const consume = async (
 ) => {
   const told: Bus = {
     ...bus,
-    consume: (options) => bus.consume({ ...options, handle: (...of) => options.handle(...of).then(() => onRead(of[0].length)) }),
+    consume: (options) => bus.consume({ ...options, handle: (...of) => options.handle(...of).then(() => onRead([...of[0]].length)) }),
   }
   const one = { ...service, ...changed }
   const spanning = { tracer: tracerOf('tally'), service: 'tally', group: 'rondo.tally', system: 'postgresql', publicUrl: '' }

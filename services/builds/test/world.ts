@@ -27,7 +27,7 @@ const hashOf = (value: unknown) => createHash('sha256').update(JSON.stringify(va
 async function react(reactions: readonly Reaction[], event: Envelope, { read }: OpenLedger): Promise<readonly Tell[]> {
   const own = reactions.filter(({ fact }) => fact.base === event.type)
   const tells: Tell[] = []
-  for (const reaction of own) tells.push(...reaction.react(event, await reaction.read(event, read)))
+  for (const reaction of own) tells.push(...reaction.react(event, await reaction.read?.(event, read)))
   return tells
 }
 

@@ -65,7 +65,7 @@ class World {
   }
   async #react(event: Envelope): Promise<void> {
     for (const reaction of reactions.filter(({ fact }) => fact.base === event.type))
-      for (const message of reaction.react(event, await reaction.read(event, this.read))) await this.#submit(message, event.occurredAt)
+      for (const message of reaction.react(event, await reaction.read?.(event, this.read))) await this.#submit(message, event.occurredAt)
   }
   async ask(message: Ask): Promise<void> {
     this.#events += 1

@@ -56,7 +56,7 @@ export class World {
       const [next] = this.#pending.splice(this.#pick(this.#pending.length), 1)
       if (!next) break
       for (const reaction of reactions.filter(({ fact }) => fact.base === next.fact)) {
-        const found = await reaction.read(next.event, this.read)
+        const found = await reaction.read?.(next.event, this.read)
         for (const one of reaction.react(next.event, found)) this.#tell(one, next.event)
       }
     }

@@ -111,7 +111,7 @@ export class World {
   async deliver(event: Envelope) {
     for (const { fact, read, react } of reactions) {
       if (fact.base !== event.type) continue
-      const found = await read(event, this.read)
+      const found = await read?.(event, this.read)
       for (const message of react(event, found)) this.apply(message, event.occurredAt, event.actor)
     }
   }

@@ -64,7 +64,7 @@ class World {
 
   async #react(event: Envelope): Promise<void> {
     for (const reaction of reactions.filter(({ fact }) => fact.base === event.type))
-      for (const message of reaction.react(event, await reaction.read(event, this.read))) await this.#submit(message, event.occurredAt)
+      for (const message of reaction.react(event, await reaction.read?.(event, this.read))) await this.#submit(message, event.occurredAt)
   }
 
   async ask(message: Message): Promise<void> {

@@ -174,7 +174,7 @@ describe('two processes that see signals of one problem at once', () => {
         episode: '2026-01-01T00:00:00.000000Z',
       }
       const event = { id: `00000000-0000-5000-8000-${String(number).padStart(12, '0')}`, data } as Envelope
-      const messages = async () => reaction!.react(event, await reaction!.read(event, ledger.read))
+      const messages = async () => reaction!.react(event, await reaction!.read?.(event, ledger.read))
       const cause = { at: data.episode, actor: 'service:operations', correlationId: 'c', causationId: event.id }
       await ledger.submit({ id: event.id, hash: event.id, remember: true, messages: await messages(), cause, again: messages })
     }

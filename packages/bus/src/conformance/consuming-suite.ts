@@ -25,7 +25,8 @@ export function consumingSuite(stage: Stage): void {
       const member = async (label: string): Promise<Reader> => {
         const reader: Reader = new Reader(positions, {
           handle: async (batch) => {
-            const partition = batch[0]?.partition ?? -1
+            const [first] = batch
+            const partition = first?.partition ?? -1
             if (busy.has(partition)) overlaps.push(`${partition}: ${busy.get(partition)} and ${label}`)
             busy.set(partition, label)
             await new Promise(setImmediate)
@@ -78,7 +79,8 @@ export function consumingSuite(stage: Stage): void {
       let broken = true
       const reader: Reader = await stage.read([name], {
         handle: async (batch) => {
-          if (broken && batch[0]?.partition === 0) throw new Error('the database is away')
+          const [first] = batch
+          if (broken && first?.partition === 0) throw new Error('the database is away')
           reader.keep(batch)
         },
       })
@@ -103,7 +105,7 @@ export function consumingSuite(stage: Stage): void {
         handle: async (batch) => {
           if (failed) return reader.keep(batch)
           failed = true
-          reader.keep(batch.slice(0, 1))
+          reader.keep([...batch].slice(0, 1))
           throw new Error('half way')
         },
       })
@@ -119,7 +121,7 @@ export function consumingSuite(stage: Stage): void {
       let control: PartitionControl | undefined
       const reader: Reader = await stage.read([name], {
         handle: async (batch, given) => {
-          batches.push(keysOf(batch))
+          batches.push(keysOf([...batch]))
           if (failed) reader.keep(batch)
           control = given
         },
@@ -151,7 +153,7 @@ export function consumingSuite(stage: Stage): void {
       const reader: Reader = await stage.read([name], {
         handle: async (batch, control) => {
           reader.keep(batch)
-          if (batch.some(({ key }) => key === 'stop')) control.pause('a fact newer than we know')
+          if ([...batch].some(({ key }) => key === 'stop')) control.pause('a fact newer than we know')
         },
       })
       await stage.bus.send(name, [record('stop', 0)])
@@ -189,7 +191,7 @@ export function consumingSuite(stage: Stage): void {
       const reader: Reader = await stage.read([name], {
         handle: async (batch, control) => {
           reader.keep(batch)
-          if (!sought && batch.at(-1)?.key === 'k3') {
+          if (!sought && [...batch].at(-1)?.key === 'k3') {
             sought = true
             control.seek(1n)
           }

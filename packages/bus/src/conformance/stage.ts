@@ -44,7 +44,7 @@ export class Reader {
     this.#overrides = overrides
   }
 
-  keep(batch: readonly StoredRecord[]): void {
+  keep(batch: Iterable<StoredRecord>): void {
     for (const one of batch) {
       this.seen.push(one)
       this.positions.set(`${one.topic}/${one.partition}`, one.offset + 1n)

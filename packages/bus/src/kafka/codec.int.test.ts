@@ -32,7 +32,7 @@ describe.each(['gzip', 'snappy', 'lz4', 'zstd'])('records that the broker compre
       topics: [topic],
       start: async () => 50n,
       handle: async (batch) => {
-        seen.push(...batch.map(({ value }) => Buffer.from(value ?? []).toString()))
+        seen.push(...[...batch].map(({ value }) => Buffer.from(value ?? []).toString()))
       },
       onError: (error) => errors.push(error.message),
     })

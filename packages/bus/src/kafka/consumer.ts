@@ -5,7 +5,7 @@ import type { ConsumeOptions, Consumer, Lag, Log, Pace, Paused } from '../port.t
 import { bounded } from '../time.ts'
 import type { KafkaAdmin } from './admin.ts'
 import { type KafkaClient, protocolError } from './client.ts'
-import { storedRecord } from './record.ts'
+import { storedRecords } from './record.ts'
 
 const settings = {
   // After a crash the group waits so long for the member that is gone.
@@ -183,10 +183,7 @@ export class KafkaMember implements Consumer {
     // A rebalance that is told here is met again by the client itself, right after this batch.
     const beat = setInterval(() => heartbeat().catch(() => undefined), settings.heartbeatInterval)
     const next = BigInt(batch.lastOffset()) + 1n
-    await work.deliver(
-      batch.messages.map((message) => storedRecord(topic, partition, message)),
-      next,
-    )
+    await work.deliver(storedRecords(topic, partition, batch.messages), next)
     clearInterval(beat)
     if (work.position === next) resolveOffset(batch.lastOffset())
   }

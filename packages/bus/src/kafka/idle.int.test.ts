@@ -35,7 +35,7 @@ test('an idle client does not spin: it sets timers for its fetches, not one each
     topics: [name],
     start: async () => 'first',
     handle: async (batch) => {
-      read += batch.length
+      read += [...batch].length
     },
     onLag: (lags) => looks.push(lags.length),
     onError: (error) => errors.push(error.message),

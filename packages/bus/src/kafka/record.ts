@@ -9,21 +9,29 @@ interface Message {
   readonly headers?: RawHeaders
 }
 
-const textOf = (header: Buffer | string | undefined): string =>
-  header === undefined ? '' : typeof header === 'string' ? header : header.toString('utf8')
-
-/** Kafka allows a header more than once (the last one counts here) and records without key (an empty one here). */
-export function storedRecord(topic: string, partition: number, message: Message): StoredRecord {
-  const headers = Object.entries(message.headers ?? {}).map(
-    ([name, value]) => [name, textOf(Array.isArray(value) ? value.at(-1) : value)] as const,
-  )
-  return {
-    topic,
-    partition,
-    offset: BigInt(message.offset),
-    timestamp: new Date(Number(message.timestamp)),
-    key: message.key?.toString('utf8') ?? '',
-    value: message.value,
-    headers: Object.fromEntries(headers),
+/** Kafka allows a header more than once (the last one counts here), and headers and keys that are null (empty ones here). */
+function textsOf(raw: RawHeaders): Record<string, string> {
+  const texts: Record<string, string> = {}
+  for (const name in raw) {
+    const value = raw[name]
+    const last = Array.isArray(value) ? value.at(-1) : value
+    texts[name] = typeof last === 'string' ? last : (last?.toString('utf8') ?? '')
   }
+  return texts
 }
+
+export const storedRecord = (topic: string, partition: number, { offset, timestamp, key, value, headers = {} }: Message): StoredRecord => ({
+  topic,
+  partition,
+  offset: BigInt(offset),
+  timestamp: new Date(Number(timestamp)),
+  key: key?.toString('utf8') ?? '',
+  value,
+  headers: textsOf(headers),
+})
+
+export const storedRecords = (topic: string, partition: number, messages: readonly Message[]): Iterable<StoredRecord> => ({
+  *[Symbol.iterator]() {
+    for (const message of messages) yield storedRecord(topic, partition, message)
+  },
+})

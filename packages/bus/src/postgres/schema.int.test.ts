@@ -103,7 +103,7 @@ describe.each([15, 18] as const)('the schema on PostgreSQL %i', (major) => {
         topics: [name],
         start: async () => 0n,
         handle: async (batch) => {
-          seen[who] += batch.length
+          seen[who] += [...batch].length
         },
         onError: () => undefined,
       })
