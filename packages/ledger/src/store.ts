@@ -128,11 +128,20 @@ export interface Listing {
   readonly limit: number
 }
 
+/** Streams by their keys (`stream/id`), and those that hold values under a name. */
+export interface Sought {
+  readonly keys: readonly string[]
+  readonly held: readonly { readonly stream: string; readonly name: string; readonly value: string }[]
+}
+export interface FoundRows {
+  /** Each stream once, by its key. */
+  readonly rows: readonly HeadRow[]
+  /** Of each of `held`: the keys of the streams that hold it. */
+  readonly holders: readonly (readonly string[])[]
+}
+
 export interface Reading {
-  /** By key; `stream/id` each. */
-  heads(keys: readonly string[]): Promise<readonly HeadRow[]>
-  /** By key; those that hold any of the values. */
-  holders(stream: string, name: string, values: readonly string[]): Promise<readonly HeadRow[]>
+  find(sought: Sought): Promise<FoundRows>
   page(stream: string, listing: Listing): Promise<readonly HeadRow[]>
   /** Of one stream, with versions above `after` up to `upTo`, in their order. */
   streamEvents(stream: string, id: string, after: number, upTo: number): Promise<readonly Envelope[]>

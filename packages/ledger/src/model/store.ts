@@ -163,9 +163,11 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
     })
   const holders = (stream: string, name: string, value: string) => [...(database.keys.get(heldKey({ stream, name, value }))?.keys() ?? [])]
   return {
-    heads: (keys) => ask('heads', () => heads(keys)),
-    holders: (stream, name, values) =>
-      ask('holders', () => heads(values.flatMap((value) => holders(stream, name, value)).map((id) => keyOf(stream, id)))),
+    find: ({ keys, held }) =>
+      ask('find', () => {
+        const found = held.map(({ stream, name, value }) => holders(stream, name, value).map((id) => keyOf(stream, id)))
+        return { rows: heads([...keys, ...found.flat()]), holders: found }
+      }),
     page: (stream, { phase, keys, direction, after, limit }) =>
       ask('page', () => {
         const sign = direction === 'asc' ? 1 : -1
