@@ -53,6 +53,7 @@ export class World {
     for (const one of of('stop')) this.at(one.at, () => this.#stop(one))
     for (const one of of('jump')) this.at(one.at, () => this.#jump(one))
     for (const one of of('move')) this.at(one.at, () => this.#move())
+    for (const { engine, at } of this.#outages) if (engine !== 'bus') this.at(at, () => this.#crashServer(engine))
     for (const one of of('restore')) planRestore(this, one)
   }
 
@@ -153,6 +154,11 @@ export class World {
   #jump({ engine, ms }: Of<'jump'>): void {
     this.tell(`the clock of ${engine} jumps by ${ms} ms`)
     this.#offsets[engine] += ms
+  }
+
+  /** What need not have been on its disk is not there when it comes back. */
+  #crashServer(engine: 'orders' | 'tally'): void {
+    if (!this.healed) this.databases[engine].crash()
   }
 
   #move(): void {

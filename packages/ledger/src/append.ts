@@ -3,7 +3,7 @@ import type { Projection } from '@rondo/reaction'
 import type { Batch, Outcome, Work } from './batch.ts'
 import { failureOf } from './failure.ts'
 import type { LedgerRules } from './rules.ts'
-import type { AppendRows, Lost, Store, Written } from './store.ts'
+import type { AppendRows, Fresh, Lost, Store, Written } from './store.ts'
 
 export const isEmpty = ({ streams, messages, checkpoints, counted, fired, parked }: Batch): boolean =>
   streams.length + messages.length + checkpoints.length + counted.length + fired.length + parked.length === 0
@@ -11,7 +11,16 @@ export const isEmpty = ({ streams, messages, checkpoints, counted, fired, parked
 /** Absent where there is nothing: its part of the statement is passed over. */
 const some = <T>(rows: readonly T[]): readonly T[] | undefined => (rows.length > 0 ? rows : undefined)
 
-function rowsOf({ partitions, streams, events, derived, messages, checkpoints, counted, fired, parked }: Batch): AppendRows {
+/**
+ * Whether somebody may rest on it. What holds no event, and was read from the bus with a checkpoint that moves with it, is read from there
+ * once more where it is lost.
+ */
+const isDurable = (works: readonly Work[], { streams, events, fired }: Batch): boolean =>
+  streams.length + events.length + fired.length > 0 ||
+  works.some(({ unit: { checkpoint, beside, projections = [] } }) => !checkpoint || beside !== undefined || projections.length > 0)
+
+function rowsOf(works: readonly Work[], batch: Batch): AppendRows {
+  const { partitions, streams, events, derived, messages, checkpoints, counted, fired, parked } = batch
   const heads = streams.map(({ stream, id, base, version, fold, state, firstAt, lastAt }) => ({
     stream: stream.name,
     id,
@@ -26,6 +35,7 @@ function rowsOf({ partitions, streams, events, derived, messages, checkpoints, c
   const folds = Object.fromEntries(streams.map(({ stream }) => [stream.name, stream.fold]))
   const { keys, keys_gone, timers, timers_gone, loops } = derived
   return {
+    durable: isDurable(works, batch),
     streams: some(heads),
     events: some(events),
     derived: {
@@ -43,6 +53,20 @@ function rowsOf({ partitions, streams, events, derived, messages, checkpoints, c
 
 export function envelopesOf(events: Batch['events'], { position, recordedAt }: Written): readonly Envelope[] {
   return events.map((event, index) => ({ ...event, position: position + index + 1, recordedAt }))
+}
+
+/** What was written, as the relay would read it. Undefined where only the ledger can say what stands before it. `at`: when it was asked for. */
+export function freshOf(events: readonly Envelope[], { before }: Written, at: number): Fresh | undefined {
+  if (!before) return undefined
+  const tails = [...before.tails]
+  const batch = events.map((event) => {
+    const previous = tails[event.partition] ?? 0
+    tails[event.partition] = event.position
+    return { event, previous }
+  })
+  // The first of a larger plan in their partitions name the ends of the plan before
+  if (batch.some(({ previous }) => previous <= before.planned)) return undefined
+  return { at, batch, epoch: before.epoch, marked: before.marked }
 }
 
 interface Projecting {
@@ -78,9 +102,9 @@ export async function append(store: Store, works: readonly Work[], batch: Batch,
   const hasOwn = rules.projections.size > 0 && batch.events.some(({ type }) => rules.projections.has(type))
   const hasForeign = works.some(({ unit }, index) => unit.projections?.length && applies(batch.outcomes[index]))
   const beside = works.flatMap(({ unit }, index) => (unit.beside && applies(batch.outcomes[index]) ? [unit.beside] : []))
-  if (!hasOwn && !hasForeign && beside.length === 0) return store.append(rowsOf(batch))
+  if (!hasOwn && !hasForeign && beside.length === 0) return store.append(rowsOf(works, batch))
   const project = projecting(works, batch, rules)
-  return store.append(rowsOf(batch), async (sql, written) => {
+  return store.append(rowsOf(works, batch), async (sql, written) => {
     for (const { projection, events } of runsOf(project(written))) {
       if (projection.applyAll && events.length > 1) await projection.applyAll(sql, events)
       else for (const event of events) await projection.apply(sql, event)

@@ -7,7 +7,8 @@ import type { LedgerRules } from './rules.ts'
 import type { Lost, Written } from './store.ts'
 
 export type Committed =
-  | { readonly written: Written }
+  /** `at`: when the statement was sent. */
+  | { readonly written: Written; readonly at: number }
   /** Nothing was written: who rests on it has to be decided again. */
   | { readonly lost: Lost }
   /** It will fail each time: somebody in the batch is the culprit. */
@@ -22,10 +23,11 @@ export const backoff = (clock: Clock, attempt: number) => pause(clock, Math.min(
 
 /** Writes the batch once, whatever happens to the reply. Rejects with `unavailable` where it cannot be or is not known. */
 export async function commit(database: Database, works: readonly Work[], batch: Batch, rules: LedgerRules): Promise<Committed> {
-  if (isEmpty(batch)) return { written: { position: 0, recordedAt: '' } }
+  if (isEmpty(batch)) return { written: { position: 0, recordedAt: '' }, at: 0 }
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const at = database.clock.now()
     try {
-      return { written: await append(database.store, works, batch, rules) }
+      return { written: await append(database.store, works, batch, rules), at }
     } catch (error) {
       const judgement = await judged(database, batch, error)
       if (judgement) return judgement
@@ -49,7 +51,7 @@ async function judged(database: Database, batch: Batch, error: unknown): Promise
       return { failed: error }
     case 'down': {
       const written = await lookUp(database, batch, error)
-      return written && { written }
+      return written && { written, at: 0 }
     }
     case 'again':
       // By the order of locks it should not happen: worth knowing

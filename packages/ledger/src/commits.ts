@@ -1,18 +1,24 @@
 import type { Database } from './database.ts'
+import type { Fresh } from './store.ts'
 
-/** How long own commits gather before the others are woken, outside of their transactions. */
+/** The least time between two wake-ups of others, outside of the transactions: own commits gather meanwhile. */
 const wakeMs = 20
 /** The safety net where a wake-up gets lost (a pooler, a broken connection). */
 const pollMs = 2_000
+
+/** Called with the last position and, of a commit of this process, with what was written, where it can be sent as it is. */
+export type CommitListener = (position: number, written?: Fresh) => void
 
 /**
  * Tells who listens that the ledger grew: at once after commits of this process, by one coalesced wake-up after those of others.
  * One inside of the appending transaction would cost two thirds of its rate.
  */
 export class Commits {
-  readonly #listeners = new Set<(position: number) => void>()
+  readonly #listeners = new Set<CommitListener>()
   readonly #database: Database
   #position = 0
+  /** When the others were woken last. */
+  #wokenAt = Number.NEGATIVE_INFINITY
   #cancelWake: (() => void) | undefined
   #cancelPoll: (() => void) | undefined
   #deafen: () => Promise<void> = async () => undefined
@@ -23,12 +29,13 @@ export class Commits {
   }
 
   /** A commit of this process. */
-  readonly own = (position: number): void => {
-    this.#grown(position)
-    this.#cancelWake ??= this.#database.clock.after(wakeMs, () => void this.#wake())
+  readonly own = (position: number, written?: Fresh): void => {
+    this.#grown(position, written)
+    const { clock } = this.#database
+    this.#cancelWake ??= clock.after(Math.max(0, this.#wokenAt + wakeMs - clock.now()), () => void this.#wake())
   }
 
-  on(listener: (position: number) => void): () => void {
+  on(listener: CommitListener): () => void {
     this.#listeners.add(listener)
     if (this.#listeners.size === 1) this.#start()
     return () => {
@@ -47,15 +54,16 @@ export class Commits {
     await this.#deafen()
   }
 
-  #grown(position: number): void {
+  #grown(position: number, written?: Fresh): void {
     if (position <= this.#position) return
     this.#position = position
-    for (const listener of this.#listeners) listener(position)
+    for (const listener of this.#listeners) listener(position, written)
   }
 
   async #wake(): Promise<void> {
     this.#cancelWake = undefined
-    const { store, service, log } = this.#database
+    const { store, service, log, clock } = this.#database
+    this.#wokenAt = clock.now()
     try {
       await store.wake(this.#position)
     } catch (error) {

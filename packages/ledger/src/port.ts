@@ -1,5 +1,6 @@
 import type { Envelope, Instant, Message } from '@rondo/kernel'
 import type { Projection, Read, Sql } from '@rondo/reaction'
+import type { CommitListener } from './commits.ts'
 import type { EpochStart } from './epoch.ts'
 import type { Chained } from './store.ts'
 
@@ -93,7 +94,7 @@ export interface Ledger {
   /** For spans: of each stream, the traceparent of its newest event that has one, and another than `own`. In no order. */
   tracesBefore(streams: readonly UpTo[], own: string): Promise<readonly string[]>
   /** Calls back after commits of this process and (coalesced) of others. */
-  onCommit(listener: (position: number) => void): () => void
+  onCommit(listener: CommitListener): () => void
   checkpoint(source: string, partition: number): Promise<{ position: number; nextOffset: bigint } | undefined>
   /** Of all sources and partitions that were read. */
   checkpoints(): Promise<readonly { readonly source: string; readonly partition: number; readonly position: number }[]>

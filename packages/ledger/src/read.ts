@@ -4,6 +4,7 @@ import type { Database } from './database.ts'
 import { reaching } from './failure.ts'
 import { pageToken, readPageToken } from './page-token.ts'
 import { current, type HeadRow, keyOf } from './storage.ts'
+import { Together } from './together.ts'
 
 const defaultPageSize = 50
 const maxPageSize = 1_000
@@ -13,19 +14,24 @@ const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, v
 /** Reads of committed state, from the service's own rows. */
 export function reads({ store }: Database): Read {
   const views = new Map<View, unknown>()
+  const together = new Together((sought) => store.find(sought))
+  const byKeys = (stream: AnyStream, ids: readonly string[]) =>
+    present(stream, together.find({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
   const present = async (stream: AnyStream, rows: Promise<readonly HeadRow[]>): Promise<readonly HeadRow[]> =>
     Promise.all((await reaching(rows)).map((row) => current(store, stream, row)))
   return {
     async load<S extends AnyStream>(stream: S, id: string): Promise<StateOf<S>> {
-      const [row] = await present(stream, store.heads([keyOf(stream.name, id)]))
+      const [row] = await byKeys(stream, [id])
       return row ? (row.state as StateOf<S>) : stream.initial
     },
     async loadAll<S extends AnyStream>(stream: S, ids: readonly string[]) {
-      const rows = await present(stream, store.heads(ids.map((id) => keyOf(stream.name, id))))
+      const rows = await byKeys(stream, ids)
       return rows.map((row) => found<StateOf<S>>(row))
     },
     async find<S extends AnyStream>(stream: S, key: string, values: readonly string[]) {
-      const rows = await present(stream, store.holders(stream.name, knownKey(stream, key), values))
+      const name = knownKey(stream, key)
+      const held = [...new Set(values)].map((value) => ({ stream: stream.name, name, value }))
+      const rows = await present(stream, together.find({ keys: [], held }))
       return rows.map((row) => found<StateOf<S>>(row))
     },
     async list<S extends AnyStream>(stream: S, options: ListOptions) {

@@ -1,9 +1,10 @@
 import type { Bus, BusRecord, StoredHeaders } from '@rondo/bus'
 import { type Envelope, type Instant, parseInstant } from '@rondo/kernel'
+import type { CommitListener } from './commits.ts'
 import type { Database } from './database.ts'
 import { type EpochStart, epochOf } from './epoch.ts'
 import { type HighWater, readHighWater, writeHighWater } from './high-water.ts'
-import type { Chained, Standing } from './store.ts'
+import type { Chained, Chaining, Fresh, Standing } from './store.ts'
 
 /** What stands before a record, the same from any relay. */
 export interface Chain {
@@ -15,7 +16,7 @@ export interface Chain {
 
 export interface RelayOptions {
   readonly database: Database
-  readonly onCommit: (listener: (position: number) => void) => () => void
+  readonly onCommit: (listener: CommitListener) => () => void
   readonly bus: Pick<Bus, 'send' | 'last'>
   readonly topic: string
   readonly encode: (event: Envelope, chain: Chain) => BusRecord
@@ -42,6 +43,9 @@ export interface Relay {
 }
 
 const batchSize = 300
+/** What this process has written is sent as it was written, for so many milliseconds and so many batches; else it is read. */
+const freshMs = 1_000
+const mostFresh = 64
 /** How long a holder that says nothing keeps the lease. */
 const leaseSeconds = 10
 /** The safety net where a wake-up got lost; also renews the lease. */
@@ -63,6 +67,8 @@ interface Mark extends HighWater {
 
 class RestoredBackup extends Error {}
 const byPlace = (one: HighWater, other: HighWater) => one.epoch - other.epoch || one.position - other.position
+/** What was sent cannot be marked: another one has the lease, or this is not the ledger that was sent. */
+class NotKept extends Error {}
 const restored = 'an older backup was restored; raise the epoch to go on'
 
 /** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */
@@ -91,6 +97,13 @@ class RelayLoop implements Relay {
   #marks: readonly (Mark | undefined)[] = []
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
+  /** Up to where everything was sent, as the ledger has said that it knows, and when it said so; the newest last. */
+  #known: { readonly at: number; readonly marked: number }[] = []
+  #marking: Promise<void> | undefined
+  /** Why the last mark was not taken. */
+  #unmarked: Error | undefined
+  /** What this process has written, and was not looked at yet. */
+  #fresh: Fresh[] = []
   /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
   #head = 0
   /** When the lease was taken or kept last. */
@@ -108,7 +121,10 @@ class RelayLoop implements Relay {
   }
 
   start(): void {
-    this.#unsubscribe = this.#options.onCommit(() => this.#woken())
+    this.#unsubscribe = this.#options.onCommit((_, written) => {
+      if (written && this.#position !== undefined && this.#fresh.length < mostFresh) this.#fresh.push(written)
+      this.#woken()
+    })
     this.#running = this.#run()
   }
 
@@ -135,6 +151,7 @@ class RelayLoop implements Relay {
         await this.#failed(error)
       }
     }
+    await this.#marking
     await this.#leave()
     this.#say({ state: 'stopped' })
   }
@@ -145,6 +162,8 @@ class RelayLoop implements Relay {
     const asked = database.clock.now()
     // Far from its end the lease is not asked for again: two more round trips, and a commit, before each event
     if (this.#position !== undefined && asked - this.#heldAt < pollMs) return this.#send()
+    await this.#marking
+    this.#unmarked = undefined
     const position = await database.store.holdLease(topic, this.#holder, leaseSeconds)
     if (position === undefined) {
       this.#position = undefined
@@ -156,6 +175,8 @@ class RelayLoop implements Relay {
     // A lease that was another's is looked at anew; where less is marked than was sent, the ledger went back under this process
     await this.#look(this.#position === undefined || position < this.#position)
     this.#position = position
+    this.#known = [{ at: database.clock.now(), marked: position }]
+    this.#fresh = []
     this.#heldAt = asked
     return this.#send()
   }
@@ -170,9 +191,11 @@ class RelayLoop implements Relay {
   async #send(): Promise<boolean> {
     const { database, topic } = this.#options
     for (;;) {
+      if (this.#unmarked) return this.#notMarked(this.#unmarked)
       const from = this.#position ?? 0
-      const { batch, epoch, marked } = await database.store.chainedAfter(from, batchSize, this.#epoch)
-      if (epoch !== this.#epoch || marked < from) return this.#lookAnew()
+      const known = this.#marked
+      const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
+      if (epoch !== this.#epoch || marked < known) return this.#lookAnew()
       const last = batch.at(-1)?.event
       if (!last) {
         this.#say({ state: 'running', position: this.#position ?? 0 })
@@ -184,15 +207,56 @@ class RelayLoop implements Relay {
       )
       this.#retries = 0
       await this.#mark(last.position)
-      const asked = database.clock.now()
-      const kept = await database.store.markSent(topic, this.#holder, { from, to: last.position }, leaseSeconds)
+      this.#position = last.position
+      this.#marking ??= this.#markSent()
       this.#options.onSent?.({ count: batch.length, last })
       this.#say({ state: 'running', position: last.position })
-      if (!kept || this.#stopped) return this.#lookAnew()
-      this.#position = last.position
-      this.#heldAt = asked
+      if (this.#stopped) return false
       if (batch.length < batchSize) return this.#awake
     }
+  }
+
+  get #marked(): number {
+    return this.#known.at(-1)?.marked ?? 0
+  }
+
+  /**
+   * What comes next, where this process has written it itself: it needs not be read back. Undefined where something else lies between, or
+   * where the ledger did not stand as it is known here: it is read then, which tells more.
+   */
+  #written(from: number): Chaining | undefined {
+    const fresh = this.#fresh.splice(0).toSorted((one, other) => firstOf(one) - firstOf(other))
+    const oldest = this.#options.database.clock.now() - freshMs
+    const batch: Chained[] = []
+    for (const one of fresh) {
+      const known = this.#known.findLast(({ at }) => at <= one.at)
+      if (batch.length >= batchSize || one.at < oldest || one.epoch !== this.#epoch || !known || one.marked < known.marked) break
+      if (firstOf(one) === from + batch.length + 1) batch.push(...one.batch)
+    }
+    return batch.length > 0 ? { batch, epoch: this.#epoch, marked: this.#marked } : undefined
+  }
+
+  /** Beside the sending of what comes next. One at a time; what nobody heard of is sent twice, which does no harm. Never rejects. */
+  async #markSent(): Promise<void> {
+    const { database, topic } = this.#options
+    try {
+      for (let to = this.#position; to !== undefined && to > this.#marked; to = this.#position) {
+        const asked = database.clock.now()
+        if (!(await database.store.markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds)))
+          throw new NotKept('what was sent could not be marked')
+        this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to }]
+        this.#heldAt = asked
+      }
+    } catch (error) {
+      this.#unmarked = error instanceof Error ? error : new Error(String(error))
+      this.#woken()
+    }
+    this.#marking = undefined
+  }
+
+  #notMarked(error: Error): boolean {
+    if (!(error instanceof NotKept)) throw error
+    return this.#lookAnew()
   }
 
   /** The lease was lost, the epoch was raised, or the ledger went back. */
@@ -303,6 +367,8 @@ async function marksOf({ database, bus, topic, highWaterFile }: Witnesses) {
   const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
   return { marks: marks.map((found) => found.toSorted(byPlace).at(-1)), file }
 }
+
+const firstOf = ({ batch }: Chaining): number => batch[0]?.event.position ?? 0
 
 function markOf({ headers: { ce_position, ce_epoch = '1', ce_id: id, ce_recordedtime: recorded } }: StoredHeaders): Mark | undefined {
   const position = Number(ce_position)

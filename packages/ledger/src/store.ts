@@ -49,6 +49,8 @@ type Some<Rows> = { readonly [Name in keyof Rows]: Rows[Name] | undefined }
 
 /** All that a batch writes, once: rows that must be as they were loaded, and what takes their place. Absent: nothing of this kind. */
 export interface AppendRows {
+  /** False: it is nobody's loss where the server ends before it is on the disk, so that it need not wait for that. */
+  readonly durable: boolean
   readonly streams: readonly StreamRow[] | undefined
   /** In the order of their positions. */
   readonly events: readonly DraftEvent[] | undefined
@@ -72,6 +74,16 @@ export interface AppendRows {
 export interface Written {
   readonly position: number
   readonly recordedAt: Instant
+  /** How the ledger stood in that moment. Absent where the reply was lost. */
+  readonly before?: {
+    readonly epoch: number
+    /** The last position in each partition. */
+    readonly tails: readonly number[]
+    /** The last position that was placed by the partition plan before; -1: there was none. */
+    readonly planned: number
+    /** As in `Chaining`. */
+    readonly marked: number
+  }
 }
 
 /** What other writers had done since the batch was loaded. */
@@ -119,11 +131,20 @@ export interface Listing {
   readonly limit: number
 }
 
+/** Streams by their keys (`stream/id`), and those that hold values under a name. */
+export interface Sought {
+  readonly keys: readonly string[]
+  readonly held: readonly { readonly stream: string; readonly name: string; readonly value: string }[]
+}
+export interface FoundRows {
+  /** Each stream once, by its key. */
+  readonly rows: readonly HeadRow[]
+  /** Of each of `held`: the keys of the streams that hold it. */
+  readonly holders: readonly (readonly string[])[]
+}
+
 export interface Reading {
-  /** By key; `stream/id` each. */
-  heads(keys: readonly string[]): Promise<readonly HeadRow[]>
-  /** By key; those that hold any of the values. */
-  holders(stream: string, name: string, values: readonly string[]): Promise<readonly HeadRow[]>
+  find(sought: Sought): Promise<FoundRows>
   page(stream: string, listing: Listing): Promise<readonly HeadRow[]>
   /** Of one stream, with versions above `after` up to `upTo`, in their order. */
   streamEvents(stream: string, id: string, after: number, upTo: number): Promise<readonly Envelope[]>
@@ -154,22 +175,32 @@ export interface Standing {
   readonly tails: readonly number[]
 }
 
+/** As `Chaining`, of what this process has written itself. */
+export interface Fresh extends Chaining {
+  /** Milliseconds of the process's clock: when the statement was sent. How the ledger stood was seen after that. */
+  readonly at: number
+}
+
+/** What is to be sent, in position order, and how the ledger stood when it was read or written. */
+export interface Chaining {
+  readonly batch: readonly Chained[]
+  readonly epoch: number
+  /** Up to where everything was sent. */
+  readonly marked: number
+}
+
 export interface Relaying {
   standing(): Promise<Standing>
   /**
-   * What is to be sent, in position order (what was sent may lie elsewhere by now); none where the epoch is another one, which is given back. `marked`: up to where everything was sent, as the
-   * ledger knows at the same moment (where nothing was found: the position asked for).
+   * What comes behind the position (what was sent may lie elsewhere by now); none where the epoch is another one, which is given back. Where
+   * nothing was found `marked` is the position asked for.
    */
-  chainedAfter(
-    position: number,
-    limit: number,
-    epoch: number,
-  ): Promise<{ readonly batch: readonly Chained[]; readonly epoch: number; readonly marked: number }>
+  chainedAfter(position: number, limit: number, epoch: number): Promise<Chaining>
   /** Takes or keeps the lease for so many seconds; up to where everything was sent, or undefined where another one holds it. */
   holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
   /**
    * Everything up to `to` was sent, never less than before. False where another one holds the lease now, or where less than `from` was
-   * marked: this is not the ledger that was sent.
+   * marked: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice.
    */
   markSent(topic: string, holder: string, range: { readonly from: number; readonly to: number }, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>

@@ -1,5 +1,5 @@
 import { DomainError, type Envelope } from '@rondo/kernel'
-import { envelopesOf } from './append.ts'
+import { envelopesOf, freshOf } from './append.ts'
 import { type Batch, decideBatch, type Outcome, type Work } from './batch.ts'
 import { backoff, commit } from './commit.ts'
 import type { Database } from './database.ts'
@@ -9,7 +9,7 @@ import { type Loaded, load } from './load.ts'
 import { type Loss, losersOf, renewed } from './losers.ts'
 import type { Applied, Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
-import type { Written } from './store.ts'
+import type { Fresh, Written } from './store.ts'
 import { WaitingUnits } from './waiting.ts'
 
 interface Waiting extends Work {
@@ -19,6 +19,8 @@ interface Waiting extends Work {
   readonly reject: (error: Error) => void
 }
 type LostWorks = Map<Waiting, Loss>
+/** Told of each batch with events: the last position, and what was written, where it can be sent as it is. */
+type Committing = (position: number, written: Fresh | undefined) => void
 
 const maxBatch = 500
 const maxWaiting = 20_000
@@ -48,9 +50,9 @@ export class Writer {
   #drained: PromiseWithResolvers<void> | undefined
   readonly #database: Database
   readonly #rules: LedgerRules
-  readonly #committed: (position: number) => void
+  readonly #committed: Committing
 
-  constructor(database: Database, rules: LedgerRules, committed: (position: number) => void) {
+  constructor(database: Database, rules: LedgerRules, committed: Committing) {
     this.#database = database
     this.#rules = rules
     this.#committed = committed
@@ -118,7 +120,7 @@ export class Writer {
       const batch = decideBatch(rest, loaded, this.#rules)
       const result = await commit(this.#database, rest, batch, this.#rules)
       if ('written' in result) {
-        this.#answer(rest, batch, result.written, lost)
+        this.#answer(rest, batch, result, lost)
         written = rest.filter((work) => !lost.has(work)).length
         break
       }
@@ -157,14 +159,15 @@ export class Writer {
     }
   }
 
-  #answer(works: readonly Waiting[], batch: Batch, written: Written, lost: LostWorks): void {
-    const envelopes = new Map(envelopesOf(batch.events, written).map((event) => [event.id, event]))
+  #answer(works: readonly Waiting[], batch: Batch, { written, at }: { written: Written; at: number }, lost: LostWorks): void {
+    const events = envelopesOf(batch.events, written)
+    const envelopes = new Map(events.map((event) => [event.id, event]))
     works.forEach((work, index) => {
       const outcome = batch.outcomes[index]
       if (!outcome || outcome.kind === 'later') lost.set(work, outcome?.lostKey)
       else settle(work, outcome, envelopes)
     })
-    if (batch.events.length > 0) this.#committed(written.position + batch.events.length)
+    if (events.length > 0) this.#committed(written.position + events.length, freshOf(events, written, at))
   }
 
   /** Losers go to the front of the queue, in their order. */

@@ -48,11 +48,10 @@ export function raised({ fact }: Interest, event: Envelope): Envelope {
   return { ...event, schemaVersion: fact.version, data: fact.read(event.schemaVersion, event.data) }
 }
 
-/** What all reactions to the fact tell, each after its own read. */
+/** What all reactions to the fact tell, each after its own read; all of them read at once. */
 export async function react({ reactions }: Interest, event: Envelope, read: Read): Promise<readonly Tell[]> {
-  const tells: Tell[] = []
-  for (const { read: find, react: tell } of reactions) tells.push(...tell(event, await find?.(event, read)))
-  return tells
+  const found = await Promise.all(reactions.map((reaction) => reaction.read?.(event, read)))
+  return reactions.flatMap((reaction, index) => reaction.react(event, found[index]))
 }
 
 /** The same where none of them reads. */

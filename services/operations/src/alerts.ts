@@ -40,20 +40,27 @@ const environmentOf = (labels: Readonly<Record<string, string>>, entry: Entry | 
 /** To which service it belongs: by the catalog's labels, else by a person's word. */
 export async function homeOf(read: Read, word: Pick<AlertWord, 'labels' | 'fingerprint'>): Promise<Home> {
   const { labels, fingerprint } = word
-  const candidates = await read.find(
-    service,
-    'alert_label',
-    Object.entries(labels).map(([name, value]) => labelKey(name, value)),
-  )
-  const found = serviceOf(labels, candidates)
-  if (found.id !== undefined)
-    return {
-      id: found.id,
-      entry: found.entry,
-      there: await read.load(running, runningId({ service: found.id, environment: environmentOf(labels, found.entry) })),
-    }
-  const { service: id } = await read.load(unmapped, unmappedId('alert', alertName(labels, fingerprint)))
-  return id ? mappedHome(read, id, labels) : { reason: found.reason ?? 'no service fits' }
+  const [candidates, guessed, { service: mapped }] = await Promise.all([
+    read.find(
+      service,
+      'alert_label',
+      Object.entries(labels).map(([name, value]) => labelKey(name, value)),
+    ),
+    guessedPlaces(read, labels),
+    read.load(unmapped, unmappedId('alert', alertName(labels, fingerprint))),
+  ])
+  const { id, entry, reason = 'no service fits' } = serviceOf(labels, candidates)
+  if (id === undefined) return mapped ? mappedHome(read, mapped, labels) : { reason }
+  const place = runningId({ service: id, environment: environmentOf(labels, entry) })
+  return { id, entry, there: guessed.get(place) ?? (await read.load(running, place)) }
+}
+
+/** Most services are called as a label of their alerts says: what runs there is asked for before it is known whose alert it is. */
+async function guessedPlaces(read: Read, labels: Readonly<Record<string, string>>): Promise<ReadonlyMap<string, Running>> {
+  const environment = environmentOf(labels, undefined)
+  const places = [...new Set(Object.values(labels))].map((guess) => runningId({ service: guess, environment }))
+  const found = new Map((await read.loadAll(running, places)).map(({ id, state }) => [id, state]))
+  return new Map(places.map((place) => [place, found.get(place) ?? running.initial]))
 }
 
 export async function mappedHome(read: Read, id: string, labels: Readonly<Record<string, string>>): Promise<Home> {

@@ -20,20 +20,30 @@ async function newId(read: Read, cause: string, which = ''): Promise<string> {
 
 /** Where something of this origin belongs: the requirement that it raised, or a new one. */
 async function homeOf(read: Read, event: Envelope, kind: string, origin: string, which = ''): Promise<string> {
-  const [known] = await read.find(requirement, 'origin', [originKey(kind, origin)])
-  return known?.id ?? newId(read, event.id, which)
+  const [known, unused] = await Promise.all([homeOfOrigin(read, kind, origin), newId(read, event.id, which)])
+  return known ?? unused
 }
+
+const homeOfOrigin = async (read: Read, kind: string, origin: string): Promise<string | undefined> =>
+  (await read.find(requirement, 'origin', [originKey(kind, origin)]))[0]?.id
 
 /** One that is merged comes first: its evidence is passed on from there, so that a merge can be taken back. */
 const first = (found: readonly Found<Requirement>[]) => (found.find(({ state }) => state.merge?.into) ?? found[0])?.id
 
 async function homeOfSignals(read: Read, signals: readonly string[], problem: string | undefined): Promise<string | undefined> {
-  const bySignal = first(signals.length > 0 ? await read.find(requirement, 'signal', signals) : [])
-  return bySignal ?? (problem ? (await read.find(requirement, 'problem', [problem]))[0]?.id : undefined)
+  const [bySignal, byProblem] = await Promise.all([
+    signals.length > 0 ? read.find(requirement, 'signal', signals) : [],
+    problem ? read.find(requirement, 'problem', [problem]) : [],
+  ])
+  return first(bySignal) ?? byProblem[0]?.id
 }
 
 type Sighting = Envelope<{ signal: string; problem: string; service: string; title: string; episode: string }>
-const signalHome = async ({ id, data }: Sighting, read: Read) => (await homeOfSignals(read, [data.signal], data.problem)) ?? newId(read, id)
+/** What may be needed is read at once: it is the way of each alert, and a question more costs more than one that was not needed. */
+const signalHome = async ({ id, data }: Sighting, read: Read) => {
+  const [known, unused] = await Promise.all([homeOfSignals(read, [data.signal], data.problem), newId(read, id)])
+  return known ?? unused
+}
 const signalSeen = ({ data: { signal, problem, service, title, episode } }: Sighting, home: string) => [
   tell(requirement, home, 'signalOpened', { signal, problem, service, title, episode }),
 ]
@@ -47,8 +57,12 @@ const fromOperations: readonly Reaction[] = [
     incident.declared,
     async (event, read) => {
       const { incident, signals, problem } = event.data
-      const [known] = await read.find(requirement, 'origin', [originKey('incident', incident)])
-      return known?.id ?? (await homeOfSignals(read, signals, problem)) ?? newId(read, event.id)
+      const [byOrigin, bySignal, unused] = await Promise.all([
+        homeOfOrigin(read, 'incident', incident),
+        homeOfSignals(read, signals, problem),
+        newId(read, event.id),
+      ])
+      return byOrigin ?? bySignal ?? unused
     },
     ({ data: { incident, signals, title, service, problem } }, home) => [
       tell(requirement, home, 'incidentDeclared', { incident, signals, title, service, problem }),

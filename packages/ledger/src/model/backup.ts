@@ -1,4 +1,4 @@
-import type { ModelDatabase } from './database.ts'
+import { type ModelDatabase, refill } from './database.ts'
 
 /** A copy of all tables; the returned function puts it in their place. Nobody is connected then, as with a real one. */
 export function backUp(database: ModelDatabase): () => void {
@@ -20,6 +20,7 @@ export function backUp(database: ModelDatabase): () => void {
     relays,
   })
   return () => {
+    database.durably(() => undefined)
     Object.assign(head, copy.head)
     refillList(events, copy.events)
     refillList(decisions, copy.decisions)
@@ -38,9 +39,4 @@ export function backUp(database: ModelDatabase): () => void {
 
 function refillList<Row>(list: Row[], rows: readonly Row[]): void {
   list.splice(0, list.length, ...rows)
-}
-
-function refill<Key, Row>(table: Map<Key, Row>, rows: ReadonlyMap<Key, Row>): void {
-  table.clear()
-  for (const [key, row] of rows) table.set(key, row)
 }

@@ -63,6 +63,11 @@ export function jsonb(value: unknown): string {
   return text
 }
 
+export function refill<Key, Row>(table: Map<Key, Row>, rows: ReadonlyMap<Key, Row>): void {
+  table.clear()
+  for (const [key, row] of rows) table.set(key, row)
+}
+
 /** One service's schema as PostgreSQL keeps it: the same rows, keys and constraints, and one clock. Each statement is done at once. */
 export class ModelDatabase {
   readonly head = { position: 0, epoch: 1, raised: [] as EpochStart[], tails: [] as number[], folds: {} as Record<string, number> }
@@ -130,8 +135,41 @@ export class ModelDatabase {
     })
   }
 
-  /** What the function `append` of the migrations does. */
+  /** How to take back what was written and need not be on the disk yet, oldest first. */
+  #undo: (() => void)[] = []
+
+  /** Runs what is on the disk when it is answered, and all before it. */
+  durably<T>(run: () => T): T {
+    const result = run()
+    this.#undo = []
+    return result
+  }
+
+  /** Runs what may be lost when the server ends; `undo` takes back what it is about to do. */
+  softly<T>(undo: () => void, run: () => T): T {
+    this.#undo.push(undo)
+    return run()
+  }
+
+  /** The server ends at once, and starts again with what lies on its disk. */
+  crash(): void {
+    for (const undo of this.#undo.splice(0).reverse()) undo()
+  }
+
   append(rows: AppendRows): Written {
+    if (rows.durable) return this.durably(() => this.#append(rows))
+    const [messages, checkpoints] = [structuredClone(this.messages), new Map(this.checkpoints)]
+    return this.softly(
+      () => {
+        refill(this.messages, messages)
+        refill(this.checkpoints, checkpoints)
+      },
+      () => this.#append(rows),
+    )
+  }
+
+  /** What the function `append` of the migrations does. */
+  #append(rows: AppendRows): Written {
     const { streams = [], events = [], derived, intake } = rows
     if (this.head.tails.length !== derived.partitions) throw new Raised('RL003', 'the partition plan has changed')
     const newer = Object.entries(derived.folds).some(([stream, fold]) => (this.head.folds[stream] ?? 0) > fold)
@@ -143,7 +181,10 @@ export class ModelDatabase {
     const texts = (intake.messages ?? []).map(({ outcome }) => jsonb(outcome))
     const placed = this.#placed(events)
     this.#refuseTwoHolders(derived.keys ?? [])
-    const written = { position: this.head.position, recordedAt: this.instant }
+    const { position, epoch, tails } = this.head
+    const marked = Math.max(0, ...[...this.relays.values()].map((relay) => relay.position))
+    const before = { epoch, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked }
+    const written = { position, recordedAt: this.instant, before }
     for (const row of stored) {
       const before = this.streams.get(keyOf(row.stream, row.id))
       this.streams.set(keyOf(row.stream, row.id), before ? { ...row, first_at: before.first_at } : row)

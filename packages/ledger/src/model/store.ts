@@ -29,11 +29,12 @@ const byText = (one: string, other: string) => (one < other ? -1 : one > other ?
 /** A process's connections to a database in memory. It knows no SQL: views are PostgreSQL's. */
 export function modelStore({ database, wire = soundWire, sessions = new Set() }: ModelStoreOptions): Store {
   const ask: Wire['call'] = (what, done) => wire.call(what, done)
+  const write: Ask = (what, done) => ask(what, () => database.durably(done))
   const ears = new Set<(position: number) => void>()
   return {
-    ...writing(database, ask),
+    ...writing(database, ask, write),
     ...reading(database, ask),
-    ...relaying(database, ask),
+    ...relaying(database, ask, write),
     ...transactions(database, ask, sessions),
     due: (streams, without, limit) =>
       ask('due', () =>
@@ -45,7 +46,7 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
           .slice(0, limit),
       ),
     markFired: (timer) =>
-      ask('mark fired', () => {
+      write('mark fired', () => {
         const stored = database.timers.get(timerKey(timer))
         if (stored && stored.firedAt === undefined) database.timers.set(timerKey(timer), { ...stored, firedAt: database.instant })
       }),
@@ -61,7 +62,7 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
     },
     async prepare(rules, views, partitions = 8) {
       if (views.length > 0) throw new Error('the model knows no SQL, and so no views')
-      await ask('prepare', () => {
+      await write('prepare', () => {
         const { head } = database
         if (head.tails.length === 0) head.tails = Array.from({ length: partitions }, () => 0)
         if (head.tails.length > partitions)
@@ -109,7 +110,7 @@ function rebuilt(database: ModelDatabase, { streams }: LedgerRules, { from, repa
   }
 }
 
-function writing(database: ModelDatabase, ask: Ask): Writing {
+function writing(database: ModelDatabase, ask: Ask, write: Ask): Writing {
   return {
     load: ({ streams, messages, chains }) =>
       ask('load', () => ({
@@ -145,7 +146,7 @@ function writing(database: ModelDatabase, ask: Ask): Writing {
         return new Map(found)
       }),
     forgetOld: (limit) =>
-      ask('forget', () => {
+      write('forget', () => {
         const over = [...database.messages].filter(([, { keepUntil }]) => keepUntil < database.instant).slice(0, limit)
         for (const [id] of over) database.messages.delete(id)
         return over.length
@@ -162,9 +163,11 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
     })
   const holders = (stream: string, name: string, value: string) => [...(database.keys.get(heldKey({ stream, name, value }))?.keys() ?? [])]
   return {
-    heads: (keys) => ask('heads', () => heads(keys)),
-    holders: (stream, name, values) =>
-      ask('holders', () => heads(values.flatMap((value) => holders(stream, name, value)).map((id) => keyOf(stream, id)))),
+    find: ({ keys, held }) =>
+      ask('find', () => {
+        const found = held.map(({ stream, name, value }) => holders(stream, name, value).map((id) => keyOf(stream, id)))
+        return { rows: heads([...keys, ...found.flat()]), holders: found }
+      }),
     page: (stream, { phase, keys, direction, after, limit }) =>
       ask('page', () => {
         const sign = direction === 'asc' ? 1 : -1
@@ -220,7 +223,7 @@ const newestTrace = (events: readonly Envelope[], key: string, upTo = Number.POS
       keyOf(stream, streamId) === key && version <= upTo && traceparent !== undefined && traceparent !== own,
   )?.traceparent
 
-function relaying(database: ModelDatabase, ask: Ask): Relaying {
+function relaying(database: ModelDatabase, ask: Ask, write: Ask): Relaying {
   const { head, relays } = database
   return {
     standing: () =>
@@ -233,7 +236,7 @@ function relaying(database: ModelDatabase, ask: Ask): Relaying {
         return { batch: head.epoch === epoch ? batch : [], epoch: head.epoch, marked }
       }),
     holdLease: (topic, holder, seconds) =>
-      ask('hold lease', () => {
+      write('hold lease', () => {
         const lease = relays.get(topic) ?? { position: 0, holder: undefined, heldUntil: 0 }
         relays.set(topic, lease)
         if (lease.holder !== undefined && lease.holder !== holder && lease.heldUntil >= database.millis) return undefined
@@ -245,17 +248,23 @@ function relaying(database: ModelDatabase, ask: Ask): Relaying {
       ask('mark sent', () => {
         const lease = relays.get(topic)
         if (!lease || lease.position < from) return false
-        lease.position = Math.max(lease.position, to)
-        if (lease.holder === holder) lease.heldUntil = database.millis + seconds * 1_000
-        return lease.holder === holder
+        const before = { ...lease }
+        return database.softly(
+          () => Object.assign(lease, before),
+          () => {
+            lease.position = Math.max(lease.position, to)
+            if (lease.holder === holder) lease.heldUntil = database.millis + seconds * 1_000
+            return lease.holder === holder
+          },
+        )
       }),
     leaveLease: (topic, holder) =>
-      ask('leave lease', () => {
+      write('leave lease', () => {
         const lease = relays.get(topic)
         if (lease?.holder === holder) lease.holder = undefined
       }),
     raiseEpoch: (above, shared) =>
-      ask('raise epoch', () => {
+      write('raise epoch', () => {
         head.epoch = Math.max(head.epoch, above) + 1
         const both = database.events.findLast(({ envelope }) => shared === undefined || envelope.recordedAt <= shared)
         head.raised.push({ epoch: head.epoch, after: both?.envelope.position ?? 0 })

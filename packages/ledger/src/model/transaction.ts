@@ -71,7 +71,9 @@ class Session {
 
   commit(): void {
     if (this.#ended) return
-    for (const write of this.#writes) write()
+    this.#database.durably(() => {
+      for (const write of this.#writes) write()
+    })
     this.end()
   }
 

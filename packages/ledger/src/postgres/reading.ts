@@ -2,20 +2,24 @@ import type { ArchiveReader } from '../archive/reader.ts'
 import type { HeadRow } from '../storage.ts'
 import type { Reading } from '../store.ts'
 import { chainedEvents, loopHistory, streamEvents } from './archived.ts'
+import { texts } from './arrays.ts'
 import { type Schema, sqlOf } from './connection.ts'
 import { page } from './listing.ts'
-import { headColumns } from './rows.ts'
+
+const findText = 'select find_streams($1, $2, $3, $4) as found'
+interface FindAnswer {
+  readonly found: { readonly rows: readonly HeadRow[] | null; readonly held: readonly (readonly [n: number, key: string])[] | null }
+}
 
 export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
-  const select = async (rest: string, values: readonly unknown[]): Promise<readonly HeadRow[]> =>
-    (await pool.query<HeadRow>(`select ${headColumns('s')} from stream s where ${rest}`, [...values])).rows
   return {
-    heads: (keys) => select('s.key = any($1) order by s.key', [keys]),
-    holders: (stream, name, values) =>
-      select(
-        "s.key = any(array(select stream || '/' || id from stream_key where stream = $1 and name = $2 and value = any($3))) order by s.key",
-        [stream, name, values],
-      ),
+    async find({ keys, held }) {
+      const values = [keys, held.map(({ stream }) => stream), held.map(({ name }) => name), held.map(({ value }) => value)].map(texts)
+      const { rows: answers } = await pool.query<FindAnswer>({ name: 'find', text: findText, values })
+      const { rows, held: pairs } = answers[0]?.found ?? { rows: null, held: null }
+      const holders = Map.groupBy(pairs ?? [], ([n]) => n)
+      return { rows: rows ?? [], holders: held.map((_, index) => holders.get(index + 1)?.map(([, key]) => key) ?? []) }
+    },
     page: (stream, listing) => page(sqlOf(pool), stream, listing),
     streamEvents: (stream, id, after, upTo) => streamEvents(pool, archive, { stream, id }, after, upTo),
     async eventsAfter(after, limit, types) {

@@ -35,8 +35,9 @@ export function relaying({ pool }: Schema): Relaying {
     },
     async markSent(topic, holder, { from, to }, seconds) {
       const { rows } = await pool.query<{ kept: boolean }>(
-        `update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
-         where topic = $1 and position >= $5 returning holder = $2 as kept`,
+        `with softly as materialized (select set_config('synchronous_commit', 'off', true))
+         update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
+         from softly where topic = $1 and position >= $5 returning holder = $2 as kept`,
         [topic, holder, to, seconds, from],
       )
       return rows[0]?.kept ?? false
