@@ -5,7 +5,8 @@ import { oneAtWork, terminated } from './backends.ts'
 import { backUp } from './backup.ts'
 import { answering, brokerDisk, serverDisk } from './disks.ts'
 import type { Member } from './fleet.ts'
-import { network } from './network.ts'
+import { hurtLines } from './network.ts'
+import type { Random } from './random.ts'
 import type { FaultName } from './schedule.ts'
 import { callsOf, count, type Kill, type KillKind, type Stage } from './stage.ts'
 import type { Call } from './told.ts'
@@ -42,7 +43,7 @@ const bothDown = 0.15
 
 function victimOf({ fleet: { members }, random }: Stage, service: string): Member | undefined {
   if (members.filter(({ up }) => !up).length >= downMost) return undefined
-  const up = members.filter((one) => one.service === service && one.up)
+  const up = members.filter((one) => one.service === service && one.up && !one.needed)
   const like = members.filter((one) => one.service === service).length
   if (up.length === 0 || (up.length < like && !random.chance(bothDown))) return undefined
   return random.pick(up)
@@ -54,7 +55,7 @@ const killed =
     const victim = victimOf(stage, service)
     if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
-    if (!victim.up) return
+    if (!victim.up || victim.needed) return
     note(stage, 'service', victim.name, inFlight)
     await victim.kill()
   }
@@ -147,24 +148,28 @@ const storm: Fault = async (stage) => {
   }
 }
 
-export const faults: Readonly<Record<FaultName, Fault>> = {
-  gateway: killed('gateway'),
-  operations: killed('operations'),
-  requirements: killed('requirements'),
-  several: killed('several'),
-  backend,
-  'server-stop': serverStop,
-  'server-backend': serverBackend,
-  broker,
-  freeze,
-  redis,
-  storm,
-  'server-disk': serverDisk,
-  'broker-disk': brokerDisk,
-  backup: backUp,
-  'network-callers': network('callers'),
-  'network-gateway': network('gateway'),
-  'network-postgres': network('postgres'),
-  'network-kafka': network('kafka'),
-  'network-redis': network('redis'),
+/** Which line is hurt in which way is dealt out, so that none is left out for long. */
+export function faultsOf(random: Random): Readonly<Record<FaultName, Fault>> {
+  const network = hurtLines(random)
+  return {
+    gateway: killed('gateway'),
+    operations: killed('operations'),
+    requirements: killed('requirements'),
+    several: killed('several'),
+    backend,
+    'server-stop': serverStop,
+    'server-backend': serverBackend,
+    broker,
+    freeze,
+    redis,
+    storm,
+    'server-disk': serverDisk,
+    'broker-disk': brokerDisk,
+    backup: backUp,
+    'network-callers': network('callers'),
+    'network-gateway': network('gateway'),
+    'network-postgres': network('postgres'),
+    'network-kafka': network('kafka'),
+    'network-redis': network('redis'),
+  }
 }

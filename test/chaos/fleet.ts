@@ -30,6 +30,8 @@ export class Member {
   readonly process: ServiceProcess
   /** Neither killed just now nor still starting nor frozen. */
   up = true
+  /** Takes over from one that stands still: not to be killed meanwhile. */
+  needed = false
   /** Seconds that each start took until callers were answered. */
   readonly starts: number[] = []
   #stopping = false
