@@ -38,6 +38,8 @@ const reaching =
 
 /** On a machine that is slow to start processes, callers would else wait for nobody. */
 const downMost = 3
+/** Milliseconds until both of a service are there. */
+const wholeWithin = 60_000
 /** Mostly its like goes on meanwhile. */
 const bothDown = 0.15
 
@@ -102,19 +104,20 @@ const broker: Fault = (stage) =>
     await victim.start()
   })
 
-/** A writer that others take for dead and whose work they take over, until it wakes up. */
+/** A writer that others take for dead and whose work they take over, until it wakes up. Its service is left alone meanwhile. */
 const freeze: Fault = async (stage) => {
-  const { members } = stage.fleet
-  const whole = (service: string) => members.every((one) => one.service !== service || one.up)
-  // Its like has to be there to take over: between two bursts of kills it is
-  const service = await eventually(() => stage.random.pick(['operations', 'requirements'].filter(whole)), {
-    within: 40_000,
-    every: 200,
-  }).catch(() => '')
-  const victim = victimOf(stage, service)
-  if (!victim) return count(stage, 'nobody was frozen: too many were down')
-  await underWay(stage, reaching(victim))
-  await frozen(stage, victim)
+  const service = stage.random.pick(['operations', 'requirements'])
+  const members = stage.fleet.members.filter((one) => one.service === service)
+  for (const one of members) one.needed = true
+  try {
+    // Its like has to be there to take over
+    await eventually(() => members.every(({ up }) => up), { within: wholeWithin, every: 100 })
+    const victim = stage.random.pick(members)
+    await underWay(stage, reaching(victim))
+    await frozen(stage, victim)
+  } finally {
+    for (const one of members) one.needed = false
+  }
 }
 
 const redis: Fault = async (stage) => {

@@ -56,7 +56,7 @@ export function closingOf(result: Result): string {
 
 /** What a machine reads of a run. */
 export function shortOf(result: Result) {
-  const { seed, kills, acknowledged, lost, twice, broken, left, fell, others, tries, seconds, restarts, restore, leftOut } = result
+  const { seed, kills, acknowledged, lost, twice, broken, left, fell, others, tries, seconds, restarts, restore, leftOut, answers } = result
   const hits = kills.filter(({ inFlight }) => inFlight > 0)
   const byKind = Object.fromEntries(killKinds.map((kind) => [kind, hits.filter((one) => one.kind === kind).length]))
   return {
@@ -72,6 +72,7 @@ export function shortOf(result: Result) {
     otherFaults: others,
     acknowledged,
     tries,
+    answers,
     lost: lost.length,
     twice: twice.length,
     /** Acknowledged, and given up by whoever went back to an older copy: not lost. */

@@ -17,7 +17,7 @@ import { goBack } from './restore.ts'
 import { type Mix, type Planned, scheduleOf } from './schedule.ts'
 import { startSenders } from './senders.ts'
 import { type Kill, type Stage, Turn } from './stage.ts'
-import { History } from './told.ts'
+import { History, type Told } from './told.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
 
 export interface Settings {
@@ -50,6 +50,8 @@ export interface Result extends Verdict {
   /** What was not at its end in time, a line each. */
   readonly left: readonly string[]
   readonly tries: number
+  /** What the tries were answered with, by its code. */
+  readonly answers: Readonly<Record<string, number>>
   /** The restore of an older copy at the end; or why there was none. */
   readonly restore: Restored | { readonly leftOut: string }
   /** Kinds of faults that did not come about, although this machine can make them. */
@@ -258,6 +260,15 @@ async function keepFound(seed: number, { ledgers, topics }: Found, { heads, befo
   await writeFile(join(logFolder(seed), 'after-restore.json'), JSON.stringify(told))
 }
 
+function answersOf({ told }: History): Result['answers'] {
+  const said = ({ outcome }: Told) => {
+    if (outcome.kind === 'acknowledged') return 'acknowledged'
+    return outcome.kind === 'refused' ? outcome.code : `${outcome.code} (${outcome.typed ? 'said by Rondo' : 'by the connection'})`
+  }
+  const groups = [...Map.groupBy(told, said)].map(([answer, all]) => [answer, all.length] as const)
+  return Object.fromEntries(groups.sort(([one], [other]) => one.localeCompare(other)))
+}
+
 const leftOutOf = ({ network, disks }: Replicated): readonly string[] => [
   ...('missing' in network ? [`the network was left alone: ${network.missing}`] : []),
   ...('missing' in disks ? [`no disk was full: ${disks.missing}`] : []),
@@ -301,6 +312,7 @@ export async function chaos(settings: Settings): Promise<Result> {
       restore: back.restore,
       leftOut,
       tries: history.told.length,
+      answers: answersOf(history),
       restarts: fleet.members.flatMap(({ starts }) => starts),
       seconds: { faults: hurtFor, drain, all: since(begin) },
     }

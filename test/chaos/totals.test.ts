@@ -22,6 +22,7 @@ const leg = (changed: Partial<Result> = {}): Result => ({
   ],
   others: { 'Redis gone': 1 },
   tries: 150,
+  answers: {},
   restarts: [1],
   seconds: { faults: 1, drain: 1, all: 3600 },
   ...changed,
