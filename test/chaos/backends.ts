@@ -12,7 +12,7 @@ export async function asked<Row extends pg.QueryResultRow>(
   sql: string,
   values: readonly unknown[] = [],
 ): Promise<readonly Row[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, query_timeout: 30_000 })
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, query_timeout: 120_000 })
   // A server that goes away while it is asked: the query says so
   client.on('error', () => undefined)
   await client.connect()

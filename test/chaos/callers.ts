@@ -19,7 +19,7 @@ export interface Broken {
 const repeated = 0.2
 const giveUpAfter = 240_000
 
-interface Calling {
+export interface Calling {
   readonly edge: Edge
   readonly random: Random
   readonly broken: (one: Broken) => void
@@ -28,7 +28,7 @@ interface Calling {
 }
 
 /** Sends it until somebody says yes or no, at the other gateway after each failure. */
-async function told({ edge, random }: Calling, send: (edge: number) => Promise<Outcome>): Promise<Outcome> {
+export async function told({ edge, random }: Pick<Calling, 'edge' | 'random'>, send: (edge: number) => Promise<Outcome>): Promise<Outcome> {
   const end = performance.now() + giveUpAfter
   const first = random.below(edge.count)
   for (let tries = 0; ; tries += 1) {

@@ -92,6 +92,19 @@ const sentEnds = (brokers: readonly string[], topic: string): Promise<readonly E
 const intakeEnds = (brokers: readonly string[]): Promise<readonly End[]> =>
   withBus(brokers, async (bus) => (await bus.bounds(intakeTopic)).map(({ next }) => ({ source: intakeTopic, position: Number(next) })))
 
+/** How many events of intake the last one of those that read all of them has still to read. */
+export async function intakeBehind(database: string, brokers: readonly string[]): Promise<number> {
+  const ends = (await intakeEnds(brokers)).reduce((sum, { position }) => sum + position, 0)
+  const read = ['gateway', 'operations'].map(async (name) => {
+    const [row] = await asked<{ read: string | null }>(
+      database,
+      `select sum(position) as read from ${name}.checkpoint where source like '${intakeTopic}%'`,
+    )
+    return ends - Number(row?.read ?? 0)
+  })
+  return Math.max(...(await Promise.all(read)))
+}
+
 /** Until nothing is under way any more; what is left after so many milliseconds, a line each (nothing: all is done). */
 export async function drained(database: string, brokers: readonly string[], within: number): Promise<readonly string[]> {
   let left: readonly string[] = []

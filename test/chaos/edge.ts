@@ -81,7 +81,7 @@ export class Edge {
 
   /** Intake over gRPC, events with ids of the sender's own. */
   emit(edge: number, { messageId, body }: Delivery): Promise<Outcome> {
-    return this.#kept(edge, 'intake', 'EmitBatch', messageId, body, async () => {
+    return this.#kept(edge, 'intake', 'EmitBatch', messageId, {}, async () => {
       const options = { authorization: `Bearer ${this.#token}`, timeoutMs: patience }
       const answer = await this.#channel(edge).call('gateway', 'rondo.intake.v1.Intake/EmitBatch', body, options)
       return accepted(answer)
@@ -90,7 +90,7 @@ export class Edge {
 
   /** Alertmanager's webhook. */
   alert(edge: number, { messageId, body }: Delivery): Promise<Outcome> {
-    return this.#kept(edge, 'intake', 'alertmanager', messageId, body, async () => {
+    return this.#kept(edge, 'intake', 'alertmanager', messageId, {}, async () => {
       const response = await fetch(`${this.#gateways[edge]?.url}/v1/webhooks/alertmanager`, {
         method: 'POST',
         headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },

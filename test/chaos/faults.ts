@@ -5,7 +5,8 @@ import { oneAtWork, terminated } from './backends.ts'
 import { backUp } from './backup.ts'
 import { answering, brokerDisk, serverDisk } from './disks.ts'
 import type { Member } from './fleet.ts'
-import { network } from './network.ts'
+import { hurtLines } from './network.ts'
+import type { Random } from './random.ts'
 import type { FaultName } from './schedule.ts'
 import { callsOf, count, type Kill, type KillKind, type Stage } from './stage.ts'
 import type { Call } from './told.ts'
@@ -37,12 +38,14 @@ const reaching =
 
 /** On a machine that is slow to start processes, callers would else wait for nobody. */
 const downMost = 3
+/** Milliseconds until both of a service are there. */
+const wholeWithin = 60_000
 /** Mostly its like goes on meanwhile. */
 const bothDown = 0.15
 
 function victimOf({ fleet: { members }, random }: Stage, service: string): Member | undefined {
   if (members.filter(({ up }) => !up).length >= downMost) return undefined
-  const up = members.filter((one) => one.service === service && one.up)
+  const up = members.filter((one) => one.service === service && one.up && !one.needed)
   const like = members.filter((one) => one.service === service).length
   if (up.length === 0 || (up.length < like && !random.chance(bothDown))) return undefined
   return random.pick(up)
@@ -54,7 +57,7 @@ const killed =
     const victim = victimOf(stage, service)
     if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
-    if (!victim.up) return
+    if (!victim.up || victim.needed) return
     note(stage, 'service', victim.name, inFlight)
     await victim.kill()
   }
@@ -101,19 +104,20 @@ const broker: Fault = (stage) =>
     await victim.start()
   })
 
-/** A writer that others take for dead and whose work they take over, until it wakes up. */
+/** A writer that others take for dead and whose work they take over, until it wakes up. Its service is left alone meanwhile. */
 const freeze: Fault = async (stage) => {
-  const { members } = stage.fleet
-  const whole = (service: string) => members.every((one) => one.service !== service || one.up)
-  // Its like has to be there to take over: between two bursts of kills it is
-  const service = await eventually(() => stage.random.pick(['operations', 'requirements'].filter(whole)), {
-    within: 40_000,
-    every: 200,
-  }).catch(() => '')
-  const victim = victimOf(stage, service)
-  if (!victim) return count(stage, 'nobody was frozen: too many were down')
-  await underWay(stage, reaching(victim))
-  await frozen(stage, victim)
+  const service = stage.random.pick(['operations', 'requirements'])
+  const members = stage.fleet.members.filter((one) => one.service === service)
+  for (const one of members) one.needed = true
+  try {
+    // Its like has to be there to take over
+    await eventually(() => members.every(({ up }) => up), { within: wholeWithin, every: 100 })
+    const victim = stage.random.pick(members)
+    await underWay(stage, reaching(victim))
+    await frozen(stage, victim)
+  } finally {
+    for (const one of members) one.needed = false
+  }
 }
 
 const redis: Fault = async (stage) => {
@@ -147,24 +151,28 @@ const storm: Fault = async (stage) => {
   }
 }
 
-export const faults: Readonly<Record<FaultName, Fault>> = {
-  gateway: killed('gateway'),
-  operations: killed('operations'),
-  requirements: killed('requirements'),
-  several: killed('several'),
-  backend,
-  'server-stop': serverStop,
-  'server-backend': serverBackend,
-  broker,
-  freeze,
-  redis,
-  storm,
-  'server-disk': serverDisk,
-  'broker-disk': brokerDisk,
-  backup: backUp,
-  'network-callers': network('callers'),
-  'network-gateway': network('gateway'),
-  'network-postgres': network('postgres'),
-  'network-kafka': network('kafka'),
-  'network-redis': network('redis'),
+/** Which line is hurt in which way is dealt out, so that none is left out for long. */
+export function faultsOf(random: Random): Readonly<Record<FaultName, Fault>> {
+  const network = hurtLines(random)
+  return {
+    gateway: killed('gateway'),
+    operations: killed('operations'),
+    requirements: killed('requirements'),
+    several: killed('several'),
+    backend,
+    'server-stop': serverStop,
+    'server-backend': serverBackend,
+    broker,
+    freeze,
+    redis,
+    storm,
+    'server-disk': serverDisk,
+    'broker-disk': brokerDisk,
+    backup: backUp,
+    'network-callers': network('callers'),
+    'network-gateway': network('gateway'),
+    'network-postgres': network('postgres'),
+    'network-kafka': network('kafka'),
+    'network-redis': network('redis'),
+  }
 }

@@ -30,6 +30,8 @@ export class Member {
   readonly process: ServiceProcess
   /** Neither killed just now nor still starting nor frozen. */
   up = true
+  /** One of its service is to stand still and the other to take over: neither is to be killed meanwhile. */
+  needed = false
   /** Seconds that each start took until callers were answered. */
   readonly starts: number[] = []
   #stopping = false

@@ -53,7 +53,7 @@ const found = (events: readonly LedgerEvent[], records: readonly Sent[], epoch: 
 const kept = event(1, 'kept')
 const given = event(2, 'given')
 const before = found([kept, given], [sent(kept), sent(given)], 1)
-const gone: GoneBack = { at: 10, heads: new Map([['requirements', 1]]), before, noticed: new Set(['requirements']) }
+const gone: GoneBack = { at: 10, running: true, heads: new Map([['requirements', 1]]), before, noticed: new Set(['requirements']) }
 const later = event(2, 'later')
 const told = [ask('kept', 1), ask('given', 2), ask('later', 12)]
 const after = (events = [kept, later], records = [sent(kept), sent(given), sent(later, 2)]) => found(events, records, 2)

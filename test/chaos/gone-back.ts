@@ -7,6 +7,8 @@ import type { Told } from './told.ts'
 export interface GoneBack {
   /** Milliseconds of this process's clock. */
   readonly at: number
+  /** All processes went on meanwhile. */
+  readonly running: boolean
   /** Where each ledger stood in the copy. */
   readonly heads: ReadonlyMap<string, number>
   /** All that was there just before. */

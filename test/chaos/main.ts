@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { full } from './full.ts'
 import { closingOf, promisesOf, reportOf, shortOf } from './report.ts'
 import { chaos, type Settings, stopAll } from './run.ts'
+import { mixes } from './schedule.ts'
 
 const usage = `npm run chaos -- [--minutes N] [--seed N] [--json FILE] [--full [--resume] [--hours N]]
 
@@ -15,15 +16,19 @@ broke or too few kills hit.
   --minutes N   the whole run, starting and checking included (default 4)
   --seed N      the faults and the callers' words come from it (default: the time)
   --callers N   how many call at the same time (default 14)
-  --kills N     so many have to hit unacknowledged work (default 25 a minute): on a machine that is too busy
-                the faults go on for half of the minutes more
+  --senders N   how many more hand in events by the hundred (default 0; with --full 3)
+  --kills N     so many have to hit unacknowledged work, and each kind of fault has to be there (default 25 a minute;
+                0: neither): on a machine that is too busy the faults go on for half of the minutes more
   --json FILE   the result as JSON
-  --full        one run after the other, until each kind of process was killed 1,000 times and 1,000,000 messages were
-                acknowledged; what was done so far is kept after each and written to docs/chaos.md
+  --full        one leg of so many minutes (default 12) after the other, each judged by itself, until each kind of process
+                was killed 1,000 times and 1,000,000 messages were acknowledged; what was done so far is kept in
+                .chaos/full after each and written to docs/chaos.md
   --resume      the full run goes on where it was left
-  --hours N     the full run ends after so many hours at the latest (default 8)
+  --hours N     the full run ends after so many hours at the latest (default 8); so does Ctrl-C: the leg is judged
+                as far as it is, a second Ctrl-C ends all at once
 `
 
+const ending = new AbortController()
 const say = (text: string) => process.stderr.write(`${text}\n`)
 
 function numberOf(name: string, text: string, least: number): number {
@@ -35,9 +40,10 @@ function numberOf(name: string, text: string, least: number): number {
 function read() {
   const { values } = parseArgs({
     options: {
-      minutes: { type: 'string', default: '4' },
+      minutes: { type: 'string' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       callers: { type: 'string', default: '14' },
+      senders: { type: 'string' },
       kills: { type: 'string' },
       json: { type: 'string' },
       full: { type: 'boolean', default: false },
@@ -46,12 +52,18 @@ function read() {
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  const minutes = numberOf('minutes', values.minutes, 1)
+  const minutes = numberOf('minutes', values.minutes ?? (values.full ? '12' : '4'), 1)
   const settings: Settings = {
     minutes,
-    kills: numberOf('kills', values.kills ?? String(25 * minutes), 0),
+    kills: numberOf('kills', values.kills ?? (values.full ? '0' : String(25 * minutes)), 0),
     seed: numberOf('seed', values.seed, 0),
     callers: numberOf('callers', values.callers, 1),
+    senders: numberOf('senders', values.senders ?? (values.full ? '3' : '0'), 0),
+    ...(values.full
+      ? { mix: mixes.long, backupAt: 0.75, drainWithin: 600_000 }
+      : { mix: mixes.short, backupAt: 0.2, drainWithin: 150_000 }),
+    most: 150_000,
+    ending: ending.signal,
     say,
   }
   if (values.resume && !values.full) throw new RangeError('--resume goes on with a full run: give --full too')
@@ -77,11 +89,17 @@ async function main(): Promise<void> {
   if (promisesOf(result).some(({ wrong }) => wrong.length > 0)) process.exitCode = 1
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => {
-    say(`${signal}: ending what was started`)
-    void stopAll().finally(() => process.exit(130))
-  })
+/** Once: a full run judges what it has. Twice, or where nothing is kept: all ends. */
+function end(signal: NodeJS.Signals): void {
+  if (process.argv.includes('--full') && !ending.signal.aborted) {
+    say(`${signal}: the faults end, what is there is judged; once more ends all at once`)
+    ending.abort()
+    return
+  }
+  say(`${signal}: ending what was started`)
+  void stopAll().finally(() => process.exit(130))
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end)
 
 try {
   await main()

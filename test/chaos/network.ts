@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Line, Toxic } from '@rondo/testkit/launch'
-import type { Random } from './random.ts'
+import { dealt, type Random } from './random.ts'
 import { count, type Stage } from './stage.ts'
 
 interface Hurt {
@@ -32,13 +32,13 @@ const hurts: readonly Hurt[] = [
 ]
 
 /** A line of those whose name begins so, hurt for some seconds. */
-export const network =
-  (between: string) =>
-  async (stage: Stage): Promise<void> => {
-    const { engines, random } = stage
+export function hurtLines(random: Random): (between: string) => (stage: Stage) => Promise<void> {
+  const next = dealt(hurts, random.fork('hurts'))
+  return (between) => async (stage) => {
+    const { engines } = stage
     if ('missing' in engines.network) return
     const line = random.pick(engines.network.lines.filter(({ name }) => name.startsWith(`${between}-`) || name === between))
-    const { name, hurt, dead } = random.pick(hurts)
+    const { name, hurt, dead } = next()
     await hurt(line, random)
     try {
       await pause(2000 + random.below(6000))
@@ -47,3 +47,4 @@ export const network =
     }
     count(stage, `network, ${between}: ${name}`)
   }
+}

@@ -6,8 +6,20 @@ export interface Random {
   below(below: number): number
   pick<Item>(items: readonly Item[]): Item
   chance(of: number): boolean
+  shuffled<Item>(items: readonly Item[]): readonly Item[]
   /** Another one, whose numbers do not depend on how many of this one's are taken. */
   fork(name: string): Random
+}
+
+/** Each in its turn, in another order each time round. */
+export function dealt<Item>(items: readonly Item[], random: Random): () => Item {
+  let left: Item[] = []
+  return () => {
+    if (left.length === 0) left = [...random.shuffled(items)]
+    const item = left.pop()
+    if (item === undefined) throw new RangeError('nothing to deal out')
+    return item
+  }
 }
 
 /** A hash of a text to 32 bits (FNV-1a). */
@@ -36,6 +48,11 @@ export function createRandom(seed: number): Random {
       return item
     },
     chance: (of) => next() < of,
+    shuffled: (items) =>
+      items
+        .map((item) => ({ item, at: next() }))
+        .sort((one, other) => one.at - other.at)
+        .map(({ item }) => item),
     fork: (name) => createRandom(hashOf(`${seed} ${name}`)),
   }
 }

@@ -71,7 +71,8 @@ async function again(stage: Stage, edge: Edge, gone: GoneBack): Promise<void> {
  * noticed, and settles it as the guide to backups says.
  */
 export async function goBack(stage: Stage, edge: Edge, before: Found): Promise<GoneBack> {
-  const running = stage.random.chance(0.5)
+  // By the seed alone, however much chance the faults have used
+  const running = stage.random.fork('restore').chance(0.5)
   stage.say(`going back to the copy of PostgreSQL, ${running ? 'under running processes' : 'with all processes started anew'}`)
   const at = performance.now()
   if (!running) for (const member of stage.fleet.members) void member.kill()
@@ -82,7 +83,7 @@ export async function goBack(stage: Stage, edge: Edge, before: Found): Promise<G
   const noticed = await noticedBy(stage, wanted)
   stage.say(`noticed by ${[...noticed].join(', ') || 'nobody'} after ${((performance.now() - at) / 1000).toFixed(0)} s; settling it`)
   await settled(stage, noticed)
-  const gone = { at, heads, before, noticed }
+  const gone = { at, running, heads, before, noticed }
   await again(stage, edge, gone)
   return gone
 }

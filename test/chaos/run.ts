@@ -6,23 +6,36 @@ import { repositoryRoot } from '@rondo/testkit/test-data'
 import { type Broken, startCaller } from './callers.ts'
 import { drained } from './drain.ts'
 import { Edge } from './edge.ts'
-import { faults } from './faults.ts'
+import { faultsOf } from './faults.ts'
 import { type Fell, keepLogs, reachThrough, startFleet, unwell } from './fleet.ts'
 import { type Found, gathered } from './gather.ts'
 import { behind, type GoneBack, takenBack } from './gone-back.ts'
 import { service } from './jobs.ts'
+import { missingOf, type Needs } from './kinds.ts'
 import { createRandom, type Random } from './random.ts'
 import { goBack } from './restore.ts'
-import { type Planned, scheduleOf } from './schedule.ts'
+import { type Mix, type Planned, scheduleOf } from './schedule.ts'
+import { startSenders } from './senders.ts'
 import { type Kill, type Stage, Turn } from './stage.ts'
-import { History } from './told.ts'
+import { History, type Told } from './told.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
 
 export interface Settings {
   readonly seed: number
   readonly minutes: number
+  /** Who send one message after the other, and who send many at once. */
   readonly callers: number
-  /** So many have to hit work that is not acknowledged; where the machine is too busy, the faults go on for half as long again. */
+  readonly senders: number
+  /** With so many acknowledged those wait: what is judged at once stays within memory. */
+  readonly most: number
+  readonly mix: Mix
+  /** The copy is made when so much of the faults is over, at the latest: what was acknowledged since is done once more. */
+  readonly backupAt: number
+  /** Milliseconds that work may take to come to its end once all has healed. */
+  readonly drainWithin: number
+  /** Ends the faults before their time; what is there is judged. */
+  readonly ending: AbortSignal
+  /** So many have to hit work that is not acknowledged, and each kind of fault has to be there; else the faults go on for half as long again. 0: neither. */
   readonly kills: number
   readonly say: (text: string) => void
 }
@@ -37,8 +50,12 @@ export interface Result extends Verdict {
   /** What was not at its end in time, a line each. */
   readonly left: readonly string[]
   readonly tries: number
+  /** What the tries were answered with, by its code. */
+  readonly answers: Readonly<Record<string, number>>
   /** The restore of an older copy at the end; or why there was none. */
   readonly restore: Restored | { readonly leftOut: string }
+  /** Kinds of faults that did not come about, although this machine can make them. */
+  readonly missing: readonly string[]
   /** Faults that this machine cannot make, and why. */
   readonly leftOut: readonly string[]
   /** Seconds from each kill of a process until it answered callers again. */
@@ -47,6 +64,8 @@ export interface Result extends Verdict {
 }
 
 export interface Restored {
+  /** All processes went on meanwhile, or were started anew. */
+  readonly running: boolean
   /** Services of whose events others knew more than the copy. */
   readonly services: readonly string[]
   /** Acknowledged messages that the copy did not have: given up by the operator, and none of them is counted as lost. */
@@ -56,7 +75,6 @@ export interface Restored {
 
 /** Seconds: what starting, draining and the restore take of the whole. */
 const reserved = 105
-const drainWithin = 150_000
 /** Milliseconds that callers work after the restore. */
 const afterRestore = 6000
 
@@ -76,6 +94,7 @@ async function prepared(edge: Edge): Promise<void> {
 
 /** Each fault at its time; those that last go on beside the others, never two of one kind. */
 async function hurt(stage: Stage, planned: readonly Planned[], begin: number, over: () => boolean): Promise<void> {
+  const faults = faultsOf(stage.random)
   const running = new Map<string, Promise<void>>()
   for (const { at, fault } of planned) {
     const wait = begin + at * 1000 - performance.now()
@@ -107,22 +126,32 @@ interface Span {
   readonly latest: number
 }
 
+const doneOf = ({ kills, others }: Stage) => ({ kills, others: Object.fromEntries([...others].sort()) })
+const unableOf = ({ network, disks }: Replicated): readonly Needs[] => [
+  ...('missing' in network ? (['network'] as const) : []),
+  ...('missing' in disks ? (['disks'] as const) : []),
+]
+
 /** One schedule, long enough; as much of it as is needed. */
-async function hurtEnough(stage: Stage, random: Random, wanted: number, { end, latest }: Span): Promise<void> {
+async function hurtEnough(stage: Stage, settings: Settings, { end, latest }: Span): Promise<void> {
+  const { seed, kills, mix, ending } = settings
   const begin = performance.now()
-  const planned = scheduleOf((latest - begin) / 1000, random)
-  await hurt(stage, planned, begin, () => performance.now() > latest || (performance.now() > end && hitsOf(stage) >= wanted))
+  const plan = { mix, backupAt: (settings.backupAt * (end - begin)) / 1000 }
+  const planned = scheduleOf((latest - begin) / 1000, createRandom(seed).fork('schedule'), plan)
+  const enough = () => kills === 0 || (hitsOf(stage) >= kills && missingOf(doneOf(stage), unableOf(stage.engines)).length === 0)
+  await hurt(stage, planned, begin, () => ending.aborted || performance.now() > latest || (performance.now() > end && enough()))
 }
 
-function called(stage: Stage, edge: Edge, { callers, seed }: Settings, name: string) {
+function called(stage: Stage, edge: Edge, { callers, senders, most, seed }: Settings, name: string) {
   const random: Random = createRandom(seed)
   const broken: Broken[] = []
   const all = Array.from({ length: callers }, (_, index) =>
     startCaller(`${name}${index}`, { edge, random: random.fork(`caller ${name}${index}`), broken: (one) => broken.push(one), rest: 120 }),
   )
+  const many = startSenders(name === '' ? senders : 0, { stage, edge, random: random.fork('senders'), most })
   const quiet = progress(stage)
   return async (): Promise<readonly Broken[]> => {
-    await Promise.all(all.map((caller) => caller.stop()))
+    await Promise.all([many, ...all].map((caller) => caller.stop()))
     quiet()
     return broken
   }
@@ -130,7 +159,7 @@ function called(stage: Stage, edge: Edge, { callers, seed }: Settings, name: str
 
 async function disturbed(stage: Stage, edge: Edge, settings: Settings, span: Span): Promise<readonly Broken[]> {
   const end = called(stage, edge, settings, '')
-  await hurtEnough(stage, createRandom(settings.seed).fork('schedule'), settings.kills, span)
+  await hurtEnough(stage, settings, span)
   settings.say('the last fault is over; all heals')
   await stage.fleet.back()
   return end()
@@ -143,6 +172,7 @@ interface Judged extends Verdict {
 /** Waits until all has come to rest, reads everything, and compares. */
 async function judged(
   stage: Stage,
+  { drainWithin }: Settings,
   seen: readonly Broken[],
   gone?: GoneBack,
 ): Promise<{ readonly verdict: Judged; readonly found: Found }> {
@@ -178,9 +208,10 @@ async function restored(stage: Stage, edge: Edge, settings: Settings, before: Fo
   const gone = await goBack(stage, edge, before)
   const end = called(stage, edge, settings, 'after-')
   await pause(afterRestore)
-  const { verdict, found } = await judged(stage, await end(), gone)
+  const { verdict, found } = await judged(stage, settings, await end(), gone)
   if (verdict.broken.length > 0) await keepFound(settings.seed, found, gone)
   const restore = {
+    running: gone.running,
     services: behind(gone),
     takenBack: takenBack(stage.history.told, gone).size,
     seconds: (performance.now() - begin) / 1000,
@@ -229,6 +260,15 @@ async function keepFound(seed: number, { ledgers, topics }: Found, { heads, befo
   await writeFile(join(logFolder(seed), 'after-restore.json'), JSON.stringify(told))
 }
 
+function answersOf({ told }: History): Result['answers'] {
+  const said = ({ outcome }: Told) => {
+    if (outcome.kind === 'acknowledged') return 'acknowledged'
+    return outcome.kind === 'refused' ? outcome.code : `${outcome.code} (${outcome.typed ? 'said by Rondo' : 'by the connection'})`
+  }
+  const groups = [...Map.groupBy(told, said)].map(([answer, all]) => [answer, all.length] as const)
+  return Object.fromEntries(groups.sort(([one], [other]) => one.localeCompare(other)))
+}
+
 const leftOutOf = ({ network, disks }: Replicated): readonly string[] => [
   ...('missing' in network ? [`the network was left alone: ${network.missing}`] : []),
   ...('missing' in disks ? [`no disk was full: ${disks.missing}`] : []),
@@ -253,11 +293,11 @@ export async function chaos(settings: Settings): Promise<Result> {
     const seen = await disturbed(stage, edge, settings, { end, latest: end + minutes * 30_000 })
     const hurtFor = since(started)
     const drainBegin = performance.now()
-    const { verdict, found } = await judged(stage, seen)
+    const { verdict, found } = await judged(stage, settings, seen)
     const drain = since(drainBegin)
     const back = await wentBack(stage, edge, settings, found)
     edge.close()
-    const { history, fleet, kills, others } = stage
+    const { history, fleet, kills } = stage
     await keepLogs(fleet, logFolder(seed))
     const whole = back.verdict ? both(verdict, back.verdict) : verdict
     return {
@@ -266,11 +306,13 @@ export async function chaos(settings: Settings): Promise<Result> {
       seed,
       kills,
       wanted: settings.kills,
-      others: Object.fromEntries([...others].sort()),
+      others: doneOf(stage).others,
+      missing: missingOf(doneOf(stage), unableOf(engines)),
       fell: fleet.fell,
       restore: back.restore,
       leftOut,
       tries: history.told.length,
+      answers: answersOf(history),
       restarts: fleet.members.flatMap(({ starts }) => starts),
       seconds: { faults: hurtFor, drain, all: since(begin) },
     }

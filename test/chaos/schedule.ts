@@ -32,22 +32,28 @@ export interface Planned {
 /** Seconds. A group waits ten for a member that was killed: kills come in bursts, so that work goes on in between. */
 const round = 16
 const burst = 9
-/** Tries: one that finds its like gone already is left out. */
-const killsEach = 8
-const betweenBackends = 0.8
 
-/** Mostly where callers wait for an answer. */
-const victims: readonly FaultName[] = ['gateway', 'gateway', 'operations', 'requirements', 'operations', 'requirements', 'several']
+/** How much of what a round brings. */
+export interface Mix {
+  /** Tries to kill a process that callers wait for: one that finds its like gone already is left out. */
+  readonly kills: number
+  /** Seconds between two connections that are ended, on average. */
+  readonly betweenBackends: number
+  /** What each round brings beside its share of what is rarer. */
+  readonly always: readonly FaultName[]
+}
+
+export const mixes = {
+  /** Kills as close together as they still find work under way. */
+  short: { kills: 14, betweenBackends: 1.2, always: [] },
+  /** Each kind of process as often as the others, as far as their starts let: what is between is for the callers. */
+  long: { kills: 4, betweenBackends: 5, always: ['broker', 'server-stop', 'server-backend'] },
+} as const satisfies Readonly<Record<string, Mix>>
+
+/** Where callers wait for an answer. */
+const victims: readonly FaultName[] = ['gateway', 'operations', 'requirements']
 const specials: readonly FaultName[] = ['server-stop', 'freeze', 'server-backend', 'server-disk', 'broker-disk', 'redis', 'storm']
 const lines: readonly FaultName[] = ['network-callers', 'network-gateway', 'network-postgres', 'network-kafka', 'network-redis']
-/** Seconds after which the copy is made to which the run goes back at its end. */
-const backupAt = 25
-
-const shuffled = (names: readonly FaultName[], random: Random): readonly FaultName[] =>
-  names
-    .map((fault) => ({ fault, at: random.next() }))
-    .sort((one, other) => one.at - other.at)
-    .map(({ fault }) => fault)
 
 /** One after the other, from the first again. */
 function turns(names: readonly FaultName[]): () => FaultName {
@@ -60,19 +66,28 @@ function turns(names: readonly FaultName[]): () => FaultName {
   }
 }
 
+export interface Plan {
+  readonly mix?: Mix
+  /** Seconds after which the copy is made to which the run goes back at its end. */
+  readonly backupAt?: number
+}
+
 /** What happens when, by the seed alone; each round its burst of kills, its connections, two things that are rarer, two hurt lines. */
-export function scheduleOf(seconds: number, random: Random): readonly Planned[] {
+export function scheduleOf(seconds: number, random: Random, { mix = mixes.short, backupAt = 25 }: Plan = {}): readonly Planned[] {
   const planned: Planned[] = [{ at: backupAt, fault: 'backup' }]
   // A broker first: one is promised to each run
-  const rare = turns(['broker', ...shuffled(specials, random)])
-  const line = turns(shuffled(lines, random))
+  const rare = turns(['broker', ...random.shuffled(specials)])
+  const line = turns(random.shuffled(lines))
+  const victim = turns(random.shuffled(victims))
   for (let start = 0; start < seconds; start += round) {
-    for (let n = 0; n < killsEach; n += 1) planned.push({ at: start + random.next() * burst, fault: random.pick(victims) })
-    for (let at = start + random.next(); at < start + round; at += betweenBackends * (0.5 + random.next()))
-      planned.push({ at, fault: 'backend' })
+    const within = (length: number) => start + random.next() * length
+    for (let n = 0; n < mix.kills; n += 1) planned.push({ at: within(burst), fault: victim() })
+    planned.push({ at: within(burst), fault: 'several' })
+    for (const fault of mix.always) planned.push({ at: within(round), fault })
+    for (let at = within(1); at < start + round; at += mix.betweenBackends * (0.5 + random.next())) planned.push({ at, fault: 'backend' })
     for (const half of [0, round / 2]) {
-      planned.push({ at: start + half + (random.next() * round) / 2, fault: line() })
-      planned.push({ at: start + half + 2 + random.next() * 4, fault: rare() })
+      planned.push({ at: half + within(round / 2), fault: line() })
+      planned.push({ at: half + 2 + within(4), fault: rare() })
     }
   }
   return planned.filter(({ at }) => at < seconds).sort((one, other) => one.at - other.at)

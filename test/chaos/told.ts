@@ -21,6 +21,7 @@ export interface Call {
   readonly messageId: string
   /** Which gateway (0, 1 …) it was sent to. */
   readonly edge: number
+  /** Of intake: nothing. It is known by the ids that were answered, and there is much of it. */
   readonly request: Readonly<Record<string, unknown>>
   /** Milliseconds of this process's clock. */
   readonly begun: number
@@ -33,6 +34,8 @@ export interface Told extends Call {
 /** All that callers were told, in the order in which they were, and what they wait for. */
 export class History {
   readonly told: Told[] = []
+  readonly #acknowledged = new Set<string>()
+  #events = 0
   readonly #waiting = new Set<Call>()
 
   async kept(call: Call, work: () => Promise<Outcome>): Promise<Outcome> {
@@ -40,6 +43,7 @@ export class History {
     try {
       const outcome = await work()
       this.told.push({ ...call, ended: performance.now(), outcome })
+      this.#count(call, outcome)
       return outcome
     } finally {
       this.#waiting.delete(call)
@@ -49,7 +53,15 @@ export class History {
   waiting(fits: (call: Call) => boolean): number {
     return [...this.#waiting].filter(fits).length
   }
+  /** Messages, and events of intake, that somebody was told are taken. */
   get acknowledged(): number {
-    return new Set(this.told.flatMap(({ outcome, messageId }) => (outcome.kind === 'acknowledged' ? [messageId] : []))).size
+    return this.#events
+  }
+
+  #count({ messageId, target }: Call, outcome: Outcome): void {
+    if (outcome.kind !== 'acknowledged' || this.#acknowledged.has(messageId)) return
+    this.#acknowledged.add(messageId)
+    const { results } = outcome.answer
+    this.#events += target === 'intake' && Array.isArray(results) ? results.length : 1
   }
 }

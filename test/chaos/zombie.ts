@@ -6,9 +6,13 @@ import type { Member } from './fleet.ts'
 import { count, type Stage } from './stage.ts'
 
 /** Milliseconds: a group waits ten seconds for a silent member, a relay’s lease lasts as long. */
-const takenOverWithin = 35_000
+const takenOverWithin = 60_000
 /** Milliseconds that the successor works before the other one wakes up. */
 const successorWorks = 2500
+/** Milliseconds by which its database's replies are late just before it stands still: what it wakes up with is old by then. */
+const lateBy = 1500
+/** Milliseconds that what it had in its hands may take to be refused. */
+const refusedWithin = 8000
 
 /** The members of a group, as the brokers know them. */
 async function membersOf(brokers: readonly string[], group: string) {
@@ -54,21 +58,68 @@ function takenOver(before: Working, now: Working): readonly string[] {
   return [...(partitions.length > 0 ? ['partitions'] : []), ...(relay ? ['relay'] : [])]
 }
 
-/** A writer stands still until another one has its partitions (and its relay, if it had that), then wakes up and goes on. */
-export async function frozen(stage: Stage, victim: Member): Promise<void> {
-  const before = await working(stage, victim.service)
-  victim.freeze()
+const refusal = /outcome="(duplicate|conflict|defect)"/
+
+/** What this process had of others' facts in its hands and was not let record: another one had, or it had read what is no longer so. */
+async function refusedOf({ process: { url } }: Member): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(5000) })).text()
+  const refused = text
+    .split('\n')
+    .filter((line) => /^rondo_units_total\{/.test(line) && line.includes('origin="fact"') && refusal.test(line))
+  return refused.reduce(
+    (sum, line) =>
+      sum +
+      Number(
+        line
+          .slice(line.lastIndexOf('}') + 1)
+          .trim()
+          .split(' ')[0],
+      ),
+    0,
+  )
+}
+async function refusedSince(stage: Stage, victim: Member, before: number): Promise<void> {
+  const more = async () => (await refusedOf(victim)) - before || undefined
+  const refused = await eventually(more, { within: refusedWithin, every: 200 }).catch(() => 0) // it had nothing in its hands
+  count(stage, 'zombies that were refused what they had in their hands', refused > 0 ? 1 : 0)
+  count(stage, 'facts that zombies were refused', refused)
+}
+
+/** A writer that waits for what it asked its database before it stands still; resolves with what it had been refused until then. */
+async function stopped({ engines: { network } }: Stage, victim: Member): Promise<number> {
+  const line = 'missing' in network ? undefined : network.lines.find(({ name }) => name === `postgres-${victim.name}`)
+  await line?.poison({ type: 'latency', stream: 'downstream', attributes: { latency: lateBy } })
   try {
-    const taken = await eventually(
-      async () => {
-        const found = takenOver(before, await working(stage, victim.service))
-        return found.includes('partitions') && found
-      },
-      { within: takenOverWithin, every: 1000 },
-    ).catch(() => []) // others fell meanwhile, too
-    count(stage, taken.length > 0 ? `a zombie woke up after its ${taken.join(' and ')} had a successor` : 'frozen; nobody took over')
+    await pause(lateBy)
+    const refused = await refusedOf(victim)
+    victim.freeze()
+    return refused
+  } finally {
+    await line?.mend()
+  }
+}
+
+/** Until another one has its partitions (and its relay, if it had that): what it has taken over, or nothing. */
+async function succeeded(stage: Stage, { service }: Member, before: Working): Promise<readonly string[]> {
+  const look = async () => {
+    const found = takenOver(before, await working(stage, service))
+    return found.includes('partitions') && found
+  }
+  return eventually(look, { within: takenOverWithin, every: 1000 }).catch(() => []) // others fell meanwhile, too
+}
+
+/** A writer stands still until another one has its work, then wakes up and goes on with what it had in its hands. */
+export async function frozen(stage: Stage, victim: Member): Promise<void> {
+  // An engine may be down just now
+  const before = await eventually(() => working(stage, victim.service), { within: takenOverWithin, every: 500 })
+  const refused = await stopped(stage, victim)
+  let taken: readonly string[] = []
+  try {
+    taken = await succeeded(stage, victim, before)
     await pause(successorWorks)
   } finally {
     victim.thaw()
   }
+  count(stage, taken.length > 0 ? `a zombie woke up after its ${taken.join(' and ')} had a successor` : 'frozen; nobody took over')
+  if (taken.length > 0) await refusedSince(stage, victim, refused)
 }

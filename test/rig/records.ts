@@ -20,7 +20,7 @@ export async function allOf(bus: Bus, topic: string): Promise<readonly (readonly
       if (errors.length > 0) throw errors[0]
       return bounds.every(({ partition, first, next }) => first === next || (read.get(partition)?.at(-1)?.offset ?? -1n) >= next - 1n)
     },
-    { within: 60_000 },
+    { within: 300_000 },
   )
   return [...read.values()]
 }

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
-import { added, documentOf, missing, nothingYet } from './full.ts'
 import { closingOf } from './report.ts'
 import type { Result } from './run.ts'
+import { added, documentOf, missing, nothingYet } from './totals.ts'
 
 const leg = (changed: Partial<Result> = {}): Result => ({
   seed: 5,
   wanted: 100,
+  missing: [],
   leftOut: [],
-  restore: { services: ['operations'], takenBack: 7, seconds: 20 },
+  restore: { running: true, services: ['operations'], takenBack: 7, seconds: 20 },
   acknowledged: 100,
   lost: [],
   twice: [],
@@ -21,6 +22,7 @@ const leg = (changed: Partial<Result> = {}): Result => ({
   ],
   others: { 'Redis gone': 1 },
   tries: 150,
+  answers: {},
   restarts: [1],
   seconds: { faults: 1, drain: 1, all: 3600 },
   ...changed,
@@ -39,17 +41,21 @@ test('legs add up; a kill that hit nobody is none, and the next leg has another 
   })
   expect(all.kills.broker).toBeUndefined()
   expect(missing(all)).toContain('1000 kills of broker')
-  expect(documentOf(all)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')
+  expect(all.faults).toMatchObject({ 'SIGKILL of a service': 2, 'SIGKILL of a broker': 0, 'Redis gone': 2 })
+  expect(documentOf(all, 2)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')
+  expect(documentOf(all, 2)).toContain('| gateway | 2 of 1,000 |')
 })
 
 test('a leg in which a promise broke is named by its seed', () => {
   const all = added(nothingYet(5), leg({ lost: ['m1'] }))
   expect(all).toMatchObject({ lost: 1, brokenSeeds: [5] })
-  expect(documentOf(all)).toContain('(seeds 5)')
+  expect(documentOf(all, 2)).toContain('(seeds 5)')
 })
 
 test('the last line counts what was to be shown, and what failed is named before it', () => {
-  expect(closingOf(leg({ wanted: 2 }))).toMatch(/^failed: a broker was killed: none was\n\d+ passed, 1 failed\n$/)
+  expect(closingOf(leg({ wanted: 2, missing: ['Redis gone'] }))).toMatch(
+    /^failed: each kind of fault was there: not Redis gone\n\d+ passed, 1 failed\n$/,
+  )
   expect(closingOf(leg({ lost: [], broken: [{ promise: 'something new', what: 'broke' }] }))).toContain('failed: something new: broke')
   expect(closingOf(leg({ wanted: 3 }))).toContain('3 kills hit unacknowledged work: only 2 did')
 })

@@ -1,0 +1,119 @@
+import { z } from 'zod'
+import { shortOf } from './report.ts'
+import type { Result } from './run.ts'
+
+/** What the full run is to come to, over as many legs as it takes. */
+const goals = { kills: 1000, acknowledged: 1_000_000 } as const
+/** Each is to be killed so often. */
+const kinds = ['gateway', 'operations', 'requirements', 'backend', 'server', 'broker'] as const
+
+const counts = z.record(z.string(), z.number())
+export const totals = z.object({
+  /** Runs on engines of their own, one after the other. */
+  legs: z.number(),
+  /** Legs that could not be run: an engine did not start, say. */
+  notRun: z.number(),
+  nextSeed: z.number(),
+  seconds: z.number(),
+  /** Seconds under faults, while callers called. */
+  faultSeconds: z.number(),
+  kills: counts,
+  faults: counts,
+  others: counts,
+  acknowledged: z.number(),
+  tries: z.number(),
+  lost: z.number(),
+  twice: z.number(),
+  /** Older copies of PostgreSQL that were put back and settled; of these, under processes that went on. */
+  restores: z.number(),
+  restoresRunning: z.number(),
+  /** Acknowledged messages that were given up with them. */
+  takenBack: z.number(),
+  broken: z.number(),
+  /** Seeds of legs in which a promise broke. */
+  brokenSeeds: z.array(z.number()),
+})
+export type Totals = z.infer<typeof totals>
+
+export const nothingYet = (seed: number): Totals => ({
+  legs: 0,
+  notRun: 0,
+  nextSeed: seed,
+  seconds: 0,
+  faultSeconds: 0,
+  kills: {},
+  faults: {},
+  others: {},
+  acknowledged: 0,
+  tries: 0,
+  lost: 0,
+  twice: 0,
+  restores: 0,
+  restoresRunning: 0,
+  takenBack: 0,
+  broken: 0,
+  brokenSeeds: [],
+})
+
+const kindOf = ({ kind, victim }: Result['kills'][number]): string => (kind === 'service' ? victim.replace(/-\d+$/, '') : kind)
+
+/** Both together. */
+function summed(one: Readonly<Record<string, number>>, other: Readonly<Record<string, number>>): Record<string, number> {
+  const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort()
+  return Object.fromEntries(names.map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]))
+}
+
+export function added(before: Totals, leg: Result): Totals {
+  const hits = leg.kills.filter(({ inFlight }) => inFlight > 0).map(kindOf)
+  const counted = Object.fromEntries([...Map.groupBy(hits, (kind) => kind)].map(([kind, all]) => [kind, all.length]))
+  const { kept, takenBack, faults } = shortOf(leg)
+  return {
+    legs: before.legs + 1,
+    notRun: before.notRun,
+    nextSeed: leg.seed + 1,
+    seconds: before.seconds + leg.seconds.all,
+    faultSeconds: before.faultSeconds + leg.seconds.faults,
+    kills: summed(before.kills, counted),
+    faults: summed(before.faults, faults),
+    others: summed(before.others, leg.others),
+    acknowledged: before.acknowledged + leg.acknowledged,
+    tries: before.tries + leg.tries,
+    lost: before.lost + leg.lost.length,
+    twice: before.twice + leg.twice.length,
+    restores: before.restores + ('leftOut' in leg.restore ? 0 : 1),
+    restoresRunning: before.restoresRunning + ('leftOut' in leg.restore || !leg.restore.running ? 0 : 1),
+    takenBack: before.takenBack + takenBack,
+    broken: before.broken + leg.broken.length + leg.left.length + leg.fell.length,
+    brokenSeeds: kept ? before.brokenSeeds : [...before.brokenSeeds, leg.seed],
+  }
+}
+
+/** What is not reached yet, a line each. */
+export const missing = ({ kills, acknowledged }: Totals): readonly string[] => [
+  ...kinds.flatMap((kind) => ((kills[kind] ?? 0) < goals.kills ? [`${goals.kills - (kills[kind] ?? 0)} kills of ${kind}`] : [])),
+  ...(acknowledged < goals.acknowledged ? [`${goals.acknowledged - acknowledged} acknowledged messages`] : []),
+]
+
+const table = (title: string, rows: readonly (readonly [name: string, count: string])[]): string =>
+  [`| ${title} | times |`, '|---|---|', ...rows.map(([name, count]) => `| ${name} | ${count} |`), ''].join('\n')
+
+const numbers = new Intl.NumberFormat('en')
+const shown = (count: number): string => numbers.format(count)
+const rowsOf = (all: Readonly<Record<string, number>>) => Object.entries(all).map(([name, count]) => [name, shown(count)] as const)
+
+/** The account of a full run, as far as it is. */
+export function documentOf(all: Totals, cores: number): string {
+  const open = missing(all)
+  const seeds = all.brokenSeeds.length > 0 ? ` (seeds ${all.brokenSeeds.join(', ')})` : ''
+  const reached = kinds.map((kind) => [kind, `${shown(all.kills[kind] ?? 0)} of ${shown(goals.kills)}`] as const)
+  const messages = ['messages acknowledged', `${shown(all.acknowledged)} of ${shown(goals.acknowledged)}`] as const
+  return `# Chaos
+
+Written by \`npm run chaos -- --full\`${open.length === 0 ? '' : '; it goes on with `--resume`'}. Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as [the guide](guides/back-up-and-restore.md) says, and compares again. A kill counts only where somebody waited for what was killed.
+
+${all.legs} legs, ${(all.seconds / 3600).toFixed(1)} hours on ${cores} cores (${(all.faultSeconds / 3600).toFixed(1)} of them under faults), ${new Date().toISOString().slice(0, 10)}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. ${all.restores} restores of an older copy (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}
+
+${table('killed at unacknowledged work', [...reached, messages])}
+${table('kinds of faults', rowsOf(all.faults))}
+${table('in detail', rowsOf(all.others))}`
+}
