@@ -9,7 +9,7 @@ import { createRunFolder, removeLeftovers, removeRunFolder } from './run-folder.
 
 /** How each engine starts as a plain process, its data below the folder given. */
 export const launchers: Readonly<Record<EngineName, (runFolder: string) => Promise<Controlled>>> = {
-  kafka: launchKafka,
+  kafka: (runFolder) => launchKafka(runFolder),
   postgres15: (runFolder) => launchPostgres(runFolder, 15),
   postgres18: (runFolder) => launchPostgres(runFolder, 18),
   redis: launchRedis,
@@ -29,7 +29,8 @@ export async function launchAll<Name extends EngineName>(
 ): Promise<{ engines: Readonly<Record<Name, Controlled>>; end(): Promise<void> }> {
   removeLeftovers()
   const folder = createRunFolder()
-  const settled = await Promise.allSettled(names.map((name) => launchers[name](folder)))
+  const lasting = { ...launchers, kafka: (runFolder: string) => launchKafka(runFolder, { lasting: true }) }
+  const settled = await Promise.allSettled(names.map((name) => lasting[name](folder)))
   const started = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const end = async (): Promise<void> => {
     await Promise.all(started.map((engine) => engine.stop()))
@@ -91,7 +92,7 @@ class Mounts {
 
 async function brokersBehind(folder: string, network: Replicated['network'], { mount }: Mounts) {
   const advertised = 'missing' in network ? [] : await freePorts(3)
-  const brokers = await launchKafkaNodes(folder, 3, { advertised, mount: (place, node) => mount(`kafka-${node}`, place) })
+  const brokers = await launchKafkaNodes(folder, 3, { advertised, lasting: true, mount: (place, node) => mount(`kafka-${node}`, place) })
   if ('missing' in network) return { brokers, kafka: brokers.map(({ address }) => address) }
   const lines = await Promise.all(brokers.map(({ address }, index) => network.line(`kafka-${index}`, address, advertised[index])))
   return { brokers, kafka: lines.map(({ address }) => address) }

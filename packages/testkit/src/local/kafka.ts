@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { alone, cached } from '../cache.ts'
@@ -112,20 +112,32 @@ export function kafkaAnswers(brokers: string): Promise<void> {
   })
 }
 
-const memory = ['-Xms64m', '-Xmx256m', '-XX:+UseG1GC']
+const memory = ['-Xms64m', '-Xmx256m']
+const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 
 interface Broker {
   readonly node: Node
   /** All of the cluster. */
   readonly nodes: readonly Node[]
   readonly sharing: readonly string[]
+  readonly lasting?: boolean | undefined
   readonly mount?: Mount | undefined
 }
 
 /** Puts something of its own under the folder of the nth node's data. */
 type Mount = (folder: string, node: number) => Promise<void>
 
-async function programOf(runFolder: string, folder: string, { node, nodes, sharing, mount }: Broker): Promise<Program> {
+/** What a node's data begin with. Another JVM makes it: once for each node's id, not once for each broker. */
+const formatted = (folder: string, id: number): Promise<string> =>
+  cached(`kafka-${version}-node-${id}`, async (draft) => {
+    const config = join(draft, 'server.properties')
+    const node: Node = { id, port: 9092, controller: 9093 }
+    writeFileSync(config, properties(join(draft, 'data'), node, [node]))
+    const tool = ['kafka.tools.StorageTool', 'format', '-t', 'cm9uZG8tdGVzdGtpdC0wMQ', '-c', config]
+    await run(needed('java', 'run Kafka'), [...quick, '-cp', classPath(folder), ...tool], { cwd: draft })
+  })
+
+async function programOf(runFolder: string, folder: string, { node, nodes, sharing, lasting, mount }: Broker): Promise<Program> {
   const java = needed('java', 'run Kafka')
   const cwd = join(runFolder, `kafka-${node.port}`)
   const config = join(cwd, 'server.properties')
@@ -133,14 +145,12 @@ async function programOf(runFolder: string, folder: string, { node, nodes, shari
   mkdirSync(disk, { recursive: true })
   await mount?.(disk, nodes.indexOf(node))
   writeFileSync(config, properties(join(disk, 'data'), node, nodes))
-  const cp = classPath(folder)
-  const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
-  await run(java, [...quick, '-cp', cp, 'kafka.tools.StorageTool', 'format', '-t', 'cm9uZG8tdGVzdGtpdC0wMQ', '-c', config], { cwd })
+  await cp(join(await formatted(folder, node.id), 'data'), join(disk, 'data'), { recursive: true })
   return {
     name: 'kafka',
     runFolder,
     command: java,
-    args: [...memory, ...sharing, '-cp', cp, 'kafka.Kafka', config],
+    args: [...memory, ...(lasting ? ['-XX:+UseG1GC'] : quick), ...sharing, '-cp', classPath(folder), 'kafka.Kafka', config],
     cwd,
     address: `127.0.0.1:${node.port}`,
     stopSignal: 'SIGTERM',
@@ -179,20 +189,28 @@ async function classArchive(runFolder: string, folder: string): Promise<string> 
   })
 }
 
+export interface Nodes {
+  /** Ports at which clients are told to find them. */
+  readonly advertised?: readonly number[]
+  readonly mount?: Mount | undefined
+  /** Worth compiling well: for a load. A test's broker is done before that pays, and starts with half the processor time without. */
+  readonly lasting?: boolean
+}
+
 /**
  * Nodes that are broker and controller in one, each a process that may be killed; from three on, topics have three copies, two at least in
- * sync. `advertised`: ports at which clients are told to find them.
+ * sync.
  */
 export async function launchKafkaNodes(
   runFolder: string,
   count: number,
-  { advertised = [], mount }: { readonly advertised?: readonly number[]; readonly mount?: Mount | undefined } = {},
+  { advertised = [], mount, lasting }: Nodes = {},
 ): Promise<readonly Controlled[]> {
   const folder = await jars()
   await mkdir(runFolder, { recursive: true })
   const sharing = [`-XX:SharedArchiveFile=${await classArchive(runFolder, folder)}`, '-Xshare:auto']
   const nodes = await freeNodes(count, advertised)
-  const programs = await Promise.all(nodes.map((node) => programOf(runFolder, folder, { node, nodes, sharing, mount })))
+  const programs = await Promise.all(nodes.map((node) => programOf(runFolder, folder, { node, nodes, sharing, mount, lasting })))
   const started = await Promise.allSettled(programs.map(controlled))
   const failed = started.find((one) => one.status === 'rejected')
   const running = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
@@ -202,8 +220,8 @@ export async function launchKafkaNodes(
 }
 
 /** A Kafka of its own (one node) on free ports. */
-export async function launchKafka(runFolder: string): Promise<Controlled> {
-  const [node] = await launchKafkaNodes(runFolder, 1)
+export async function launchKafka(runFolder: string, options: Pick<Nodes, 'lasting'> = {}): Promise<Controlled> {
+  const [node] = await launchKafkaNodes(runFolder, 1, options)
   if (node === undefined) throw new Error('a cluster without a node')
   return node
 }
