@@ -289,14 +289,15 @@ const consuming: readonly Mutant[] = [
   {
     name: 'facts of one partition are handed over in their order',
     file: `${runtime}/consumer-unit.ts`,
-    find: '  await ahead.handed\n',
+    find: '  if (ahead.handed) await ahead.handed\n',
     replace: '',
+    test: [`${runtime}/consumer-unit.test.ts`, ''],
   },
   {
     name: 'facts of one key come one after the other',
     file: `${runtime}/in-flight.ts`,
-    find: 'Math.max(same + 1, ',
-    replace: 'Math.max(Math.min(0, same), ',
+    find: ' && !this.#keys.has(key)',
+    replace: '',
     test: [`${runtime}/in-flight.test.ts`, ''],
   },
   {

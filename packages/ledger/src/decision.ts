@@ -116,6 +116,7 @@ function appended(
   counted: Map<string, number>,
 ) {
   const { stream, id } = before
+  const { correlationId, causationId, traceparent } = unit.cause
   const events: DraftEvent[] = []
   let draft = before
   for (const fact of facts) {
@@ -124,7 +125,7 @@ function appended(
     counted.set(key, n)
     const eventIdentity = eventId(unit.id, stream.name, id, n)
     draft = evolved(draft, fact.verb, data, { id: eventIdentity, at: context.at, actor: context.actor })
-    events.push({
+    const event = {
       id: eventIdentity,
       stream: stream.name,
       streamId: id,
@@ -135,11 +136,11 @@ function appended(
       data,
       occurredAt: context.at,
       actor: context.actor,
-      correlationId: unit.cause.correlationId,
-      causationId: unit.cause.causationId,
-      ...(unit.cause.traceparent === undefined ? {} : { traceparent: unit.cause.traceparent }),
+      correlationId,
+      causationId,
       loopIds: loopIds(stream, id, draft.state),
-    })
+    }
+    events.push(traceparent === undefined ? event : { ...event, traceparent })
   }
   if (events.length > 0) checkState(draft, rules)
   return { draft, events }

@@ -1,17 +1,18 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** The namespace of Rondo's derived ids: uuid v5 of the DNS name `rondo.events`. */
-const namespace = uuid5(Buffer.from('6ba7b8109dad11d180b400c04fd430c8', 'hex'), 'rondo.events')
+const namespace = bytesOf(uuid5(bytesOf('6ba7b810-9dad-11d1-80b4-00c04fd430c8'), 'rondo.events'))
 
-function uuid5(space: Buffer, name: string): Buffer {
-  const bytes = createHash('sha1').update(space).update(name).digest().subarray(0, 16)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return bytes
+function bytesOf(uuid: string): Buffer {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex')
+}
+
+function uuid5(space: Buffer, name: string): string {
+  const hex = hash('sha1', Buffer.concat([space, Buffer.from(name)]))
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
 /** RFC 9562 version 5 of (unit id, stream/id, n): a replay of the unit makes the same events. */
-export function eventId(unitId: string, stream: string, streamId: string, n: number): string {
-  const hex = uuid5(namespace, `${unitId} ${stream}/${streamId} ${n}`).toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
-}
+export const eventId = (unitId: string, stream: string, streamId: string, n: number): string =>
+  uuid5(namespace, `${unitId} ${stream}/${streamId} ${n}`)

@@ -1,5 +1,5 @@
 import { type AnyStream, type DomainError, type Instant, DomainError as Refusal } from '@rondo/kernel'
-import type { Unit } from './port.ts'
+import type { Checkpoint, Unit } from './port.ts'
 import { current, type Head, type HeadRow, keyOf, type StoredMessage } from './storage.ts'
 import type { Store } from './store.ts'
 
@@ -15,12 +15,25 @@ export interface Loaded {
   readonly checkpoints: ReadonlyMap<string, number>
 }
 
-export const chainOf = ({ source, partition }: { readonly source: string; readonly partition: number }): string => `${partition}/${source}`
+/** By source and partition: asked for several times with each record that is read, of which there are many and of these few. */
+const chainNames = new Map<string, string[]>()
+
+export function chainOf({ source, partition }: { readonly source: string; readonly partition: number }): string {
+  const names = chainNames.get(source) ?? []
+  const name = names[partition] ?? `${partition}/${source}`
+  names[partition] = name
+  chainNames.set(source, names)
+  return name
+}
 
 /** Loads in one query what the units touch. */
 export async function load(store: Store, units: readonly Unit[]): Promise<Loaded> {
-  const streams = new Map(units.flatMap(({ messages }) => messages.map(({ stream, id }) => [keyOf(stream.name, id), stream] as const)))
-  const chains = new Map(units.flatMap(({ checkpoint }) => (checkpoint ? [[chainOf(checkpoint), checkpoint]] : [])))
+  const streams = new Map<string, AnyStream>()
+  const chains = new Map<string, Checkpoint>()
+  for (const { messages, checkpoint } of units) {
+    for (const { stream, id } of messages) streams.set(keyOf(stream.name, id), stream)
+    if (checkpoint) chains.set(chainOf(checkpoint), checkpoint)
+  }
   const row = await store.load({
     streams: [...streams.keys()],
     messages: units.filter(({ remember }) => remember).map(({ id }) => id),

@@ -64,3 +64,20 @@ test('what is put back comes before all others', () => {
   units.putBack(taken)
   expect(units.take(2)).toEqual([first, second])
 })
+
+test('where half is taken, it is all that waits of some partitions and nothing of the others, so that a second batch has those', () => {
+  const read = Array.from({ length: 12 }, (_, n) => unit([`o-${n}`], { partition: n % 3 }))
+  const units = waiting(...read)
+  const first = units.takeHalf(500)
+  expect(first).toEqual(read.filter((_, n) => n % 3 < 2))
+  expect(units.take(500)).toEqual(read.filter((_, n) => n % 3 === 2))
+})
+
+test('half of what comes from no partition, and nothing that what was left waits for', () => {
+  const [a, b, c, d] = [unit(['o-1'], { partition: 1 }), unit(['o-2'], { partition: 2 }), unit(['o-2']), unit(['o-3'])]
+  const units = waiting(a, b, c, d)
+  expect(units.takeHalf(1)).toEqual([a])
+  units.release([a])
+  expect(units.takeHalf(500)).toEqual([b, c])
+  expect(units.take(500)).toEqual([d])
+})

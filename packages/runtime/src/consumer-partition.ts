@@ -35,7 +35,7 @@ interface Working extends Consuming {
 }
 
 /** Facts of a partition that are on their way at the same time. */
-const window = 64
+const window = 128
 
 /**
  * Milliseconds that what was read and is of no interest may wait to be stored: most of what a service reads is, and a commit for each would

@@ -22,7 +22,7 @@ const causeOf = (event: Envelope) => ({
  * All but the last tells of a large fan-out, in units of their own. Each is known by what it says: after a restart
  * the steps that were done are duplicates, and one whose reaction now reads something else is told anew.
  */
-async function steps(ledger: Ledger, event: Envelope, tells: readonly Tell[]): Promise<readonly Tell[]> {
+async function steps(ledger: Pick<Ledger, 'submit'>, event: Envelope, tells: readonly Tell[]): Promise<readonly Tell[]> {
   let rest = tells
   while (rest.length > mostTells) {
     const part = rest.slice(0, mostTells)
@@ -51,7 +51,11 @@ export interface Turn {
 }
 
 /** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
-export async function submitFact(ledger: Ledger, { event, interest, checkpoint, hash }: Fact, { reading, ahead, handOver }: Turn) {
+export async function submitFact(
+  ledger: Pick<Ledger, 'submit' | 'read'>,
+  { event, interest, checkpoint, hash }: Fact,
+  { reading, ahead, handOver }: Turn,
+) {
   const again = async () => (interest ? react(interest, event, ledger.read) : [])
   const tells = interest?.reads ? await reading(again) : interest ? reactAtOnce(interest, event) : []
   // The steps of a fan-out are no part of the chain: they come after all before it

@@ -73,22 +73,17 @@ export function processSpan<Result>(
   event: Envelope,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const { links, attributes } = cause(event)
-  const options = {
-    root: true,
-    kind: SpanKind.CONSUMER,
-    links,
-    attributes: {
+  return spanning.tracer.startActiveSpan(`process ${record.topic}`, { root: true, kind: SpanKind.CONSUMER }, (span) => {
+    // Nobody keeps it: what it is about need not be found out
+    if (!span.isRecording()) return work()
+    const { links, attributes } = cause(event)
+    span.addLinks(links).setAttributes({
       ...attributesOf(spanning, 'process', record.topic, record.key, event),
       ...placeOf(record.partition, record.offset),
       ...attributes,
       'messaging.consumer.group.name': spanning.group,
-    },
-  }
-  return spanning.tracer.startActiveSpan(`process ${record.topic}`, options, (span) => {
-    // Nobody keeps it: what it is about need not be found out
-    if (!span.isRecording()) return ended(span, work)
-    span.setAttributes(domainAttributes(event))
+      ...domainAttributes(event),
+    })
     return ended(span, () => context.with(handling(event.loopIds), () => staged(spanning, event, work)))
   })
 }

@@ -12,11 +12,10 @@ interface RawMessage {
   readonly timestamp: string
   readonly key: Buffer | null
   readonly value: Buffer | null
-  readonly headers?: RawHeaders
+  readonly encodedHeaders?: Buffer
+  readonly headers?: object
   readonly isControlRecord?: boolean
 }
-
-export type RawHeaders = Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>
 
 interface FetchRequest {
   readonly maxWaitTime: number
