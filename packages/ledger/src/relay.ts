@@ -65,8 +65,6 @@ interface Mark extends HighWater {
 }
 
 class RestoredBackup extends Error {}
-/** What was sent cannot be marked: another one has the lease, or this is not the ledger that was sent. */
-class NotKept extends Error {}
 const restored = 'an older backup was restored; raise the epoch to go on'
 
 /** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */
@@ -98,8 +96,6 @@ class RelayLoop implements Relay {
   /** Up to where everything was sent, as the ledger has said that it knows, and when it said so; the newest last. */
   #known: { readonly at: number; readonly marked: number }[] = []
   #marking: Promise<void> | undefined
-  /** Why the last mark was not taken. */
-  #unmarked: Error | undefined
   /** What this process has written, and was not looked at yet. */
   #fresh: Fresh[] = []
   /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
@@ -161,7 +157,6 @@ class RelayLoop implements Relay {
     // Far from its end the lease is not asked for again: two more round trips, and a commit, before each event
     if (this.#position !== undefined && asked - this.#heldAt < pollMs) return this.#send()
     await this.#marking
-    this.#unmarked = undefined
     const position = await database.store.holdLease(topic, this.#holder, leaseSeconds)
     if (position === undefined) {
       this.#position = undefined
@@ -174,7 +169,6 @@ class RelayLoop implements Relay {
     await this.#look(this.#position === undefined || position < this.#position)
     this.#position = position
     this.#known = [{ at: database.clock.now(), marked: position }]
-    this.#fresh = []
     this.#heldAt = asked
     return this.#send()
   }
@@ -188,30 +182,26 @@ class RelayLoop implements Relay {
 
   async #send(): Promise<boolean> {
     const { database, topic } = this.#options
-    for (;;) {
-      if (this.#unmarked) return this.#notMarked(this.#unmarked)
-      const from = this.#position ?? 0
-      const known = this.#marked
-      const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
-      if (epoch !== this.#epoch || marked < known) return this.#lookAnew()
-      const last = batch.at(-1)?.event
-      if (!last) {
-        this.#say({ state: 'running', position: this.#position ?? 0 })
-        return false
-      }
-      await this.#options.bus.send(
-        topic,
-        batch.filter(({ event }) => !this.#isShared(event)).map((chained) => this.#encoded(chained)),
-      )
-      this.#retries = 0
-      await this.#mark(last.position)
-      this.#position = last.position
-      this.#marking ??= this.#markSent()
-      this.#options.onSent?.({ count: batch.length, last })
-      this.#say({ state: 'running', position: last.position })
-      if (this.#stopped) return false
-      if (batch.length < batchSize) return this.#awake
+    const from = this.#position ?? 0
+    const known = this.#marked
+    const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
+    if (epoch !== this.#epoch || marked < known) return this.#lookAnew()
+    const last = batch.at(-1)?.event
+    if (!last) {
+      this.#say({ state: 'running', position: from })
+      return false
     }
+    await this.#options.bus.send(
+      topic,
+      batch.filter(({ event }) => !this.#isShared(event)).map((chained) => this.#encoded(chained)),
+    )
+    this.#retries = 0
+    await this.#mark(last.position)
+    this.#position = last.position
+    this.#marking ??= this.#markSent()
+    this.#options.onSent?.({ count: batch.length, last })
+    this.#say({ state: 'running', position: last.position })
+    return batch.length >= batchSize || this.#awake
   }
 
   get #marked(): number {
@@ -234,27 +224,23 @@ class RelayLoop implements Relay {
     return batch.length > 0 ? { batch, epoch: this.#epoch, marked: this.#marked } : undefined
   }
 
-  /** Beside the sending of what comes next. One at a time; what nobody heard of is sent twice, which does no harm. Never rejects. */
+  /** Beside the sending of what comes next, one at a time; what is not marked may be sent twice, which does no harm. Never rejects. */
   async #markSent(): Promise<void> {
     const { database, topic } = this.#options
     try {
       for (let to = this.#position; to !== undefined && to > this.#marked; to = this.#position) {
         const asked = database.clock.now()
-        if (!(await database.store.markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds)))
-          throw new NotKept('what was sent could not be marked')
+        if (!(await database.store.markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds))) throw new Error('not kept')
         this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to }]
         this.#heldAt = asked
       }
     } catch (error) {
-      this.#unmarked = error instanceof Error ? error : new Error(String(error))
+      // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
+      database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
+      this.#heldAt = Number.NEGATIVE_INFINITY
       this.#woken()
     }
     this.#marking = undefined
-  }
-
-  #notMarked(error: Error): boolean {
-    if (!(error instanceof NotKept)) throw error
-    return this.#lookAnew()
   }
 
   /** The lease was lost, the epoch was raised, or the ledger went back. */
