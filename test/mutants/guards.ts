@@ -191,13 +191,6 @@ const relaying: readonly Mutant[] = [
     test: [`${ledger}/relay.int.test.ts`, 'sends nothing under an old epoch'],
   },
   {
-    name: 'what a process has written is not sent as it was written after a while',
-    file: `${ledger}/relay.ts`,
-    find: ' || one.at < oldest ||',
-    replace: ' ||',
-    test: [`${ledger}/relay.int.test.ts`, 'reads again what has waited long'],
-  },
-  {
     name: 'the first of a larger plan are read back, as they name its beginning',
     file: `${ledger}/append.ts`,
     find: 'if (batch.some(({ previous }) => previous <= before.planned)) return undefined',

@@ -1,4 +1,4 @@
-import type { Bus, BusRecord, StoredRecord } from '@rondo/bus'
+import { type Bus, type BusRecord, pause, type StoredRecord } from '@rondo/bus'
 import { type Envelope, type Instant, parseInstant } from '@rondo/kernel'
 import type { CommitListener } from './commits.ts'
 import type { Database } from './database.ts'
@@ -45,13 +45,14 @@ export interface Relay {
 }
 
 const batchSize = 300
-/** What this process has written is sent as it was written, for so many milliseconds and so many batches; else it is read. */
-const freshMs = 1_000
+/** Batches of this process that wait to be sent as they were written; what comes beyond them is read. */
 const mostFresh = 64
 /** How long a holder that says nothing keeps the lease. */
 const leaseSeconds = 10
 /** The safety net where a wake-up got lost; also renews the lease. */
 const pollMs = 2_000
+/** What is sent within so long is marked together, after those who wait for it have been served. */
+const markMs = 30
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
@@ -214,11 +215,11 @@ class RelayLoop implements Relay {
    */
   #written(from: number): Chaining | undefined {
     const fresh = this.#fresh.splice(0).toSorted((one, other) => firstOf(one) - firstOf(other))
-    const oldest = this.#options.database.clock.now() - freshMs
     const batch: Chained[] = []
     for (const one of fresh) {
+      // Of before the lease was asked for last nothing counts: what has waited long for the bus is read again
       const known = this.#known.findLast(({ at }) => at <= one.at)
-      if (batch.length >= batchSize || one.at < oldest || one.epoch !== this.#epoch || !known || one.marked < known.marked) break
+      if (batch.length >= batchSize || one.epoch !== this.#epoch || !known || one.marked < known.marked) break
       if (firstOf(one) === from + batch.length + 1) batch.push(...one.batch)
     }
     return batch.length > 0 ? { batch, epoch: this.#epoch, marked: this.#marked } : undefined
@@ -228,7 +229,9 @@ class RelayLoop implements Relay {
   async #markSent(): Promise<void> {
     const { database, topic } = this.#options
     try {
-      for (let to = this.#position; to !== undefined && to > this.#marked; to = this.#position) {
+      for (let to = this.#position; to !== undefined && to > this.#marked; ) {
+        await pause(database.clock, markMs)
+        to = this.#position ?? to
         const asked = database.clock.now()
         if (!(await database.store.markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds))) throw new Error('not kept')
         this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to }]
