@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Bus } from '@rondo/bus'
 import { aimed, atMost, type Figure, percentile } from './measure.ts'
-import { newMark, type Readings, readingsOf, spansOf } from './readings.ts'
+import { newMark, readingsOf, spansOf } from './readings.ts'
 import type { Rondo } from './stage.ts'
 
 const callers = 32
@@ -48,20 +48,19 @@ async function taken(alert: Alert, mark: string): Promise<boolean> {
   }
 }
 
-/** Alerts a second while more comes than can be done, until the last of them has its requirement. */
-async function saturated(alert: Alert, read: Readings): Promise<number> {
-  const sent = new Map<string, number>()
+/** Alerts a second while more comes than can be done, until all that follows from them is done, too: only then it could go on like that. */
+async function saturated(alert: Alert, quiet: Rondo['quiet']): Promise<number> {
+  let sent = 0
   const begin = performance.now()
   const caller = async () => {
     while (performance.now() - begin < saturatingMs) {
-      const mark = newMark(sent.size)
-      if (await taken(alert, mark)) sent.set(mark, begin)
+      if (await taken(alert, newMark(sent))) sent += 1
       else await pause(20)
     }
   }
   await Promise.all(Array.from({ length: callers }, caller))
-  const spans = await spansOf(sent, read, drainMs)
-  return (spans.length * 1000) / Math.max(...spans)
+  await quiet()
+  return (sent * 1000) / (performance.now() - begin)
 }
 
 /** Alerts at this rate, whatever becomes of those before them. */
@@ -87,11 +86,10 @@ async function offered(alert: Alert, perSecond: number) {
 }
 
 /** The same way at 70 % of what saturates it, beside what it takes at low load. */
-export async function edgeAtLoad(all: readonly Rondo[], token: string, bus: Bus, low: readonly number[]): Promise<readonly Figure[]> {
+export async function edgeAtLoad(one: Rondo, token: string, bus: Bus, low: readonly number[]): Promise<readonly Figure[]> {
   const read = await readingsOf(bus, 'rondo.requirements.v1', '"origin"')
-  const alert = await alerting(all, token)
-  const perSecond = await saturated(alert, read)
-  await all[0]?.quiet()
+  const alert = await alerting([one], token)
+  const perSecond = await saturated(alert, one.quiet)
   const { sent, refused } = await offered(alert, share * perSecond)
   const spans = await spansOf(sent, read, drainMs)
   await read.stop()

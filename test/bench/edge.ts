@@ -129,7 +129,8 @@ export async function edgeFigures(stage: Stage, settings: Settings): Promise<rea
   try {
     const one = await withReplicas(stage, 1, async (all) => {
       const { spans, figures } = await lowLoad(all, token, control, settings)
-      return [...figures, ...(await edgeAtLoad(all, token, bus, spans))]
+      const [only] = all
+      return only ? [...figures, ...(await edgeAtLoad(only, token, bus, spans))] : figures
     })
     const two = await withReplicas(stage, 2, async (all) => (await lowLoad(all, token, control, settings)).figures)
     return [...one, ...two]
