@@ -1,126 +1,143 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bus, kafkaBus } from '@rondo/bus'
-import { convolved, type Figure, percentile } from './measure.ts'
-import type { Process } from './process.ts'
+import { type Child, startChild } from './child.ts'
+import { alerting, edgeAtLoad } from './edge-load.ts'
+import { byHand, openControl } from './ledger.ts'
+import { aimed, atMost, convolved, type Figure, percentile } from './measure.ts'
+import { atPace, type Readings, readingsOf } from './readings.ts'
+import { withReplicas } from './replicas.ts'
+import type { Settings } from './rows.ts'
+import type { Rondo, Stage } from './stage.ts'
 
-const log = () => undefined
-/** Milliseconds between two alerts: far below what saturates. */
-const paceMs = 150
-/** The way of an alert: onto the intake's topic, then each time a commit and another topic. */
-const way = { hops: 3, commits: 2 }
+/** Milliseconds between two alerts, and between two of what is compared with them: far below what saturates. */
+const paceMs = { alert: 150, bare: 50 } as const
+const perRound = 40
+const topic = 'bench.control'
 
-/** When each record with the wanted mark was read. */
-async function readings(
-  bus: Bus,
-  topic: string,
-  markOf: (value: string) => string | undefined,
-): Promise<{ at: ReadonlyMap<string, number>; stop: () => Promise<void> }> {
-  const at = new Map<string, number>()
-  const bounds = await bus.bounds(topic)
-  const consumer = await bus.consume({
-    group: `bench-${randomUUID()}`,
-    topics: [topic],
-    start: async (_, partition) => bounds.find((one) => one.partition === partition)?.next ?? 'first',
-    async handle(batch) {
-      for (const { value } of batch) {
-        const mark = markOf(Buffer.from(value ?? []).toString())
-        if (mark !== undefined && !at.has(mark)) at.set(mark, performance.now())
-      }
-    },
-    onError: (error) => process.stderr.write(`reading ${topic}: ${error.message}\n`),
-  })
-  return { at, stop: () => consumer.stop() }
+/** What any way of an alert is made of: an edge that answers when all replicas have it, then twice a load and a commit, and another topic. */
+interface Parts {
+  /** HTTP, 202, and read from the topic. */
+  readonly edge: number[]
+  /** Sent, and read from another topic. */
+  readonly hop: number[]
+  readonly commit: number[]
 }
 
-async function spans(count: number, at: ReadonlyMap<string, number>, send: (mark: string) => Promise<void>): Promise<number[]> {
-  const sent = new Map<string, number>()
-  for (let index = 0; index < count; index++) {
-    const mark = `bench${index}x${randomUUID().slice(0, 8)}`
-    sent.set(mark, performance.now())
-    await send(mark)
-    await pause(paceMs)
-  }
-  const end = performance.now() + 20_000
-  while ([...sent.keys()].some((mark) => !at.has(mark)) && performance.now() < end) await pause(20)
-  return [...sent].flatMap(([mark, begin]) => {
-    const read = at.get(mark)
-    return read === undefined ? [] : [read - begin]
-  })
+interface Control {
+  readonly bare: Child
+  readonly bus: Bus
+  readonly read: Readings
+  readonly commit: () => Promise<unknown>
 }
 
-/** Milliseconds of each commit by hand. */
 async function commits(count: number, commit: () => Promise<unknown>): Promise<number[]> {
   const times: number[] = []
   for (let index = 0; index < count; index++) {
     const begin = performance.now()
     await commit()
     times.push(performance.now() - begin)
-    await pause(paceMs / 10)
+    await pause(paceMs.bare)
   }
   return times
 }
 
-export interface Edge {
-  readonly rondo: Pick<Process, 'http'>
-  readonly brokers: string
-  readonly token: string
-  /** The same row writes by hand, of one message. */
-  readonly commit: () => Promise<unknown>
-}
-
-/** An alert at the HTTP edge until the requirement's event can be read on Kafka, beside what the engines take for the same way. */
-export async function edgeFigures({ rondo, brokers, token, commit }: Edge, count: number): Promise<readonly Figure[]> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  const service = { service: 'bench', owner: 'team-bench', alert_labels: { service: 'bench' } }
-  await fetch(`${rondo.http}/rondo.operations.v1.Operations/PutService`, { method: 'POST', headers, body: JSON.stringify(service) })
-  const bus = kafkaBus({ brokers: brokers.split(','), clientId: 'bench', log })
-  await bus.ensure([{ name: 'bench.control', partitions: 4 }])
-  const pattern = /bench\d+x[0-9a-f]{8}/
-  const requirements = await readings(bus, 'rondo.requirements.v1', (value) =>
-    value.includes('"origin"') ? pattern.exec(value)?.[0] : undefined,
-  )
-  const control = await readings(bus, 'bench.control', (value) => pattern.exec(value)?.[0])
-  const alert = async (mark: string) => {
-    const startsAt = new Date(Date.now() - 60_000).toISOString()
-    const body = {
-      version: '4',
-      status: 'firing',
-      externalURL: 'http://bench',
-      alerts: [{ status: 'firing', labels: { alertname: mark, service: 'bench' }, startsAt, fingerprint: mark }],
-    }
-    const response = await fetch(`${rondo.http}/v1/webhooks/alertmanager`, { method: 'POST', headers, body: JSON.stringify(body) })
-    if (response.status !== 202) throw new Error(`the edge answered ${response.status}: ${await response.text()}`)
+/** One round of each part. */
+async function partsOf(count: number, { bare, bus, read, commit }: Control): Promise<Parts> {
+  const filler = 'x'.repeat(400)
+  const post = async (mark: string) => {
+    const headers = { 'content-type': 'application/json', 'x-key': mark }
+    const response = await fetch(String(bare.told), { method: 'POST', headers, body: JSON.stringify({ mark, filler }) })
+    if (response.status !== 202) throw new Error(`the bare edge answered ${response.status}: ${await response.text()}`)
     await response.arrayBuffer()
   }
-  const produce = async (mark: string) => {
-    await bus.send('bench.control', [{ key: mark, value: Buffer.from(JSON.stringify({ mark, filler: 'x'.repeat(400) })), headers: {} }])
+  const send = async (mark: string) => {
+    await bus.send(topic, [{ key: mark, value: Buffer.from(JSON.stringify({ mark, filler })), headers: {} }])
   }
+  return {
+    edge: await atPace(count, paceMs.bare, read, post),
+    hop: await atPace(count, paceMs.bare, read, send),
+    commit: await commits(count, commit),
+  }
+}
+
+const merged = (all: readonly Parts[]): Parts => ({
+  edge: all.flatMap(({ edge }) => edge),
+  hop: all.flatMap(({ hop }) => hop),
+  commit: all.flatMap(({ commit }) => commit),
+})
+
+const aims = [
+  [50, atMost(1.3)],
+  [99, atMost(1.5)],
+] as const
+
+function figuresOf(replicas: number, spans: readonly number[], { edge, hop, commit }: Parts): readonly Figure[] {
+  const bare = convolved([edge, hop, hop, commit, commit])
+  const at50 = (values: readonly number[]) => percentile(values, 50).toFixed(1)
+  const who = `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`
+  return aims.map(([p, aim]) => {
+    const control = { name: 'a bare edge, 2 bare produce → consume and 2 loads and commits by hand, convolved', value: percentile(bare, p) }
+    const value = percentile(spans, p)
+    return aimed(
+      {
+        figure: `alert at the HTTP edge → requirement event on Kafka, p${p}, low load, ${who}`,
+        unit: 'ms',
+        value,
+        control,
+        ratio: value / control.value,
+        spread: [Math.min(...spans), Math.max(...spans)],
+        note: `of ${spans.length}; the parts at p50: edge ${at50(edge)} ms, hop ${at50(hop)} ms, commit ${at50(commit)} ms`,
+      },
+      aim,
+    )
+  })
+}
+
+async function lowLoad(
+  all: readonly Rondo[],
+  token: string,
+  control: Control,
+  { rounds, goOn }: Pick<Settings, 'rounds' | 'goOn'>,
+): Promise<{ readonly spans: readonly number[]; readonly figures: readonly Figure[] }> {
+  const read = await readingsOf(control.bus, 'rondo.requirements.v1', '"origin"')
+  const alert = await alerting(all, token)
+  const spans: number[] = []
+  const parts: Parts[] = []
   // Warm all, then measure all in the same minutes, in turn
-  await spans(50, requirements.at, alert)
-  await spans(50, control.at, produce)
-  await commits(50, commit)
-  const measured: number[] = []
-  const hops: number[] = []
-  const written: number[] = []
-  for (let round = 0; round < 4; round++) {
-    measured.push(...(await spans(count / 4, requirements.at, alert)))
-    hops.push(...(await spans(count / 4, control.at, produce)))
-    written.push(...(await commits(count / 4, commit)))
+  await atPace(perRound, paceMs.alert, read, alert)
+  await partsOf(perRound, control)
+  for (let round = 0; round < rounds && (round === 0 || goOn()); round++) {
+    spans.push(...(await atPace(perRound, paceMs.alert, read, alert)))
+    parts.push(await partsOf(perRound, control))
   }
-  await requirements.stop()
-  await control.stop()
-  await bus.close()
-  if (measured.length < count) process.stderr.write(`${count - measured.length} of ${count} requirements were not read within 20 s\n`)
-  const bare = convolved([...Array.from({ length: way.hops }, () => hops), ...Array.from({ length: way.commits }, () => written)])
-  const parts = `one hop ${percentile(hops, 50).toFixed(1)} ms, one commit ${percentile(written, 50).toFixed(1)} ms at p50`
-  return [50, 99].map((p) => ({
-    figure: `alert at the HTTP edge → requirement event on Kafka, p${p}, low load`,
-    unit: 'ms',
-    value: percentile(measured, p),
-    control: { name: `${way.hops} bare produce → consume and ${way.commits} commits by hand, convolved`, value: percentile(bare, p) },
-    ratio: percentile(measured, p) / percentile(bare, p),
-    spread: [Math.min(...measured), Math.max(...measured)] as const,
-    note: parts,
-  }))
+  await read.stop()
+  return { spans, figures: figuresOf(all.length, spans, merged(parts)) }
+}
+
+/**
+ * An alert at the HTTP edge until the requirement's event can be read on Kafka, beside what the engines take for the same way: with one
+ * process of Rondo and with two, and with one at 70 % of what it can do.
+ */
+export async function edgeFigures(stage: Stage, settings: Settings): Promise<readonly Figure[]> {
+  const brokers = await stage.kafka()
+  const bus = kafkaBus({ brokers: [brokers], clientId: 'bench', log: () => undefined })
+  await bus.ensure([{ name: topic, partitions: 4 }])
+  const client = await openControl(await stage.postgres())
+  const bare = await startChild('bare-edge.ts', { RONDO_KAFKA_BROKERS: brokers, BENCH_TOPIC: topic })
+  const control: Control = { bare, bus, read: await readingsOf(bus, topic), commit: byHand(client, 1) }
+  const token = await stage.token()
+  try {
+    const one = await withReplicas(stage, 1, async (all) => {
+      const { spans, figures } = await lowLoad(all, token, control, settings)
+      const [only] = all
+      return only ? [...figures, ...(await edgeAtLoad(only, token, bus, spans))] : figures
+    })
+    const two = await withReplicas(stage, 2, async (all) => (await lowLoad(all, token, control, settings)).figures)
+    return [...one, ...two]
+  } finally {
+    await control.read.stop()
+    await bare.stop()
+    await bus.close()
+    await client.end()
+  }
 }

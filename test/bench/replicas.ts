@@ -24,7 +24,7 @@ async function databaseWork(client: pg.Client): Promise<{ readonly commits: numb
 }
 
 /** As many replicas of all services at once. */
-async function withReplicas<T>(
+export async function withReplicas<T>(
   stage: Stage,
   count: number,
   work: (all: readonly Rondo[]) => Promise<T>,

@@ -6,8 +6,8 @@ import { allInOneFigures, serviceFigures } from './footprint.ts'
 import { hotStreamFigures } from './hot-stream.ts'
 import { idleFigures } from './idle.ts'
 import { intakeFigures } from './intake.ts'
-import { byHand, ledgerFigures, openControl } from './ledger.ts'
-import { type Aim, aimed, atMost, type Figure } from './measure.ts'
+import { ledgerFigures } from './ledger.ts'
+import type { Figure } from './measure.ts'
 import { openingFigures } from './opening.ts'
 import { overloadFigures } from './overload.ts'
 import { rebuildFigures } from './rebuild.ts'
@@ -33,28 +33,6 @@ export interface Row {
   readonly figures: (stage: Stage, settings: Settings) => Promise<readonly Figure[]> | readonly Figure[]
 }
 
-/** Where the figure brings none of its own. */
-const edgeAims: readonly (readonly [RegExp, Aim])[] = [
-  [/p50, low load/, atMost(1.3)],
-  [/p99, low load/, atMost(1.5)],
-]
-function withAim(figure: Figure): Figure {
-  const [, aim] = edgeAims.find(([name]) => name.test(figure.figure)) ?? []
-  return figure.aim || !aim ? figure : aimed(figure, aim)
-}
-
-async function alert(stage: Stage): Promise<readonly Figure[]> {
-  const control = await openControl(await stage.postgres())
-  const [brokers, token] = [await stage.kafka(), await stage.token()]
-  try {
-    return await stage.withRondo(allInOne, async (rondo) =>
-      (await edgeFigures({ rondo, brokers, token, commit: byHand(control, 1) }, 200)).map(withAim),
-    )
-  } finally {
-    await control.end()
-  }
-}
-
 async function footprint(stage: Stage): Promise<readonly Figure[]> {
   const token = await stage.token()
   // Its own database first, so that the start-up is that of an existing one
@@ -69,7 +47,7 @@ export const rows: readonly Row[] = [
   { name: 'hot-stream', seconds: 30, figures: async (stage, { rounds, goOn }) => hotStreamFigures(await stage.postgres(), rounds, goOn) },
   { name: 'emmett', seconds: 0, figures: emmettFigures },
   { name: 'consume', seconds: 50, figures: (stage, { rounds, goOn }) => consumeFigures(stage, rounds, goOn) },
-  { name: 'alert', seconds: 100, figures: alert },
+  { name: 'alert', seconds: 200, figures: edgeFigures },
   { name: 'stored', seconds: 80, figures: growthFigures },
   { name: 'rebuild', seconds: 40, figures: rebuildFigures },
   { name: 'start', seconds: 15, figures: openingFigures },

@@ -8,9 +8,16 @@ export const goingBack: readonly Mutant[] = [
   {
     name: 'a relay that runs sends nothing of a ledger that went back',
     file: `${ledger}/relay.ts`,
-    find: ' || marked < from) return',
+    find: ' || marked < known) return',
     replace: ') return',
     test: [`${ledger}/relay.int.test.ts`, 'that runs sends nothing of an older copy'],
+  },
+  {
+    name: 'what a process has written is sent as it was written only where the ledger knows what was sent',
+    file: `${ledger}/relay.ts`,
+    find: ' || !known || one.marked < known.marked) break',
+    replace: ') break',
+    test: [`${ledger}/relay.int.test.ts`, 'that others have filled up to where it stands'],
   },
   {
     name: 'what was recorded since an older copy was restored is of the new epoch',

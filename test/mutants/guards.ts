@@ -104,8 +104,8 @@ const writing: readonly Mutant[] = [
   {
     name: 'nobody is told that a batch was written whose reply was lost',
     file: `${ledger}/commit.ts`,
-    find: 'return written && { written }',
-    replace: "return { written: written ?? { position: 0, recordedAt: '' } }",
+    find: 'return written && { written, at: 0 }',
+    replace: "return { written: written ?? { position: 0, recordedAt: '' }, at: 0 }",
   },
   {
     name: 'a batch that cannot be written is halved until the culprit stands alone',
@@ -127,8 +127,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'the relay stops at the first failed send',
     file: `${ledger}/relay.ts`,
-    find: '.map((chained) => this.#encoded(chained)),\n      )',
-    replace: '.map((chained) => this.#encoded(chained)),\n      ).catch((error: unknown) => void error)',
+    find: '.map((chained) => this.#encoded(chained)),\n    )',
+    replace: '.map((chained) => this.#encoded(chained)),\n    ).catch((error: unknown) => void error)',
   },
   {
     name: 'one batch of the relay is in flight',
@@ -139,14 +139,14 @@ const relaying: readonly Mutant[] = [
   {
     name: 'a position is marked as sent after it was sent',
     file: `${ledger}/relay.ts`,
-    find: 'const kept = await database.store.markSent(topic, this.#holder, { from, to: last.position }, leaseSeconds)',
-    replace: 'const kept = await database.store.markSent(topic, this.#holder, { from, to: last.position + 1 }, leaseSeconds)',
+    find: 'markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds)',
+    replace: 'markSent(topic, this.#holder, { from: this.#marked, to: to + 1 }, leaseSeconds)',
   },
   {
     name: 'the relay goes on where the store says after a failure',
     file: `${ledger}/relay.ts`,
-    find: 'this.#position = position\n    this.#heldAt',
-    replace: 'this.#position ??= position + 1\n    this.#heldAt',
+    find: 'this.#position = position\n    this.#known',
+    replace: 'this.#position ??= position + 1\n    this.#known',
   },
   {
     name: 'a bus that is ahead of the ledger is noticed',
@@ -175,6 +175,41 @@ const relaying: readonly Mutant[] = [
     find: 'Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch))',
     replace: '0',
     test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
+  },
+  {
+    name: 'what a process has written is sent as it was written only where nothing lies between',
+    file: `${ledger}/relay.ts`,
+    find: 'if (firstOf(one) === from + batch.length + 1) batch',
+    replace: 'batch',
+    test: [`${ledger}/relay.int.test.ts`, 'reads what lies between'],
+  },
+  {
+    name: 'what a process has written is sent as it was written only under the same epoch',
+    file: `${ledger}/relay.ts`,
+    find: ' || one.epoch !== this.#epoch || !known',
+    replace: ' || !known',
+    test: [`${ledger}/relay.int.test.ts`, 'sends nothing under an old epoch'],
+  },
+  {
+    name: 'the first of a larger plan are read back, as they name its beginning',
+    file: `${ledger}/append.ts`,
+    find: 'if (batch.some(({ previous }) => previous <= before.planned)) return undefined',
+    replace: '',
+    test: [`${ledger}/relay.int.test.ts`, 'names the ends of the plan before'],
+  },
+  {
+    name: 'what holds events waits for the disk',
+    file: `${ledger}/append.ts`,
+    find: 'streams.length + events.length + fired.length > 0 ||',
+    replace: '',
+    test: [`${ledger}/durable.test.ts`, 'waits for the disk'],
+  },
+  {
+    name: 'what was not read from the bus waits for the disk',
+    file: `${ledger}/append.ts`,
+    find: '!checkpoint || beside',
+    replace: 'beside',
+    test: [`${ledger}/durable.test.ts`, 'waits for the disk'],
   },
   {
     name: 'a mark outside of the data folder is compared',

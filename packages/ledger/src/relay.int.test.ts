@@ -25,6 +25,19 @@ const encode: RelayOptions['encode'] = (event, { previous, epoch }) => ({
   },
 })
 
+/** As the ledger's database, and how often it was asked for what is to be sent. */
+function counting({ database }: OpenLedger) {
+  const asked: number[] = []
+  const store: typeof database.store = {
+    ...database.store,
+    chainedAfter(position, ...rest) {
+      asked.push(position)
+      return database.store.chainedAfter(position, ...rest)
+    },
+  }
+  return { asked, database: { ...database, store } }
+}
+
 describe('a relay', () => {
   needs('postgres18')
   const undo: (() => Promise<unknown>)[] = []
@@ -102,6 +115,86 @@ describe('a relay', () => {
     await eventually(() => states.includes('running'), soon)
     await fill(two, 1)
     await tailsReach(bus, one, 1)
+  })
+
+  test('sends what its process has written without reading it back', async () => {
+    const { bus, one } = await setUp()
+    const { asked, database } = counting(one)
+    const running = relay(one, bus, { database })
+    await eventually(() => running.state.state === 'running', soon)
+    asked.splice(0)
+    for (let n = 1; n <= 5; n += 1) {
+      await fill(one, 1)
+      await tailsReach(bus, one, n)
+    }
+    expect(asked).toEqual([])
+    expect((await records(bus)).every(unbroken)).toBe(true)
+    expect((await one.sql<{ position: string }>('select position from relay'))[0]?.position).toBe('5')
+  })
+
+  test('reads what lies between what its process has written', async () => {
+    const { bus, one, two } = await setUp()
+    const { asked, database } = counting(one)
+    const running = relay(one, bus, { database })
+    await eventually(() => running.state.state === 'running', soon)
+    for (let n = 1; n <= 5; n += 1) {
+      await fill(two, 1)
+      await fill(one, 1)
+    }
+    await tailsReach(bus, one, 10)
+    const all = await records(bus)
+    expect(all.flat()).toHaveLength(10)
+    expect(all.every(unbroken)).toBe(true)
+    expect(asked.length).toBeGreaterThan(1)
+  })
+
+  test('reads again what has waited long for the bus', async () => {
+    const { bus, one } = await setUp()
+    const { asked, database } = counting(one)
+    const held = Promise.withResolvers<void>()
+    let sends = 0
+    const holding: Pick<Bus, 'send' | 'tail'> = {
+      tail: (...of) => bus.tail(...of),
+      async send(...of) {
+        sends += 1
+        if (sends === 1) await held.promise
+        return bus.send(...of)
+      },
+    }
+    const running = relay(one, holding, { database })
+    await eventually(() => running.state.state === 'running', soon)
+    await fill(one, 1)
+    await eventually(() => sends === 1, soon)
+    asked.splice(0)
+    await fill(one, 1)
+    const since = performance.now()
+    await eventually(() => performance.now() - since > 2_100, soon)
+    held.resolve()
+    await tailsReach(bus, one, 2)
+    expect(asked).toContain(1)
+  })
+
+  test('names the ends of the plan before with the first of a larger one, which it has not read back either', async () => {
+    const { bus, one, ownerUrl } = await setUp()
+    const ends: (readonly number[] | undefined)[] = []
+    const running = relay(one, bus, {
+      encode(event, chain) {
+        ends[event.position] = chain.after
+        return encode(event, chain)
+      },
+    })
+    await eventually(() => running.state.state === 'running', soon)
+    await fill(one, 1)
+    await tailsReach(bus, one, 1)
+    const client = new pg.Client({ connectionString: ownerUrl, options: '-c search_path=testing' })
+    await client.connect()
+    const { rows } = await client.query<{ tails: string[] }>('select tails from head')
+    await client.query('select grow($1)', [partitions + 1])
+    await client.end()
+    await bus.ensure([{ name: topic, partitions: partitions + 1 }])
+    await fill(one, 1)
+    await eventually(async () => (await one.sql<{ position: string }>('select position from relay'))[0]?.position === '2', soon)
+    expect(ends.slice(1)).toEqual([undefined, rows[0]?.tails.map(Number)])
   })
 
   test('stops at the first failed send and goes on there: duplicates, no gaps, no inversion', async () => {
@@ -243,6 +336,19 @@ describe('a relay', () => {
     const second = relay(one, bus)
     await eventually(() => second.state.state === 'restored_backup', soon)
     expect(second.state).toMatchObject({ reason: expect.stringMatching(/knows position \d+ \(epoch 1\), the ledger only/) })
+  })
+
+  test('that runs sends nothing of an older copy that others have filled up to where it stands', async () => {
+    const { bus, one, two, ownerUrl } = await setUp()
+    const running = relay(one, bus)
+    await fill(one, 5)
+    await tailsReach(bus, one, 5)
+    await eventually(async () => (await one.sql<{ position: string }>('select position from relay'))[0]?.position === '5', soon)
+    await goBack(ownerUrl, 2)
+    await fill(two, 3)
+    await fill(one, 1)
+    await eventually(() => running.state.state === 'restored_backup', soon)
+    expect((await records(bus)).flat()).toHaveLength(5)
   })
 
   test('tells an older copy that has grown past what was sent by what lies there', async () => {

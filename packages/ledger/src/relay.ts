@@ -1,4 +1,4 @@
-import type { Bus, BusRecord, StoredHeaders } from '@rondo/bus'
+import { type Bus, type BusRecord, pause, type StoredHeaders } from '@rondo/bus'
 import { type Envelope, type Instant, parseInstant } from '@rondo/kernel'
 import type { CommitListener } from './commits.ts'
 import type { Database } from './database.ts'
@@ -43,13 +43,14 @@ export interface Relay {
 }
 
 const batchSize = 300
-/** What this process has written is sent as it was written, for so many milliseconds and so many batches; else it is read. */
-const freshMs = 1_000
+/** Batches of this process that wait to be sent as they were written; what comes beyond them is read. */
 const mostFresh = 64
 /** How long a holder that says nothing keeps the lease. */
 const leaseSeconds = 10
 /** The safety net where a wake-up got lost; also renews the lease. */
 const pollMs = 2_000
+/** What is sent within so long is marked together, after those who wait for it have been served. */
+const markMs = 30
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
@@ -67,8 +68,6 @@ interface Mark extends HighWater {
 
 class RestoredBackup extends Error {}
 const byPlace = (one: HighWater, other: HighWater) => one.epoch - other.epoch || one.position - other.position
-/** What was sent cannot be marked: another one has the lease, or this is not the ledger that was sent. */
-class NotKept extends Error {}
 const restored = 'an older backup was restored; raise the epoch to go on'
 
 /** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */
@@ -100,8 +99,6 @@ class RelayLoop implements Relay {
   /** Up to where everything was sent, as the ledger has said that it knows, and when it said so; the newest last. */
   #known: { readonly at: number; readonly marked: number }[] = []
   #marking: Promise<void> | undefined
-  /** Why the last mark was not taken. */
-  #unmarked: Error | undefined
   /** What this process has written, and was not looked at yet. */
   #fresh: Fresh[] = []
   /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
@@ -163,7 +160,6 @@ class RelayLoop implements Relay {
     // Far from its end the lease is not asked for again: two more round trips, and a commit, before each event
     if (this.#position !== undefined && asked - this.#heldAt < pollMs) return this.#send()
     await this.#marking
-    this.#unmarked = undefined
     const position = await database.store.holdLease(topic, this.#holder, leaseSeconds)
     if (position === undefined) {
       this.#position = undefined
@@ -176,7 +172,6 @@ class RelayLoop implements Relay {
     await this.#look(this.#position === undefined || position < this.#position)
     this.#position = position
     this.#known = [{ at: database.clock.now(), marked: position }]
-    this.#fresh = []
     this.#heldAt = asked
     return this.#send()
   }
@@ -190,30 +185,26 @@ class RelayLoop implements Relay {
 
   async #send(): Promise<boolean> {
     const { database, topic } = this.#options
-    for (;;) {
-      if (this.#unmarked) return this.#notMarked(this.#unmarked)
-      const from = this.#position ?? 0
-      const known = this.#marked
-      const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
-      if (epoch !== this.#epoch || marked < known) return this.#lookAnew()
-      const last = batch.at(-1)?.event
-      if (!last) {
-        this.#say({ state: 'running', position: this.#position ?? 0 })
-        return false
-      }
-      await this.#options.bus.send(
-        topic,
-        batch.filter(({ event }) => !this.#isShared(event)).map((chained) => this.#encoded(chained)),
-      )
-      this.#retries = 0
-      await this.#mark(last.position)
-      this.#position = last.position
-      this.#marking ??= this.#markSent()
-      this.#options.onSent?.({ count: batch.length, last })
-      this.#say({ state: 'running', position: last.position })
-      if (this.#stopped) return false
-      if (batch.length < batchSize) return this.#awake
+    const from = this.#position ?? 0
+    const known = this.#marked
+    const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
+    if (epoch !== this.#epoch || marked < known) return this.#lookAnew()
+    const last = batch.at(-1)?.event
+    if (!last) {
+      this.#say({ state: 'running', position: from })
+      return false
     }
+    await this.#options.bus.send(
+      topic,
+      batch.filter(({ event }) => !this.#isShared(event)).map((chained) => this.#encoded(chained)),
+    )
+    this.#retries = 0
+    await this.#mark(last.position)
+    this.#position = last.position
+    this.#marking ??= this.#markSent()
+    this.#options.onSent?.({ count: batch.length, last })
+    this.#say({ state: 'running', position: last.position })
+    return batch.length >= batchSize || this.#awake
   }
 
   get #marked(): number {
@@ -226,37 +217,35 @@ class RelayLoop implements Relay {
    */
   #written(from: number): Chaining | undefined {
     const fresh = this.#fresh.splice(0).toSorted((one, other) => firstOf(one) - firstOf(other))
-    const oldest = this.#options.database.clock.now() - freshMs
     const batch: Chained[] = []
     for (const one of fresh) {
+      // Of before the lease was asked for last nothing counts: what has waited long for the bus is read again
       const known = this.#known.findLast(({ at }) => at <= one.at)
-      if (batch.length >= batchSize || one.at < oldest || one.epoch !== this.#epoch || !known || one.marked < known.marked) break
+      if (batch.length >= batchSize || one.epoch !== this.#epoch || !known || one.marked < known.marked) break
       if (firstOf(one) === from + batch.length + 1) batch.push(...one.batch)
     }
     return batch.length > 0 ? { batch, epoch: this.#epoch, marked: this.#marked } : undefined
   }
 
-  /** Beside the sending of what comes next. One at a time; what nobody heard of is sent twice, which does no harm. Never rejects. */
+  /** Beside the sending of what comes next, one at a time; what is not marked may be sent twice, which does no harm. Never rejects. */
   async #markSent(): Promise<void> {
     const { database, topic } = this.#options
     try {
-      for (let to = this.#position; to !== undefined && to > this.#marked; to = this.#position) {
+      for (let to = this.#position; to !== undefined && to > this.#marked; ) {
+        await pause(database.clock, markMs)
+        to = this.#position ?? to
         const asked = database.clock.now()
-        if (!(await database.store.markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds)))
-          throw new NotKept('what was sent could not be marked')
+        if (!(await database.store.markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds))) throw new Error('not kept')
         this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to }]
         this.#heldAt = asked
       }
     } catch (error) {
-      this.#unmarked = error instanceof Error ? error : new Error(String(error))
+      // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
+      database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
+      this.#heldAt = Number.NEGATIVE_INFINITY
       this.#woken()
     }
     this.#marking = undefined
-  }
-
-  #notMarked(error: Error): boolean {
-    if (!(error instanceof NotKept)) throw error
-    return this.#lookAnew()
   }
 
   /** The lease was lost, the epoch was raised, or the ledger went back. */
