@@ -95,6 +95,13 @@ const writing: readonly Mutant[] = [
     test: [store, 'who follows the loser of a unique key'],
   },
   {
+    name: 'what is larger than its topic takes is refused before it is recorded',
+    file: `${ledger}/decision.ts`,
+    find: '    if (rules.record) refuseLarger(event, text, rules.record)\n',
+    replace: '',
+    test: [`${runtime}/record-bound.test.ts`, 'what is recorded can be sent'],
+  },
+  {
     name: 'after a lost reply it is looked up whether the batch was written',
     file: `${ledger}/commit.ts`,
     find: 'const written = await lookUp(database, batch, error)',
@@ -212,14 +219,14 @@ const consuming: readonly Mutant[] = [
     file: `${ledger}/append.ts`,
     find: 'events.every(({ id, version }, n) => there[n]?.id === id && there[n].version === version)',
     replace: 'there !== undefined',
-    test: [`${ledger}/lost-reply.test.ts`, 'a unit that another process has written'],
+    test: [`${ledger}/lost-reply.test.ts`, 'another process has written'],
   },
   {
     name: 'after a lost reply all ids of the batch are looked up',
     file: `${ledger}/append.ts`,
     find: 'written && (await hasMessages(store, batch)) &&',
     replace: 'written &&',
-    test: [`${ledger}/lost-reply.test.ts`, 'a unit that another process has written'],
+    test: [`${ledger}/lost-reply.test.ts`, 'another process has written'],
   },
   {
     name: 'what another owner has parked since keeps what follows it',
@@ -291,6 +298,7 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-unit.ts`,
     find: '  await ahead.handed\n',
     replace: '',
+    test: [`${runtime}/consumer-unit.test.ts`, ''],
   },
   {
     name: 'facts of one key come one after the other',
@@ -304,6 +312,7 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: '    } finally {\n      await this.#inFlight.drain()\n    }',
     replace: '    } finally {\n    }',
+    test: [`${runtime}/consumer.int.test.ts`, 'of a newer version wait for a newer program'],
   },
   {
     name: 'what waits to be stored is asked for when its batch has ended',
@@ -316,6 +325,7 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: '      this.#control?.fail(error)\n',
     replace: '',
+    test: [`${runtime}/consumer.int.test.ts`, 'of no interest that could not be stored are stored later'],
   },
   {
     name: 'a parked record moves its checkpoint with it',
@@ -328,6 +338,7 @@ const consuming: readonly Mutant[] = [
     file: `${ledger}/parking.ts`,
     find: '      if (stored !== undefined && position <= stored) return true\n      if (stored === undefined ? previous > 0 : previous !== stored) throw new CheckpointGap(source, partition, stored, previous)\n',
     replace: '',
+    test: [`${ledger}/parking.int.test.ts`, 'parked keys keep what follows'],
   },
   {
     name: 'the id of a timer’s unit is stream, tell and when it is due',
@@ -340,6 +351,7 @@ const consuming: readonly Mutant[] = [
     file: `${ledger}/timers.ts`,
     find: 'cause: { at: timer.due,',
     replace: 'cause: {',
+    test: [store, 'due tells are fired once'],
   },
 ]
 

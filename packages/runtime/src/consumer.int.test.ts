@@ -43,8 +43,19 @@ describe('facts of another ledger', () => {
     await seen(['1', '2', '3'])
     await consumer?.stop()
     await send(record(put(3)), record(put(4)))
-    await consume()
+    let read = 0
+    await consume({}, ledger, (count) => {
+      read += count
+    })
     await seen(['1', '2', '3', '4'])
+    // Again, and nothing behind it: it is no gap
+    const before = read
+    await send(record(put(4)))
+    await eventually(() => read > before, { within: 10_000 })
+    await send(record(put(5)))
+    await seen(['1', '2', '3', '4', '5'])
+    expect(consumer?.paused).toEqual([])
+    expect(read).toBe(before + 2)
   })
 
   test('of no interest only move the checkpoint', async () => {

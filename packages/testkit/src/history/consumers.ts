@@ -26,6 +26,7 @@ export function consumerViolations(history: History, name: string): readonly Vio
     ...countViolations(name, consumer, met, parking),
     ...orderViolations(name, consumer, met),
     ...poisonViolations(name, consumer, met),
+    ...behindViolations(name, consumer, met),
   ]
 }
 
@@ -98,6 +99,26 @@ function orderViolations(name: string, { effects }: ConsumerHistory, met: Readon
     last.set(one.key, one)
   }
   return found
+}
+
+/** What follows a parked event under its key waits, too. */
+function behindViolations(name: string, { parked = [], effects }: ConsumerHistory, met: ReadonlyMap<string, Met>): readonly Violation[] {
+  const oldest = new Map<string, Met>()
+  for (const { eventId } of parked) {
+    const one = met.get(eventId)
+    if (one && one.lost === 0 && one.order < (oldest.get(one.key)?.order ?? Number.POSITIVE_INFINITY)) oldest.set(one.key, one)
+  }
+  return [...new Set(effects)].flatMap((id) => {
+    const one = met.get(id)
+    const before = one && oldest.get(one.key)
+    if (!before || one.lost > 0 || one.order <= before.order) return []
+    return [
+      {
+        promise: 5 as const,
+        what: `${name} was changed by ${id}, while ${before.id} is parked, which comes first under the key ${one.key}`,
+      },
+    ]
+  })
 }
 
 /** Poison is parked, with all that follows it under its key, and nothing else is. */
