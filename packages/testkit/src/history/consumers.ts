@@ -102,10 +102,15 @@ function orderViolations(name: string, { effects }: ConsumerHistory, met: Readon
 }
 
 /** What follows a parked event under its key waits, too. */
-function behindViolations(name: string, { parked = [], effects }: ConsumerHistory, met: ReadonlyMap<string, Met>): readonly Violation[] {
+function behindViolations(
+  name: string,
+  { parked = [], skipped = [], effects }: ConsumerHistory,
+  met: ReadonlyMap<string, Met>,
+): readonly Violation[] {
   const oldest = new Map<string, Met>()
   for (const { eventId } of parked) {
-    const one = met.get(eventId)
+    // What was left out, and delivered again since, waits anew
+    const one = skipped.includes(eventId) ? undefined : met.get(eventId)
     if (one && one.lost === 0 && one.order < (oldest.get(one.key)?.order ?? Number.POSITIVE_INFINITY)) oldest.set(one.key, one)
   }
   return [...new Set(effects)].flatMap((id) => {
