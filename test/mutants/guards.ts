@@ -267,6 +267,27 @@ const consuming: readonly Mutant[] = [
     test: [`${runtime}/consumer-intake.int.test.ts`, 'that was parked, and applied when it was retried'],
   },
   {
+    name: 'what follows a parked fact waits with it, wherever a larger plan has put it',
+    file: `${ledger}/parking.ts`,
+    find: 'partition: parkedIn ?? partition',
+    replace: 'partition',
+    test: [`${ledger}/parking.int.test.ts`, 'facts of a stream that a larger plan has moved'],
+  },
+  {
+    name: 'a partition knows the keys that are parked in others',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'return isIntake(this.#topic) ? this.#partition : undefined',
+    replace: 'return this.#partition',
+    test: ['test/simulate/simulate.test.ts', 'waits behind those that are parked'],
+  },
+  {
+    name: 'who retries begins with what was parked before a restore',
+    file: `${runtime}/operator.ts`,
+    find: '  if (!older) return\n',
+    replace: '  if (older || !older) return\n',
+    test: ['test/simulate/simulate.test.ts', 'waits behind those that are parked'],
+  },
+  {
     name: 'intake that is delivered again while it is parked waits once',
     file: `${ledger}/parking.ts`,
     find: 'if (hash !== undefined && ',
