@@ -233,7 +233,7 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: 'if (duplicate && (await ledger',
     replace: 'if (false && (await ledger',
-    test: ['test/simulate/simulate.test.ts', 'what a former owner has parked'],
+    test: [`${runtime}/consumer.int.test.ts`, 'that another owner has parked meanwhile'],
   },
   {
     name: 'a parked key keeps what follows it',

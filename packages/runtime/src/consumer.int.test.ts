@@ -188,6 +188,21 @@ describe('facts of another ledger', () => {
     expect((await ledger.head()).position).toBe(1234)
   })
 
+  test('that another owner has parked meanwhile keep what follows them', async () => {
+    const same = { streamId: 'c-1' }
+    let parked = 0
+    const submit: OpenLedger['submit'] = async (unit) => {
+      // Another owner of the partition, which cannot apply what we can
+      const { checkpoint } = unit
+      if (checkpoint && parked++ === 0) await ledger.park({ key: 'change/c-1', event: put(1, '1', same), reason: 'a defect' }, checkpoint)
+      return ledger.submit(unit)
+    }
+    await consume({}, { ...ledger, submit })
+    await send(record(put(1, '1', same)), record(put(2, '2', same)), record(put(3)))
+    await seen(['3'])
+    expect(await ledger.parkedKeys()).toMatchObject([{ key: 'change/c-1', waiting: 2 }])
+  })
+
   test('that do not fit their schema are parked with the reason', async () => {
     await send(record(event(1, { to: 'nobody' })), record(put(2)))
     await consume()
