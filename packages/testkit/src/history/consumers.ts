@@ -134,7 +134,8 @@ function poisonViolations(name: string, consumer: ConsumerHistory, met: Readonly
   const first = new Map<string, number>()
   for (const id of poison) {
     const one = met.get(id)
-    if (one) first.set(one.key, Math.min(first.get(one.key) ?? Number.POSITIVE_INFINITY, one.order))
+    // The position of what was given up with a restore says nothing of what was recorded since, which waits behind it, too
+    if (one) first.set(one.key, Math.min(first.get(one.key) ?? Number.POSITIVE_INFINITY, one.lost > 0 ? 0 : one.order))
   }
   return [
     ...poison
