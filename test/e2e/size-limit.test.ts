@@ -1,6 +1,7 @@
-import { eventually, kafka, needs } from '@rondo/testkit'
+import { eventually, freshDatabase, kafka, needs, ownEngine } from '@rondo/testkit'
 import { expect, test } from 'vitest'
 import { type Rondo, startRondo } from '../rig/rondo.ts'
+import { configure } from './topics.ts'
 
 needs('postgres18', 'kafka')
 
@@ -43,3 +44,49 @@ test("an event at the broker's size limit is refused at intake, not at the relay
     await rondo.stop()
   }
 }, 120_000)
+
+test('where a limit was lowered by hand, what is recorded already says how to go on, and what is too large from then on is refused and waits', async () => {
+  const engine = await ownEngine('kafka')
+  const topic = 'rondo.builds.v1'
+  const database = await freshDatabase()
+  const env = { RONDO_KAFKA_BROKERS: engine.address }
+  let rondo = await startRondo({ env, database })
+  const limitTo = (bytes: number) => configure(engine.address, [topic], 'max.message.bytes', String(bytes))
+  const relay = async () => {
+    const { body } = await rondo.rpc('rondo.ledger.v1.Ledger/Readiness', {})
+    return body.components.find(({ name }: { name: string }) => name === 'builds/relay')
+  }
+  const hasChange = async (commit: string) => (await rondo.rpc('rondo.builds.v1.Builds/GetChange', { commit })).status === 200
+  const builds = async () => (await rondo.rpc('rondo.ledger.v1.Ledger/Status', { service: 'builds' })).body.services[0]
+  const patience = { within: 60_000, every: 200 }
+  try {
+    await limitTo(1_500)
+    const recorded = await emitted(rondo, 500)
+    await eventually(() => hasChange(recorded.sha), patience)
+    await eventually(async () => (await relay())?.ready === false, patience)
+    expect(await relay()).toMatchObject({
+      cause: expect.stringMatching(/takes \d+ bytes; rondo\.builds\.v1 takes 1400/),
+      fix: expect.stringMatching(/^raise max\.message\.bytes of rondo\.builds\.v1 to \d+ or more; nothing is lost/),
+    })
+    await rondo.stop()
+    rondo = await startRondo({ env, database })
+    const refused = await emitted(rondo, 499)
+    await eventually(async () => (await builds()).parked_keys.length > 0, patience)
+    const [{ source, partition, key, reason }] = (await builds()).parked_keys
+    expect(reason).toMatch(/rondo\.builds\.change\.recorded of change .* takes \d+ bytes as a record; rondo\.builds\.v1 takes 1400/)
+    expect(await hasChange(refused.sha)).toBe(false)
+    await limitTo(1_000_000)
+    await eventually(async () => (await relay())?.ready, patience)
+    // The limit is asked for again within a minute
+    const retry = { service: 'builds', source, partition, key, why: 'the limit was raised' }
+    await eventually(async () => (await rondo.rpc('rondo.ledger.v1.Ledger/RetryParked', retry)).body.applied === '1', {
+      within: 90_000,
+      every: 1_000,
+    })
+    expect(await hasChange(refused.sha)).toBe(true)
+    await rondo.settled()
+  } finally {
+    await rondo.stop()
+    await engine.stop()
+  }
+}, 300_000)

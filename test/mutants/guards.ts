@@ -95,6 +95,13 @@ const writing: readonly Mutant[] = [
     test: [store, 'who follows the loser of a unique key'],
   },
   {
+    name: 'what is larger than its topic takes is refused before it is recorded',
+    file: `${ledger}/decision.ts`,
+    find: '    if (rules.record) refuseLarger(event, text, rules.record)\n',
+    replace: '',
+    test: [`${runtime}/record-bound.test.ts`, 'what is recorded can be sent'],
+  },
+  {
     name: 'after a lost reply it is looked up whether the batch was written',
     file: `${ledger}/commit.ts`,
     find: 'const written = await lookUp(database, batch, error)',
@@ -247,21 +254,21 @@ const consuming: readonly Mutant[] = [
     file: `${ledger}/append.ts`,
     find: 'events.every(({ id, version }, n) => there[n]?.id === id && there[n].version === version)',
     replace: 'there !== undefined',
-    test: [`${ledger}/lost-reply.test.ts`, 'a unit that another process has written'],
+    test: [`${ledger}/lost-reply.test.ts`, 'another process has written'],
   },
   {
     name: 'after a lost reply all ids of the batch are looked up',
     file: `${ledger}/append.ts`,
     find: 'written && (await hasMessages(store, batch)) &&',
     replace: 'written &&',
-    test: [`${ledger}/lost-reply.test.ts`, 'a unit that another process has written'],
+    test: [`${ledger}/lost-reply.test.ts`, 'another process has written'],
   },
   {
     name: 'what another owner has parked since keeps what follows it',
     file: `${runtime}/consumer-partition.ts`,
     find: 'if (duplicate && (await ledger',
     replace: 'if (false && (await ledger',
-    test: ['test/simulate/simulate.test.ts', 'what a former owner has parked'],
+    test: [`${runtime}/consumer.int.test.ts`, 'that another owner has parked meanwhile'],
   },
   {
     name: 'a parked key keeps what follows it',
@@ -293,6 +300,27 @@ const consuming: readonly Mutant[] = [
     find: "event.stream === 'intake'",
     replace: "event.stream === ''",
     test: [`${runtime}/consumer-intake.int.test.ts`, 'that was parked, and applied when it was retried'],
+  },
+  {
+    name: 'what follows a parked fact waits with it, wherever a larger plan has put it',
+    file: `${ledger}/parking.ts`,
+    find: 'partition: parkedIn ?? partition',
+    replace: 'partition',
+    test: [`${ledger}/parking.int.test.ts`, 'facts of a stream that a larger plan has moved'],
+  },
+  {
+    name: 'a partition knows the keys that are parked in others',
+    file: `${runtime}/consumer-partition.ts`,
+    find: 'return isIntake(this.#topic) ? this.#partition : undefined',
+    replace: 'return this.#partition',
+    test: ['test/simulate/simulate.test.ts', 'waits behind those that are parked'],
+  },
+  {
+    name: 'who retries begins with what was parked before a restore',
+    file: `${runtime}/operator.ts`,
+    find: '  if (!older) return\n',
+    replace: '  if (older || !older) return\n',
+    test: ['test/simulate/simulate.test.ts', 'waits behind those that are parked'],
   },
   {
     name: 'intake that is delivered again while it is parked waits once',
@@ -340,6 +368,7 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: '    } finally {\n      await this.#inFlight.drain()\n    }',
     replace: '    } finally {\n    }',
+    test: [`${runtime}/consumer.int.test.ts`, 'of a newer version wait for a newer program'],
   },
   {
     name: 'what waits to be stored is asked for when its batch has ended',
@@ -352,6 +381,7 @@ const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: '      this.#control?.fail(error)\n',
     replace: '',
+    test: [`${runtime}/consumer.int.test.ts`, 'of no interest that could not be stored are stored later'],
   },
   {
     name: 'a parked record moves its checkpoint with it',
@@ -364,6 +394,7 @@ const consuming: readonly Mutant[] = [
     file: `${ledger}/parking.ts`,
     find: '      if (stored !== undefined && position <= stored) return true\n      if (stored === undefined ? previous > 0 : previous !== stored) throw new CheckpointGap(source, partition, stored, previous)\n',
     replace: '',
+    test: [`${ledger}/parking.int.test.ts`, 'parked keys keep what follows'],
   },
   {
     name: 'the id of a timer’s unit is stream, tell and when it is due',
@@ -376,6 +407,7 @@ const consuming: readonly Mutant[] = [
     file: `${ledger}/timers.ts`,
     find: 'cause: { at: timer.due,',
     replace: 'cause: {',
+    test: [store, 'due tells are fired once'],
   },
 ]
 

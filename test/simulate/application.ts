@@ -40,7 +40,7 @@ export async function startApplication(world: World, process: Process): Promise<
 
 async function started(world: World, process: Process): Promise<Application> {
   const { clock, sessions } = process
-  const { partitions } = world.plan
+  const { partitions } = world
   const open = (service: typeof orders, name: 'orders' | 'tally') =>
     openLedgerOn({
       service: name,

@@ -56,6 +56,8 @@ export type Fault =
   | { readonly fault: 'jump'; readonly engine: Engine; readonly at: number; readonly ms: number }
   /** A copy of ledgers is made; after so long it is restored, while everybody is stopped. */
   | { readonly fault: 'restore'; readonly of: 'orders' | 'tally' | 'both'; readonly at: number; readonly ms: number }
+  /** The partition plan becomes larger, and the processes are stopped and started one after the other, to go on by it. */
+  | { readonly fault: 'grow'; readonly at: number; readonly by: number }
   /** The group forgets its members: partitions move. */
   | { readonly fault: 'move'; readonly at: number }
 
@@ -155,6 +157,8 @@ const restore = (random: Random, span: number): Fault => ({
   ms: stoppedMs + random.below(span),
 })
 
+const grow = (random: Random, span: number): Fault => ({ fault: 'grow', at: random.below(span), by: random.between(1, 3) })
+
 /** What a seed stands for: who does what when, and what goes wrong. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed)
@@ -180,5 +184,8 @@ export function planOf(seed: number): Plan {
   const [partitions, deaf, clears] = [random.between(1, 3), random.pick([0, 2, 10]), random.chance(0.5)]
   const restores = Array.from({ length: random.pick([0, 0, 0, 0, 0, 0, 0, 0, 1, 2]) }, () => restore(random, span))
   const skewMs = random.pick([0, 600_000])
-  return { seed, processes, partitions, deaf, skewMs, clears, decisions: [...asks, ...again, ...intakes, ...looks, ...faults, ...restores] }
+  // Not beside a restore: see docs/guarantees.md
+  const grows = restores.length === 0 && random.chance(0.15) ? [grow(random, span)] : []
+  const decisions = [...asks, ...again, ...intakes, ...looks, ...faults, ...restores, ...grows]
+  return { seed, processes, partitions, deaf, skewMs, clears, decisions }
 }

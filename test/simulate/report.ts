@@ -29,6 +29,8 @@ function inWords(one: Step | Fault): string {
       return `at ${seconds(one.at)} the clock of ${one.engine} jumps by ${one.ms} ms`
     case 'restore':
       return `at ${seconds(one.at)} a copy of ${one.of === 'both' ? 'both ledgers' : one.of} is made, and restored at ${seconds(one.at + one.ms)}`
+    case 'grow':
+      return `at ${seconds(one.at)} the partition plan grows by ${one.by}`
     case 'move':
       return `at ${seconds(one.at)} the group forgets its members`
   }

@@ -35,6 +35,13 @@ test('intake that is delivered again while it is parked waits once', async () =>
   expect((await run(planOf(3_274_309_273))).violations).toEqual([])
 })
 
+test.each([
+  ['whose stream a larger plan has moved to another partition', 3902],
+  ['that was recorded after a restore', 3_274_767_472],
+])('a fact %s waits behind those that are parked', async (_, seed) => {
+  expect((await run(planOf(seed))).violations).toEqual([])
+})
+
 test('a seed makes the same history each time', async () => {
   for (const seed of [7, 23, 42]) {
     const [one, other] = [await run(planOf(seed)), await run(planOf(seed))]

@@ -5,6 +5,10 @@ import { Process } from './process.ts'
 import { Random } from './random.ts'
 import { planRestore, type Restored } from './restore.ts'
 import { Scheduler } from './scheduler.ts'
+import { topic } from './services.ts'
+
+/** A plan that grows: how long a process is down, and after how long the next one is. */
+const [stopMs, betweenStopsMs] = [200, 700]
 
 /** When it begins, in milliseconds since 1970. */
 const epochMs = Date.parse('2026-11-25T09:00:00Z')
@@ -22,6 +26,8 @@ export class World {
   readonly restored: Restored[] = []
   onRestored: (restored: Restored) => void = () => undefined
   readonly processes: (Process | undefined)[] = []
+  /** The partition plan that who starts goes by. */
+  partitions: number
   /** When everything has healed: nothing goes wrong from then on. */
   healed = false
   readonly #random: Random
@@ -38,6 +44,7 @@ export class World {
 
   constructor(plan: Plan, boot: (process: Process) => void) {
     this.plan = plan
+    this.partitions = plan.partitions
     this.#boot = boot
     this.#random = new Random(plan.seed * 31 + 7)
     const of = <Kind extends Fault['fault']>(kind: Kind) =>
@@ -53,7 +60,11 @@ export class World {
     for (const one of of('stop')) this.at(one.at, () => this.#stop(one))
     for (const one of of('jump')) this.at(one.at, () => this.#jump(one))
     for (const one of of('move')) this.at(one.at, () => this.#move())
+<<<<<<< HEAD
     for (const { engine, at } of this.#outages) if (engine !== 'bus') this.at(at, () => this.#crashServer(engine))
+=======
+    for (const one of of('grow')) this.at(one.at, () => this.#grow(one))
+>>>>>>> parked
     for (const one of of('restore')) planRestore(this, one)
   }
 
@@ -156,9 +167,23 @@ export class World {
     this.#offsets[engine] += ms
   }
 
+<<<<<<< HEAD
   /** What need not have been on its disk is not there when it comes back. */
   #crashServer(engine: 'orders' | 'tally'): void {
     if (!this.healed) this.databases[engine].crash()
+=======
+  /** Topics first, as each process that starts makes sure of them; then one process after the other. */
+  #grow({ by }: Of<'grow'>): void {
+    this.partitions += by
+    this.tell(`the partition plan grows to ${this.partitions}`)
+    this.broker.ensure({ name: topic, partitions: this.partitions })
+    for (const slot of this.processes.keys()) {
+      this.scheduler.after(slot * betweenStopsMs, () => {
+        const process = this.processes[slot]
+        if (process?.alive) this.crash(process, { downMs: stopMs }, 'as it is told to, to go on by the larger plan')
+      })
+    }
+>>>>>>> parked
   }
 
   #move(): void {

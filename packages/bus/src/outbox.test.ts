@@ -13,7 +13,7 @@ function memory(partitions: number, maxBytes: { now: number; told: number }) {
   const store: Store = {
     facts: async (_, fresh) => {
       if (fresh) maxBytes.told = maxBytes.now
-      return { partitions, maxBytes: maxBytes.told }
+      return { partitions, maxBytes: maxBytes.told, setting: 'the limit' }
     },
     write: async (records) => {
       await new Promise(setImmediate)

@@ -12,6 +12,8 @@ export interface TopicFacts {
   readonly partitions: number
   /** The limit of one batch of one partition, in bytes. */
   readonly maxBytes: number
+  /** What an operator sets it by. */
+  readonly setting: string
 }
 
 export interface Placed {
@@ -42,7 +44,7 @@ export function bytesOf({ key, value, headers }: BusRecord): number {
   return 36 + Buffer.byteLength(key) + (value?.byteLength ?? 0) + named
 }
 
-function place(topic: string, record: BusRecord, index: number, { partitions, maxBytes }: TopicFacts): Placed {
+function place(topic: string, record: BusRecord, index: number, { partitions, maxBytes, setting }: TopicFacts): Placed {
   const partition = record.partition ?? partitionOf(record.key, partitions)
   if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
     const message = `record ${index} (key ${record.key}) names partition ${partition}; ${topic} has 0 to ${partitions - 1}`
@@ -50,8 +52,10 @@ function place(topic: string, record: BusRecord, index: number, { partitions, ma
   }
   const bytes = bytesOf(record)
   if (bytes + batchOverhead > maxBytes) {
-    const message = `record ${index} (key ${record.key}) takes ${bytes} bytes; ${topic} takes ${maxBytes - batchOverhead}`
-    throw new BusError('too_large', message, { topic, index, key: record.key, bytes, limit: maxBytes - batchOverhead })
+    const limit = maxBytes - batchOverhead
+    const wanted = `${setting} of ${topic} to ${bytes + batchOverhead}`
+    const message = `record ${index} (key ${record.key}) takes ${bytes} bytes; ${topic} takes ${limit}`
+    throw new BusError('too_large', message, { topic, index, key: record.key, bytes, limit, wanted })
   }
   return { topic, partition, record, bytes }
 }
@@ -117,6 +121,11 @@ export class Outbox {
     return promise
   }
 
+  /** The bytes that one record may take. */
+  async limit(topic: string): Promise<number> {
+    return (await this.#store.facts(topic, false)).maxBytes - batchOverhead
+  }
+
   /** Takes nothing more, and waits for what was taken. */
   async close(): Promise<void> {
     this.#closed = true
@@ -125,9 +134,11 @@ export class Outbox {
 
   async #placeAll(parcel: Parcel, fresh: boolean): Promise<void> {
     const known = await this.#store.facts(parcel.topic, fresh)
-    // The topic may have grown since
-    const isBeyond = !fresh && parcel.records.some(({ partition = 0 }) => partition >= known.partitions)
-    const facts = isBeyond ? await this.#store.facts(parcel.topic, true) : known
+    // The topic may have grown since, or its limit
+    const isBeyond = parcel.records.some(
+      (record) => (record.partition ?? 0) >= known.partitions || bytesOf(record) + batchOverhead > known.maxBytes,
+    )
+    const facts = isBeyond && !fresh ? await this.#store.facts(parcel.topic, true) : known
     parcel.maxBytes = facts.maxBytes
     parcel.placed = parcel.records.map((record, index) => place(parcel.topic, record, index, facts))
   }

@@ -52,6 +52,8 @@ export interface Bus {
    * After any other rejection the records may be stored or not: sending them again makes duplicates, not gaps.
    */
   send(topic: string, records: readonly BusRecord[]): Promise<readonly Place[]>
+  /** The bytes that one record of the topic may take (`bytesOf`), as was known within the last half minute. */
+  limit(topic: string): Promise<number>
   /** The last record of a partition, or undefined when it holds none. */
   tail(topic: string, partition: number): Promise<StoredRecord | undefined>
   /** The last records of a partition, oldest first, at most so many. */

@@ -2,7 +2,7 @@ import { partitionOf } from '@rondo/bus'
 import {
   type AnyStream,
   type Context,
-  type DomainError,
+  DomainError,
   decide,
   type Envelope,
   evolve,
@@ -15,7 +15,7 @@ import { eventId } from './event-id.ts'
 import { Defect } from './failure.ts'
 import type { Loaded } from './load.ts'
 import type { Unit } from './port.ts'
-import type { LedgerRules } from './rules.ts'
+import type { LedgerRules, RecordBound } from './rules.ts'
 import { storable, storableId } from './storable.ts'
 import { type Head, keyOf } from './storage.ts'
 
@@ -120,12 +120,12 @@ function appended(
   const events: DraftEvent[] = []
   let draft = before
   for (const fact of facts) {
-    const { type, data } = checkedFact(stream, fact, rules)
+    const { type, data, text } = checkedFact(stream, fact, rules)
     const n = (counted.get(key) ?? 0) + 1
     counted.set(key, n)
     const eventIdentity = eventId(unit.id, stream.name, id, n)
     draft = evolved(draft, fact.verb, data, { id: eventIdentity, at: context.at, actor: context.actor })
-    const event = {
+    const event: DraftEvent = {
       id: eventIdentity,
       stream: stream.name,
       streamId: id,
@@ -138,9 +138,11 @@ function appended(
       actor: context.actor,
       correlationId,
       causationId,
+      ...(traceparent === undefined ? {} : { traceparent }),
       loopIds: loopIds(stream, id, draft.state),
     }
-    events.push(traceparent === undefined ? event : { ...event, traceparent })
+    if (rules.record) refuseLarger(event, text, rules.record)
+    events.push(event)
   }
   if (events.length > 0) checkState(draft, rules)
   return { draft, events }
@@ -159,8 +161,27 @@ function evolved(draft: Draft, verb: string, data: unknown, occurrence: { id: st
   }
 }
 
+/** Bytes around the data of a record: of names and numbers, and of a character in its longest form. */
+const [namesBytes, characterBytes] = [2_000, 9]
+
+/** What the bus would not take must not be recorded: nothing behind it could be sent. */
+function refuseLarger(event: DraftEvent, data: string, { topic, limit, bytesOf }: RecordBound): void {
+  const { streamId, actor, correlationId, causationId, loopIds } = event
+  const texts = loopIds.reduce(
+    (sum, id) => sum + id.length + 1,
+    2 * streamId.length + actor.length + correlationId.length + causationId.length,
+  )
+  // Nearly all are far below, and need not be made to know it
+  const most = limit()
+  if (data.length * 3 + namesBytes + texts * characterBytes <= most) return
+  const bytes = bytesOf(event)
+  if (bytes <= most) return
+  const what = `${event.type} of ${event.stream} ${streamId}`
+  throw new DomainError('too_large', `${what} takes ${bytes} bytes as a record; ${topic} takes ${most}`, { topic, bytes, limit: most })
+}
+
 /** The data as they will be read back: parsed by their schema, and as JSON. */
-function checkedFact(stream: AnyStream, fact: Fact, rules: LedgerRules): { type: FactType; data: unknown } {
+function checkedFact(stream: AnyStream, fact: Fact, rules: LedgerRules): { type: FactType; data: unknown; text: string } {
   const type: FactType | undefined = stream.facts[fact.verb]
   if (type?.type !== fact.type) throw new Defect(`${stream.name} has no fact ${fact.type}`)
   const parsed = type.schema.safeParse(fact.data)
@@ -168,7 +189,8 @@ function checkedFact(stream: AnyStream, fact: Fact, rules: LedgerRules): { type:
     const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'data'}: ${message}`).join('; ')
     throw new Defect(`${fact.type} of ${stream.name} does not fit its schema: ${issues}`)
   }
-  return { type, data: JSON.parse(storable(parsed.data, fact.type, rules.maxEventBytes)) }
+  const text = storable(parsed.data, fact.type, rules.maxEventBytes)
+  return { type, data: JSON.parse(text), text }
 }
 
 /** Everything derived can be derived and stored: better this unit fails now than the batch. */

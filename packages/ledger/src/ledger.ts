@@ -13,7 +13,7 @@ import { type ParkedRecord, park, skip } from './parking.ts'
 import type { Ledger, ParkedKey } from './port.ts'
 import { postgresStore } from './postgres/store.ts'
 import { reads } from './read.ts'
-import { ledgerRules } from './rules.ts'
+import { ledgerRules, type RecordBound } from './rules.ts'
 import type { RebuildOptions, RebuiltPage, Store } from './store.ts'
 import { Timers } from './timers.ts'
 import { Writer } from './writer.ts'
@@ -28,6 +28,8 @@ export interface StoreOptions {
   readonly partitions?: number
   /** Bytes of an event's data, and of a state: 1,000,000 unless told. */
   readonly maxEventBytes?: number
+  /** Where events are sent to: what is larger than that takes is refused (`too_large`) before it is recorded. */
+  readonly record?: RecordBound
   readonly log?: Log
   readonly clock?: Clock
   /** After each batch: how large it was, and how much of it was lost to others. Must not throw. */
@@ -76,7 +78,7 @@ export async function openLedger({ database, connections = 10, archiveFolder, ..
 export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
   const { service, streams, views = [], store, log = silent, clock = realClock, maxEventBytes = 1_000_000 } = options
   const database: Database = { service, store, log, clock, ...(options.onBatch ? { onBatch: options.onBatch } : {}) }
-  const rules = ledgerRules(service, streams, views, maxEventBytes)
+  const rules = ledgerRules(service, streams, views, { maxEventBytes, record: options.record })
   try {
     await store.prepare(rules, views, options.partitions)
   } catch (error) {

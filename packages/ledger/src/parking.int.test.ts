@@ -84,6 +84,26 @@ describe.each(engines)('parked records on $name', (engine) => {
     expect(await ledger.checkpoint('builds', 2)).toEqual({ position: 4, nextOffset: 4n })
   })
 
+  test('facts of a stream that a larger plan has moved wait behind its key, and in any epoch it is known that it waits', async () => {
+    const ledger = await opening(await engine.fresh())
+    const event = await someEvent(ledger)
+    const source = 'rondo.builds.v1#1'
+    const behind = (partition: number, previous: number, position: number) =>
+      ledger.park({ key: 'k', event, reason: 'a defect' }, { source, partition, previous, position, nextOffset: 1n })
+    await behind(0, 0, 3)
+    await behind(2, 0, 7)
+    expect(await ledger.parkedKeys()).toMatchObject([{ source, partition: 0, key: 'k', waiting: 2 }])
+    expect((await ledger.parkedRecords({ source, partition: 0, key: 'k' })).map(({ position }) => position)).toEqual([3, 7])
+    expect(await ledger.checkpoint(source, 2)).toMatchObject({ position: 7 })
+    const known = [
+      [source, 2],
+      [source, undefined],
+      ['rondo.builds.v1#2', undefined],
+      ['rondo.other.v1#1', undefined],
+    ] as const
+    expect(await Promise.all(known.map(([from, partition]) => ledger.isParked(from, partition, 'k')))).toEqual([false, true, true, false])
+  })
+
   test('a record whose id is known already is taken away, and not applied again', async () => {
     const ledger = await opening(await engine.fresh())
     const record = await parked(ledger, 1)
@@ -97,7 +117,7 @@ describe.each(engines)('parked records on $name', (engine) => {
   test('of a retry and a skip of one record at once one is done, and the other is told so', async () => {
     const fresh = await engine.fresh()
     const [one, two] = await Promise.all([opening(fresh), opening(fresh)])
-    for (let n = 1; n <= 40; n++) {
+    for (let n = 1; n <= 120; n++) {
       const record = await parked(one, n)
       const answers = await Promise.allSettled([
         one.submit(unit([tell(order, `both-${n}`, 'count', 1)], retried(record))),

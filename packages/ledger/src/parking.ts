@@ -27,12 +27,14 @@ export async function park(
   checkpoint: Checkpoint,
 ): Promise<boolean> {
   const { source, partition, previous, position } = checkpoint
-  const name = { source, partition, key }
   return reaching(
     store.transaction('head', async (tx) => {
       const stored = (await tx.checkpoint(source, partition))?.position
       if (stored !== undefined && position <= stored) return true
       if (stored === undefined ? previous > 0 : previous !== stored) throw new CheckpointGap(source, partition, stored, previous)
+      // A larger plan has moved the stream, perhaps: what follows of it waits behind the same key, in the order of positions
+      const parkedIn = hash === undefined ? await tx.parkedPartition(source, key) : undefined
+      const name = { source, partition: parkedIn ?? partition, key }
       if (hash !== undefined && (await tx.isDelivered(name, { id: event.id, hash }))) {
         await tx.moveCheckpoint(checkpoint)
         return false

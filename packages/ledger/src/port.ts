@@ -107,7 +107,8 @@ export interface Ledger {
     checkpoint: Checkpoint,
   ): Promise<boolean>
   parkedKeys(): Promise<readonly ParkedKey[]>
-  isParked(source: string, partition: number, key: string): Promise<boolean>
+  /** Without partition: in any, and under any epoch of the source's topic. */
+  isParked(source: string, partition: number | undefined, key: string): Promise<boolean>
   /** What became of a message id: for receipts. */
   known(
     id: string,

@@ -1,4 +1,4 @@
-import { type Bus, type BusRecord, pause, type StoredHeaders } from '@rondo/bus'
+import { type Bus, BusError, type BusRecord, pause, type StoredHeaders } from '@rondo/bus'
 import { type Envelope, type Instant, parseInstant } from '@rondo/kernel'
 import type { CommitListener } from './commits.ts'
 import type { Database } from './database.ts'
@@ -31,8 +31,8 @@ export type RelayState =
   /** Another process has the lease. */
   | { readonly state: 'standby' }
   | { readonly state: 'running'; readonly position: number }
-  /** The database or the bus does not take it now; it is tried again. */
-  | { readonly state: 'retrying'; readonly reason: string; readonly times: number }
+  /** The database or the bus does not take it now; it is tried again. `compared`: it was seen before that the ledger is no older copy. */
+  | { readonly state: 'retrying'; readonly reason: string; readonly times: number; readonly compared: boolean; readonly fix?: string }
   /** The bus knows more than the ledger: an older backup was restored. Nothing is sent until the epoch is raised (`raiseEpoch`). */
   | { readonly state: 'restored_backup'; readonly reason: string }
   | { readonly state: 'stopped' }
@@ -106,6 +106,7 @@ class RelayLoop implements Relay {
   /** When the lease was taken or kept last. */
   #heldAt = Number.NEGATIVE_INFINITY
   #retries = 0
+  #compared = false
   #stopped = false
   #awake = false
   #wake: () => void = () => undefined
@@ -181,6 +182,7 @@ class RelayLoop implements Relay {
     const { epoch, position } = await this.#options.database.store.standing()
     if (anew || epoch !== this.#epoch || position < this.#head) await this.#compare(epoch)
     this.#head = position
+    this.#compared = true
   }
 
   async #send(): Promise<boolean> {
@@ -304,11 +306,13 @@ class RelayLoop implements Relay {
     const reason = error instanceof Error ? error.message : String(error)
     this.#position = undefined
     if (error instanceof RestoredBackup) {
+      this.#compared = false
       this.#say({ state: 'restored_backup', reason })
       return this.#sleep(pollMs, true)
     }
     this.#retries += 1
-    this.#say({ state: 'retrying', reason, times: this.#retries })
+    const fix = fixOf(error)
+    this.#say({ state: 'retrying', reason, times: this.#retries, compared: this.#compared, ...(fix === undefined ? {} : { fix }) })
     await this.#sleep(Math.min(retryMostMs, retryFirstMs * 2 ** (this.#retries - 1)), true)
   }
 
@@ -346,6 +350,12 @@ class RelayLoop implements Relay {
     database.log[level]({ topic, ...state }, `relay: ${state.state}`)
   }
 }
+
+/** Of an event that was recorded before its topic's limit was lowered. */
+const fixOf = (error: unknown): string | undefined =>
+  error instanceof BusError && error.code === 'too_large' && error.details.wanted !== undefined
+    ? `raise ${error.details.wanted} or more`
+    : undefined
 
 /** How far the ledger was sent, by the bus, partition by partition, and by the file beside it. */
 async function marksOf({ database, bus, topic, highWaterFile }: Witnesses) {

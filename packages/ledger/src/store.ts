@@ -222,7 +222,8 @@ type ParkedName = Pick<ParkedKey, 'source' | 'partition' | 'key'>
 
 export interface Parking {
   parkedKeys(): Promise<readonly ParkedKey[]>
-  isParked(key: ParkedName): Promise<boolean>
+  /** Of a ledger's topic (`topic#epoch`) under any epoch. Without partition: in any. */
+  isParked(key: Omit<ParkedName, 'partition'> & { readonly partition: number | undefined }): Promise<boolean>
   /** Oldest first. */
   parkedRecords(key: ParkedName): Promise<readonly ParkedRecord[]>
   /** Whether it was taken away because it was applied. */
@@ -233,6 +234,8 @@ export interface Parking {
 export interface Transaction {
   checkpoint(source: string, partition: number): Promise<{ readonly position: number } | undefined>
   moveCheckpoint(checkpoint: Omit<Checkpoint, 'previous'>): Promise<void>
+  /** Of which partition the key of a stream is parked. */
+  parkedPartition(source: string, key: string): Promise<number | undefined>
   /** The first reason of a key stays. */
   insertParkedKey(key: ParkedName, reason: string): Promise<void>
   countParked(key: ParkedName): Promise<number>

@@ -77,14 +77,22 @@ export class ConsumerPartition {
 
   /** Where reading goes on: from the database, every time anew. */
   async start(): Promise<bigint | 'first'> {
-    const { ledger } = this.#parts
     const found = await startOf(this.#parts, this.#topic, this.#partition)
     this.#mark = found.mark
-    const parked = await ledger.parkedKeys()
-    this.#parked = new Set(
-      parked.filter(({ source, partition }) => source === found.mark.source && partition === this.#partition).map(({ key }) => key),
-    )
+    await this.#knowParked()
     return found.offset
+  }
+
+  async #knowParked(): Promise<void> {
+    const parked = await this.#parts.ledger.parkedKeys()
+    const isHere = (source: string) => source === this.#mark.source || source.startsWith(`${this.#topic}#`)
+    const kept = parked.filter(({ source, partition }) => isHere(source) && partition === (this.#parkedIn ?? partition))
+    this.#parked = new Set(kept.map(({ key }) => key))
+  }
+
+  /** A stream may lie in another partition since the plan has grown, and may be parked in any; intake is parked where it lies. */
+  get #parkedIn(): number | undefined {
+    return isIntake(this.#topic) ? this.#partition : undefined
   }
 
   /** Undefined while something is on its way. */
@@ -183,6 +191,8 @@ export class ConsumerPartition {
     await this.#flush()
     const unread = await unreadOf(this.#parts.ledger, { topic: this.#topic, partition: this.#partition, epoch: this.#mark.epoch }, after)
     if (unread.length > 0) throw new OtherPartitionsFirst(this.#topic, this.#partition, unread)
+    // They may have parked what is followed here from now on
+    await this.#knowParked()
   }
 
   #decode(record: StoredRecord): Chained | undefined {
@@ -288,7 +298,7 @@ export class ConsumerPartition {
       const known = interest ? raised(interest, event) : event
       const { duplicate } = await submitFact(ledger, { event: known, interest, checkpoint, hash: this.#intakeHash(place) }, turn)
       // Another owner was ahead, and may have parked it since we began: what follows under this key has to wait, too
-      if (duplicate && (await ledger.isParked(this.#mark.source, this.#partition, record.key))) this.#parked.add(record.key)
+      if (duplicate && (await ledger.isParked(this.#mark.source, this.#parkedIn, record.key))) this.#parked.add(record.key)
       this.#count(duplicate ? 'duplicate' : 'applied')
     }
     if (this.#parked.has(record.key) && (await this.#waits(place))) {
@@ -314,7 +324,7 @@ export class ConsumerPartition {
   /** Whether it has to wait behind its key. Intake that was applied before and comes again does not: it would be applied once more. */
   async #waits({ record, event }: Place): Promise<boolean> {
     const { ledger } = this.#parts
-    if (!(await ledger.isParked(this.#mark.source, this.#partition, record.key))) return false
+    if (!(await ledger.isParked(this.#mark.source, this.#parkedIn, record.key))) return false
     return !isIntake(this.#topic) || (await ledger.known(event.id)) === undefined
   }
 

@@ -43,8 +43,19 @@ describe('facts of another ledger', () => {
     await seen(['1', '2', '3'])
     await consumer?.stop()
     await send(record(put(3)), record(put(4)))
-    await consume()
+    let read = 0
+    await consume({}, ledger, (count) => {
+      read += count
+    })
     await seen(['1', '2', '3', '4'])
+    // Again, and nothing behind it: it is no gap
+    const before = read
+    await send(record(put(4)))
+    await eventually(() => read > before, { within: 10_000 })
+    await send(record(put(5)))
+    await seen(['1', '2', '3', '4', '5'])
+    expect(consumer?.paused).toEqual([])
+    expect(read).toBe(before + 2)
   })
 
   test('of no interest only move the checkpoint', async () => {
@@ -175,6 +186,21 @@ describe('facts of another ledger', () => {
     await consume()
     for (const id of ['box-0', 'box-700', 'box-1233']) await seen(['x'], id)
     expect((await ledger.head()).position).toBe(1234)
+  })
+
+  test('that another owner has parked meanwhile keep what follows them', async () => {
+    const same = { streamId: 'c-1' }
+    let parked = 0
+    const submit: OpenLedger['submit'] = async (unit) => {
+      // Another owner of the partition, which cannot apply what we can
+      const { checkpoint } = unit
+      if (checkpoint && parked++ === 0) await ledger.park({ key: 'change/c-1', event: put(1, '1', same), reason: 'a defect' }, checkpoint)
+      return ledger.submit(unit)
+    }
+    await consume({}, { ...ledger, submit })
+    await send(record(put(1, '1', same)), record(put(2, '2', same)), record(put(3)))
+    await seen(['3'])
+    expect(await ledger.parkedKeys()).toMatchObject([{ key: 'change/c-1', waiting: 2 }])
   })
 
   test('that do not fit their schema are parked with the reason', async () => {

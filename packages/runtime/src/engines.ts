@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Bus, kafkaBus, migrateBus, postgresBus } from '@rondo/bus'
 import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
-import { type Batched, migrate, type OpenLedger, openLedger } from '@rondo/ledger'
+import { type Batched, migrate, type OpenLedger, openLedger, type RecordBound } from '@rondo/ledger'
 import { type Config, serviceNames } from './config.ts'
 import { ownRole, serviceDatabase } from './database-url.ts'
 import type { Logger } from './log.ts'
@@ -77,7 +77,7 @@ export async function openServiceLedger(
   { name, streams, views, migrations }: Service,
   config: Config,
   log: Logger,
-  onBatch?: (batch: Batched) => void,
+  { onBatch, record }: { readonly onBatch?: (batch: Batched) => void; readonly record?: RecordBound } = {},
 ): Promise<OpenLedger> {
   const { url, role, password, variable } = serviceDatabase(config, name)
   const { databaseUrl } = config
@@ -106,6 +106,7 @@ export async function openServiceLedger(
       log,
       archiveFolder: join(config.archiveDir ?? join(config.dataDir, 'archive'), name),
       ...(onBatch ? { onBatch } : {}),
+      ...(record ? { record } : {}),
     })
   } catch (error) {
     throw databaseError(url, variable, error)

@@ -13,7 +13,7 @@ interface Target {
   readonly epoch: number
   readonly position: number
 }
-const placeKey = (source: string, partition: number, position: number) => `${source}/${partition}/${position}`
+const leftKey = (source: string, position: number) => `${source}/${position}`
 
 /** By `topic/partition`: how far it was read, in the newest epoch of which something was. */
 function targetsOf({ types, read }: ForeignWanted): ReadonlyMap<string, Target> {
@@ -95,7 +95,8 @@ class Rereading {
   ) {
     this.#table = table
     this.#types = new Set(types)
-    this.#left = new Set(left.map(({ source, partition, position }) => placeKey(source, partition, position)))
+    // Not by partition: what follows a parked key waits with it, wherever a larger plan has put it
+    this.#left = new Set(left.map(({ source, position }) => leftKey(source, position)))
     this.#all = new Map([...targets].map(([key, target]) => [key, new Again(target)]))
     this.#open = new Map(this.#all)
     this.#ends = ends
@@ -142,7 +143,7 @@ class Rereading {
     const { event, previous = 0, position, epoch, after = [] } = found
     await this.#others(again, record.topic, after)
     if (!again.takes(epoch, previous, position) || !this.#types.has(event.type)) return
-    if (this.#left.has(placeKey(`${record.topic}#${epoch}`, record.partition, position))) return
+    if (this.#left.has(leftKey(`${record.topic}#${epoch}`, position))) return
     const interest = this.#table.interests.get(event.type)
     if (interest) await this.#inTurn(() => this.#each(raised(interest, event)))
   }

@@ -100,10 +100,29 @@ async function waitingBehind({ ledger, service }: Pick<RunningService, 'service'
   return records
 }
 
+/** Each epoch has positions of its own, and so a key of its own: those of before a restore come first. */
+async function refuseBehindOlder({ ledger }: Pick<RunningService, 'ledger'>, { source, key }: Key): Promise<void> {
+  const placeOf = (one: string) => {
+    const [topic, epoch] = one.split('#')
+    return { topic, epoch: Number(epoch ?? 0) }
+  }
+  const own = placeOf(source)
+  const older = (await ledger.parkedKeys()).find((one) => {
+    const { topic, epoch } = placeOf(one.source)
+    return one.key === key && topic === own.topic && epoch < own.epoch
+  })
+  if (!older) return
+  const where = `${older.source}, partition ${older.partition}`
+  throw new DomainError('wrong_phase', `key: records of "${key}" from before a restore wait (${where}): retry or skip those first`, {
+    path: 'key',
+  })
+}
+
 /** Applies what waits behind a key, oldest first, until one fails again. Rejects where somebody else decides over them meanwhile. */
 export async function retryParked(running: Pick<RunningService, 'service' | 'ledger' | 'table'>, key: Key, by: Decision) {
   const { ledger, table } = running
   const records = await waitingBehind(running, key)
+  await refuseBehindOlder(running, key)
   let applied = 0
   for (const record of records) {
     try {

@@ -43,7 +43,7 @@ export function startRelaying(
       metrics.relayDelay.record(Math.max(0, (Date.now() - millis(last.recordedAt)) / 1000), { service })
     },
     onState(state) {
-      if (state.state === 'running' || state.state === 'standby') {
+      if (state.state === 'running' || state.state === 'standby' || (state.state === 'retrying' && state.compared)) {
         isCompared = true
         compared.resolve()
       } else hindered.resolve()

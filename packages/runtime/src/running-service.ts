@@ -9,6 +9,7 @@ import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { type ReactionTable, reactionTable } from './reaction-table.ts'
 import type { Check } from './readiness.ts'
+import { recordBound } from './record-bound.ts'
 import { type Relaying, startRelaying } from './relaying.ts'
 import type { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -122,7 +123,7 @@ function checksOf({ service, config, metrics }: Parts, ledger: Ledger, consumer:
         if (state.state === 'retrying')
           return {
             cause: `events cannot be sent (tried ${state.times} times): ${state.reason}`,
-            fix: 'see that the bus runs; nothing is lost, it goes on by itself',
+            fix: `${state.fix ?? 'see that the bus runs'}; nothing is lost, it goes on by itself`,
           }
         await relay.delayMs()
         return undefined
@@ -147,7 +148,10 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const { service, config, metrics, log, shutdown } = parts
   const publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`
   const writes: Writes = { batches: 0, units: 0, conflicts: 0 }
-  const opened = await openServiceLedger(service, config, log, counting(writes, service.name, metrics))
+  const opened = await openServiceLedger(service, config, log, {
+    onBatch: counting(writes, service.name, metrics),
+    record: await recordBound(parts.bus, { service: service.name, partitions: config.partitions }, log),
+  })
   const counted = measured(opened, service.name, metrics)
   shutdown.add(`${service.name} ledger`, () => counted.close())
   const spanning = {

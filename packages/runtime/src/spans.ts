@@ -155,6 +155,7 @@ function sendSpan(spanning: Spanning, topic: string, record: BusRecord, place: P
 export function tracedBus(bus: Bus, spanning: Spanning): Bus {
   return {
     ensure: (topics) => bus.ensure(topics),
+    limit: (topic) => bus.limit(topic),
     tail: (topic, partition) => bus.tail(topic, partition),
     last: (topic, partition, most) => bus.last(topic, partition, most),
     bounds: (topic) => bus.bounds(topic),

@@ -1,6 +1,7 @@
+import { eventually } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
 import type { Place } from '../port.ts'
-import { keysOf, numbered, record, type Stage } from './stage.ts'
+import { keysOf, numbered, patience, record, type Stage } from './stage.ts'
 
 /** What sending promises. */
 export function sendingSuite(stage: Stage): void {
@@ -65,11 +66,29 @@ export function sendingSuite(stage: Stage): void {
       const other = await stage.open()
       await expect(other.send(name, [record('small', 0), record('large', 0, 'x'.repeat(20_000))])).rejects.toMatchObject({
         code: 'too_large',
-        details: { key: 'large', index: 1, limit: expect.any(Number), bytes: expect.any(Number) },
+        details: {
+          key: 'large',
+          index: 1,
+          limit: await other.limit(name),
+          bytes: expect.any(Number),
+          wanted: expect.stringContaining(name),
+        },
       })
+      expect(await other.limit(name)).toBeLessThan(8192)
       expect(await other.tail(name, 0)).toBeUndefined()
       await other.send(name, [record('small', 0)])
       expect(await other.tail(name, 0)).toMatchObject({ key: 'small' })
+    })
+
+    test('a limit that was raised after a refusal is noticed at once', async () => {
+      const name = await stage.topic(1)
+      await stage.harness.limit(name, 8192)
+      const other = await stage.open()
+      const large = [record('large', 0, 'x'.repeat(20_000))]
+      await expect(other.send(name, large)).rejects.toMatchObject({ code: 'too_large' })
+      await stage.harness.limit(name, 80_000)
+      // A broker may take a moment to know of it
+      await eventually(() => other.send(name, large), patience)
     })
 
     test('two producers committing in any order leave no gap and turn nothing round', async () => {

@@ -143,7 +143,7 @@ export class KafkaAdmin {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
       const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] })
       const limit = resources[0]?.configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue
-      return { partitions: topics[0]?.partitions.length ?? 0, maxBytes: Number(limit ?? 1_048_588) }
+      return { partitions: topics[0]?.partitions.length ?? 0, maxBytes: Number(limit ?? 1_048_588), setting: 'max.message.bytes' }
     })
   }
 }

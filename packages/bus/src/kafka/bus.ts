@@ -74,6 +74,10 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
       await admin.ensure(topics)
     },
     send: (topic, records) => outbox.send(topic, records),
+    async limit(topic) {
+      open.check()
+      return outbox.limit(topic)
+    },
     async tail(topic, partition) {
       open.check()
       return tailOf(client, admin, topic, partition)

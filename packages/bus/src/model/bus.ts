@@ -49,6 +49,7 @@ export function modelBus({ broker, wire = soundWire, clock = realClock, pace: gi
       })
     },
     send: (topic, records) => outbox.send(topic, records),
+    limit: (topic) => outbox.limit(topic),
     tail: (topic, partition) => ask('tail', () => broker.partition(topic, partition).records.at(-1)),
     last: (topic, partition, most) =>
       ask('last', () =>
@@ -75,5 +76,5 @@ export function modelBus({ broker, wire = soundWire, clock = realClock, pace: gi
 
 function factsOf(broker: ModelBroker, name: string): TopicFacts {
   const { partitions, maxBytes } = broker.topic(name)
-  return { partitions: partitions.length, maxBytes }
+  return { partitions: partitions.length, maxBytes, setting: 'the limit' }
 }

@@ -52,6 +52,10 @@ export function postgresBus({ url, connections = 4, pace: given, trimEvery = 60_
       await store.ensure(topics)
     },
     send: (topic, records) => outbox.send(topic, records),
+    async limit(topic) {
+      open.check()
+      return outbox.limit(topic)
+    },
     async tail(topic, partition) {
       open.check()
       return store.tail(topic, partition)

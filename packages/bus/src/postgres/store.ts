@@ -9,6 +9,7 @@ export interface TopicRow {
   readonly id: string
   readonly partitions: number
   readonly maxBytes: number
+  readonly setting: string
 }
 
 interface RecordRow {
@@ -157,9 +158,9 @@ export class PostgresStore implements Store {
 
   async #askTopic(name: string): Promise<TopicRow> {
     const text = 'select number, id, partitions, max_bytes as "maxBytes" from bus.topic where name = $1'
-    const [row] = await this.#query<TopicRow>(`the topic ${name} could not be read`, text, [name])
+    const [row] = await this.#query<Omit<TopicRow, 'setting'>>(`the topic ${name} could not be read`, text, [name])
     if (row === undefined) throw new BusError('unknown_topic', `there is no topic ${name}`, { topic: name })
-    return row
+    return { ...row, setting: 'max_bytes in bus.topic' }
   }
 
   /** Wakes the readers, after the commit and never within it: one statement for all that was appended meanwhile. */

@@ -2,10 +2,12 @@ import { type ModelDatabase, refill } from './database.ts'
 
 /** A copy of all tables; the returned function puts it in their place. Nobody is connected then, as with a real one. */
 export function backUp(database: ModelDatabase): () => void {
-  const { head, events, decisions, gaps, streams, keys, loops, timers, messages, checkpoints, parkedKeys, parkedRecords, relays } = database
+  const { head, plans, events, decisions, gaps, streams, keys, loops, timers, messages, checkpoints, parkedKeys, parkedRecords, relays } =
+    database
 
   const copy = structuredClone({
     head,
+    plans,
     events,
     decisions,
     gaps,
@@ -22,6 +24,7 @@ export function backUp(database: ModelDatabase): () => void {
   return () => {
     database.durably(() => undefined)
     Object.assign(head, copy.head)
+    refillList(plans, copy.plans)
     refillList(events, copy.events)
     refillList(decisions, copy.decisions)
     refillList(gaps, copy.gaps)

@@ -14,7 +14,12 @@ export function transactions(database: ModelDatabase, ask: Ask, sessions: Set<()
           .map((row) => ({ ...row, waiting: parkedRecords.get(parkedKey(row))?.size ?? 0 }))
           .sort((one, other) => (order(one) < order(other) ? -1 : 1)),
       ),
-    isParked: (name) => ask('is parked', () => parkedKeys.has(parkedKey(name))),
+    isParked: ({ source, partition, key }) =>
+      ask('is parked', () =>
+        [...parkedKeys.values()].some(
+          (one) => topicOf(one.source) === topicOf(source) && one.partition === (partition ?? one.partition) && one.key === key,
+        ),
+      ),
     parkedRecords: (name) =>
       ask('parked records', () =>
         [...(parkedRecords.get(parkedKey(name))?.values() ?? [])].sort((one, other) => one.position - other.position),
@@ -39,6 +44,8 @@ export function transactions(database: ModelDatabase, ask: Ask, sessions: Set<()
     },
   }
 }
+
+const topicOf = (source: string) => source.split('#')[0]
 
 const order = ({ since, source, partition, key }: { since: string; source: string; partition: number; key: string }) =>
   JSON.stringify([since, source, partition, key])
@@ -92,6 +99,8 @@ function statements(database: ModelDatabase, ask: Ask, session: Session): Transa
     checkpoint: (source, partition) => ask('checkpoint', () => checkpoints.get(chainKey(source, partition))),
     moveCheckpoint: ({ source, partition, position, nextOffset }) =>
       write('move checkpoint', () => void checkpoints.set(chainKey(source, partition), { source, partition, position, nextOffset })),
+    parkedPartition: (source, key) =>
+      ask('parked partition', () => [...parkedKeys.values()].find((one) => one.source === source && one.key === key)?.partition),
     insertParkedKey: ({ source, partition, key }, reason) =>
       write('insert parked key', () => {
         const name = parkedKey({ source, partition, key })

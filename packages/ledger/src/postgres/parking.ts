@@ -20,11 +20,10 @@ export function parking({ pool }: Schema): Parking {
       return rows
     },
     async isParked({ source, partition, key }) {
-      const { rowCount } = await pool.query('select from parked_key where (source, partition, key) = ($1, $2, $3)', [
-        source,
-        partition,
-        key,
-      ])
+      const { rowCount } = await pool.query(
+        "select from parked_key where split_part(source, '#', 1) = split_part($1, '#', 1) and partition = coalesce($2, partition) and key = $3 limit 1",
+        [source, partition, key],
+      )
       return rowCount === 1
     },
     async parkedRecords({ source, partition, key }) {
@@ -113,6 +112,13 @@ function statements(client: pg.PoolClient): Transaction {
          on conflict (source, partition) do update set (position, next_offset, moved_at) = (excluded.position, excluded.next_offset, excluded.moved_at)`,
         [source, partition, position, String(nextOffset)],
       ),
+    async parkedPartition(source, key) {
+      const { rows } = await client.query<{ partition: number }>(
+        'select partition from parked_key where source = $1 and key = $2 order by partition limit 1',
+        [source, key],
+      )
+      return rows[0]?.partition
+    },
     insertParkedKey: ({ source, partition, key }, reason) =>
       run(`insert into parked_key values ($1, $2, $3, $4, ${at}) on conflict do nothing`, [source, partition, key, reason]),
     async countParked({ source, partition, key }) {

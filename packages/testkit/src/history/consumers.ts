@@ -26,6 +26,7 @@ export function consumerViolations(history: History, name: string): readonly Vio
     ...countViolations(name, consumer, met, parking),
     ...orderViolations(name, consumer, met),
     ...poisonViolations(name, consumer, met),
+    ...behindViolations(name, consumer, met),
   ]
 }
 
@@ -100,6 +101,31 @@ function orderViolations(name: string, { effects }: ConsumerHistory, met: Readon
   return found
 }
 
+/** What follows a parked event under its key waits, too. */
+function behindViolations(
+  name: string,
+  { parked = [], skipped = [], effects }: ConsumerHistory,
+  met: ReadonlyMap<string, Met>,
+): readonly Violation[] {
+  const oldest = new Map<string, Met>()
+  for (const { eventId } of parked) {
+    // What was left out, and delivered again since, waits anew
+    const one = skipped.includes(eventId) ? undefined : met.get(eventId)
+    if (one && one.lost === 0 && one.order < (oldest.get(one.key)?.order ?? Number.POSITIVE_INFINITY)) oldest.set(one.key, one)
+  }
+  return [...new Set(effects)].flatMap((id) => {
+    const one = met.get(id)
+    const before = one && oldest.get(one.key)
+    if (!before || one.lost > 0 || one.order <= before.order) return []
+    return [
+      {
+        promise: 5 as const,
+        what: `${name} was changed by ${id}, while ${before.id} is parked, which comes first under the key ${one.key}`,
+      },
+    ]
+  })
+}
+
 /** Poison is parked, with all that follows it under its key, and nothing else is. */
 function poisonViolations(name: string, consumer: ConsumerHistory, met: ReadonlyMap<string, Met>): readonly Violation[] {
   const { poison, parked = [], skipped = [] } = consumer
@@ -108,7 +134,8 @@ function poisonViolations(name: string, consumer: ConsumerHistory, met: Readonly
   const first = new Map<string, number>()
   for (const id of poison) {
     const one = met.get(id)
-    if (one) first.set(one.key, Math.min(first.get(one.key) ?? Number.POSITIVE_INFINITY, one.order))
+    // The position of what was given up with a restore says nothing of what was recorded since, which waits behind it, too
+    if (one) first.set(one.key, Math.min(first.get(one.key) ?? Number.POSITIVE_INFINITY, one.lost > 0 ? 0 : one.order))
   }
   return [
     ...poison

@@ -186,6 +186,12 @@ const corrupt: readonly (readonly [name: string, promise: number, what: RegExp, 
   ],
   ['what waits behind the poison was applied', 5, /changed by e5, which is parked/, withTally({ effects: [...tally.effects, 'e5'] })],
   [
+    'what follows a parked event under its key was applied',
+    5,
+    /changed by e5, while e4 is parked/,
+    withTally({ effects: [...tally.effects, 'e5'], parked: [{ eventId: 'e4', key: 'order/b' }] }),
+  ],
+  [
     'what was applied was left out',
     5,
     /changed by e4, which is parked or was skipped/,
