@@ -7,6 +7,9 @@ const placed = (since: string, share: number): Placement => ({
   since: `${since}.000000Z`,
   share,
   contains: [],
+  entered: [],
+  left: [],
+  changes_entered: [],
   told: 1,
 })
 const phaseOf = (...placements: readonly Placement[]) => running.phase?.({ placements } satisfies Running)
