@@ -1,16 +1,20 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { HeaviestFirst } from './scripts/heaviest-first.ts'
 
 const conditions = ['development', 'module', 'node']
 const resolving = { resolve: { conditions }, ssr: { resolve: { conditions } } }
 const engines = fileURLToPath(new URL('packages/testkit/src/vitest-setup.ts', import.meta.url))
+// For the workers and for every process that they start: starting is most of what the slow tests do
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url))
 const never = ['**/node_modules/**', '**/dist/**', '**/.rondo/**']
 
 export default defineConfig({
   ...resolving,
   test: {
     passWithNoTests: false,
+    sequence: { sequencer: HeaviestFirst },
     projects: [
       {
         ...resolving,
@@ -45,7 +49,8 @@ export default defineConfig({
           globalSetup: existsSync(engines) ? [engines] : [],
           testTimeout: 60_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          // One more than the cores of a small machine: much of the time is waiting for others to be given up.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

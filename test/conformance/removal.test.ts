@@ -35,9 +35,9 @@ const deployed = (id: string, artifact: string, minutes: number) =>
     deployment: { deployment_id: id, service: 'stall', environment: 'production', artifact, state: 'DEPLOYMENT_STATE_SUCCEEDED' },
   })
 /** As CDEvents says it: of the service, of no deployment. */
-async function removed(id: string, minutes: number) {
+async function cdevent(predicate: string, id: string, minutes: number, content: object = {}) {
   const time = minutesAgo(minutes)
-  const type = 'dev.cdevents.service.removed.0.2.0'
+  const type = `dev.cdevents.service.${predicate}.0.2.0`
   const event = {
     specversion: '1.0',
     id,
@@ -47,7 +47,7 @@ async function removed(id: string, minutes: number) {
     datacontenttype: 'application/json',
     data: {
       context: { version: '0.4.1', id, source: '/deployer', type, timestamp: time },
-      subject: { id: 'stall', source: '/deployer', type: 'service', content: { environment: { id: 'production' } } },
+      subject: { id: 'stall', source: '/deployer', type: 'service', content: { environment: { id: 'production' }, ...content } },
     },
   }
   const { status, body } = await rondo.send('POST', '/v1/events', {
@@ -59,6 +59,7 @@ async function removed(id: string, minutes: number) {
   })
   expect(status, JSON.stringify(body)).toBe(202)
 }
+const removed = (id: string, minutes: number) => cdevent('removed', id, minutes)
 const phase = async () =>
   (await ask('requirements.v1.Requirements/GetRequirement', { requirement_id: 'REQ-STALL' })).summary.phase as string
 const reaches = (wanted: string) =>
@@ -66,7 +67,7 @@ const reaches = (wanted: string) =>
     throw new Error(`it is ${await phase()}, not ${wanted}`, { cause: error })
   })
 
-test('a service that is removed takes "released" back, until it runs again; a late word counts by when it happened', async () => {
+test('a service that is removed or rolled back takes "released" back, until it runs again; a late word counts by when it happened', async () => {
   await ask('operations.v1.Operations/PutService', {
     service: 'stall',
     owner: 'team',
@@ -104,4 +105,29 @@ test('a service that is removed takes "released" back, until it runs again; a la
   await removed('removal-2', 80)
   await rondo.settled()
   expect(await phase()).toBe('released')
+
+  // It says what runs again, and names no deployment
+  await cdevent('rolledback', 'return-1', 40, { artifactId: `pkg:oci/stall@${digest('a1')}` })
+  await reaches('built')
+  expect(await ask('releases.v1.Releases/WhatRuns', place)).toMatchObject({ artifact: digest('a1') })
+  const { running } = await ask('operations.v1.Operations/WhatRuns', place)
+  expect(running).toMatchObject([{ artifact: digest('a1'), share: 1 }])
+  const from = { ...place, from: minutesAgo(1000), to: minutesAgo(0) }
+  expect((await ask('releases.v1.Releases/Metrics', from)).change_failure_rate.failed).toMatchObject([{ deployment_id: expect.anything() }])
+
+  await deployed('deploy-5', digest('b2'), 30)
+  await reaches('released')
+  const gone = { deployment_id: 'all', service: 'stall', environment: 'production', state: 'DEPLOYMENT_STATE_REMOVED', whole_service: true }
+  await emit('removal-3', 20, { deployment: gone })
+  await reaches('built')
+  expect(await ask('releases.v1.Releases/WhatRuns', place)).toMatchObject({ deployment_id: '', artifact: '' })
+  const { body } = await rondo.rpc('rondo.intake.v1.Intake/Emit', {
+    event: {
+      id: 'removal-4',
+      source: 'https://ci.example.org/stall',
+      time: minutesAgo(10),
+      deployment: { ...gone, state: 'DEPLOYMENT_STATE_SUCCEEDED' },
+    },
+  })
+  expect(body.message).toContain('whole_service')
 }, 120_000)

@@ -60,11 +60,8 @@ export class World {
     for (const one of of('stop')) this.at(one.at, () => this.#stop(one))
     for (const one of of('jump')) this.at(one.at, () => this.#jump(one))
     for (const one of of('move')) this.at(one.at, () => this.#move())
-<<<<<<< HEAD
     for (const { engine, at } of this.#outages) if (engine !== 'bus') this.at(at, () => this.#crashServer(engine))
-=======
     for (const one of of('grow')) this.at(one.at, () => this.#grow(one))
->>>>>>> parked
     for (const one of of('restore')) planRestore(this, one)
   }
 
@@ -167,11 +164,11 @@ export class World {
     this.#offsets[engine] += ms
   }
 
-<<<<<<< HEAD
   /** What need not have been on its disk is not there when it comes back. */
   #crashServer(engine: 'orders' | 'tally'): void {
     if (!this.healed) this.databases[engine].crash()
-=======
+  }
+
   /** Topics first, as each process that starts makes sure of them; then one process after the other. */
   #grow({ by }: Of<'grow'>): void {
     this.partitions += by
@@ -183,7 +180,6 @@ export class World {
         if (process?.alive) this.crash(process, { downMs: stopMs }, 'as it is told to, to go on by the larger plan')
       })
     }
->>>>>>> parked
   }
 
   #move(): void {

@@ -142,6 +142,8 @@ export const deployment = facts('rondo.intake.deployment', {
     attempt: z.number().int().positive().optional(),
     /** With "removed": not one deployment but the service left the environment, whatever ran of it there. */
     whole_service: z.boolean().optional(),
+    /** With "succeeded": no new deployment, but a return to this artifact; what ran before was rolled back. */
+    returned: z.boolean().optional(),
     /** Of the traffic, 0 to 1; absent: all. */
     share: z.number().min(0).max(1).optional(),
     url: z.string().optional(),

@@ -85,6 +85,8 @@ export const deployment = facts('rondo.releases.deployment', {
     attempt: z.number().int().positive().optional(),
     /** With "removed": not this deployment but the service left the environment. */
     whole_service: z.boolean().optional(),
+    /** With "succeeded": no new deployment, but a return to this artifact; what ran before was rolled back. */
+    returned: z.boolean().optional(),
     /** Of the traffic, 0 to 1. */
     share: z.number().min(0).max(1),
     url: z.string().optional(),

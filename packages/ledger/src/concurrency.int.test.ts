@@ -1,5 +1,6 @@
 import { tell } from '@rondo/kernel'
 import { eventually, needs } from '@rondo/testkit'
+import pg from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
@@ -11,18 +12,22 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
   const engine = needs(`postgres${major}`)
   let one: OpenLedger
   let two: OpenLedger
+  let place: string
   const victims: object[] = []
   const batches: Batched[] = []
   engine.beforeAll(async () => {
     const { url } = await freshLedger(major)
+    place = url
     const log = { ...silent, warn: (fields: object, message: string) => void victims.push({ fields, message }) }
     one = await open(url, { log, onBatch: (batch) => void batches.push(batch) })
     two = await open(url, { log })
   })
-  afterAll(async () => {
-    await one?.close()
-    await two?.close()
-  })
+  let ended: Promise<unknown> | undefined
+  const end = () => {
+    ended ??= Promise.all([one?.close(), two?.close()])
+    return ended
+  }
+  afterAll(end)
   const both = () => [one, two] as const
 
   test('thousands at once: each stream has its units in the order in which they came', async () => {
@@ -112,5 +117,15 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
        where previous <> before`,
     )
     expect(rows).toEqual([{ wrong: 0 }])
+  })
+
+  test('PostgreSQL has counted no deadlock in all of that, nor one that a second try has hidden', async () => {
+    // What a connection has counted is told at its end
+    await end()
+    const client = new pg.Client(place)
+    await client.connect()
+    const { rows } = await client.query('select deadlocks::int as count from pg_stat_database where datname = current_database()')
+    await client.end()
+    expect(rows).toEqual([{ count: 0 }])
   })
 })

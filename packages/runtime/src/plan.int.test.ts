@@ -29,7 +29,8 @@ async function killed(child: ChildProcess): Promise<void> {
 
 /** Resolves when it has begun to read. */
 async function launched(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
-  const own = { PATH: process.env.PATH, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', RONDO_DATA_DIR: dataDir }
+  const { PATH, NODE_COMPILE_CACHE } = process.env
+  const own = { PATH, NODE_COMPILE_CACHE, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', RONDO_DATA_DIR: dataDir }
   const child = spawn(process.execPath, ['--conditions=development', path('../test/things-and-counts.ts')], { env: { ...own, ...env } })
   children.add(child)
   let text = ''

@@ -22,8 +22,10 @@ const note = (thing_id: string, text: string) =>
   running?.channels.call('things', 'rondo.things.v1.Things/Note', { thing_id, text }, as('developer'))
 const counted = async (thing_id: string) =>
   (await running?.channels.call('counts', 'rondo.counts.v1.Counts/Get', { thing_id }, as('auditor')))?.notes
+const texts = async (thing_id: string) =>
+  (await running?.channels.call('things', 'rondo.things.v1.Things/Get', { thing_id }, as('auditor')))?.texts
 
-test('facts reach the other service once: over a restart, and over an outage of the broker', async () => {
+test('facts reach the other service once, a document of 1 MB too: over a restart, and over an outage of the broker', async () => {
   running = await runServices([thingsService, countsService], env)
   for (const text of ['one', 'two']) await note('a', text)
   await eventually(async () => (await counted('a')) === '2', { within: 40_000 })
@@ -31,6 +33,11 @@ test('facts reach the other service once: over a restart, and over an outage of 
   running = await runServices([thingsService, countsService], env)
   await note('a', 'three')
   await eventually(async () => (await counted('a')) === '3', { within: 40_000 })
+
+  const thick = 'x'.repeat(998_000)
+  await note('thick', thick)
+  await eventually(async () => (await counted('thick')) === '1', { within: 40_000 })
+  expect(await texts('thick')).toEqual([thick])
 
   await kafka.kill()
   await note('a', 'four')

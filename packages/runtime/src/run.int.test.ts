@@ -27,6 +27,15 @@ const note = (thing_id: string, text = 'one', options = {}) =>
 const counted = async (thing_id: string) =>
   (await process.channels.call('counts', 'rondo.counts.v1.Counts/Get', { thing_id }, as('auditor'))).notes
 
+test('a document of 1 MB passes ledger, relay and bus, and reaches the other service', async () => {
+  const thick = 'x'.repeat(998_000)
+  await note('thick', thick)
+  await eventually(async () => (await counted('thick')) === '1', { within: 20_000 })
+  expect(await process.channels.call('things', 'rondo.things.v1.Things/Get', { thing_id: 'thick' }, as('auditor'))).toMatchObject({
+    texts: [thick],
+  })
+})
+
 describe('a call', () => {
   test('asks, and what it wrote can be read at once', async () => {
     expect(await note('a')).toEqual({ thing_id: 'a', version: '2' })

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -9,19 +10,19 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 let folder: string
-const running = new Set<ChildProcess>()
+const running = new Set<Started>()
 
 beforeEach(async () => {
   folder = temporaryFolder('all in one')
 })
 afterEach(async () => {
-  for (const child of running) child.kill('SIGKILL')
-  running.clear()
+  await Promise.all([...running].map(ended))
   // What a killed instance left behind is stopped by the next one
-  const last = start({})
-  await eventually(() => last.text().includes('Rondo runs') || last.ended(), { within: 60_000 })
-  last.child.kill('SIGTERM')
-  await last.exit
+  if (existsSync(join(folder, 'postgres', 'postmaster.pid'))) {
+    const last = start({})
+    await eventually(() => last.text().includes('Rondo runs') || last.ended(), { within: 60_000 })
+    await ended(last)
+  }
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -37,7 +38,6 @@ function start(env: Readonly<Record<string, string>>, ...args: readonly string[]
     env: { ...process.env, RONDO_DATA_DIR: folder, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  running.add(child)
   let text = ''
   let ended = false
   child.stderr?.on('data', (chunk) => {
@@ -45,10 +45,17 @@ function start(env: Readonly<Record<string, string>>, ...args: readonly string[]
   })
   const exit = once(child, 'exit').then(([code]) => {
     ended = true
-    running.delete(child)
+    running.delete(one)
     return code as number | null
   })
-  return { child, exit, text: () => text, ended: () => ended }
+  const one: Started = { child, exit, text: () => text, ended: () => ended }
+  running.add(one)
+  return one
+}
+
+async function ended({ child, exit }: Started): Promise<void> {
+  child.kill('SIGTERM')
+  await exit
 }
 
 async function ready(one: Started): Promise<string> {

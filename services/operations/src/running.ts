@@ -82,7 +82,7 @@ export function fixedSince(running: Running, requirement: string, clock: Instant
 }
 
 export const running = stream('running', fact, { placements: [] } as Running)({
-  fold: 2,
+  fold: 3,
   asks: {},
 
   tells: {
@@ -101,7 +101,10 @@ export const running = stream('running', fact, { placements: [] } as Running)({
     },
   },
 
-  phase: ({ placements }) => (placements.length > 0 ? 'running' : 'unseen'),
+  phase: ({ placements }) => {
+    const last = placements.at(-1)
+    return last ? (last.share > 0 ? 'running' : 'empty') : 'unseen'
+  },
   keys: {
     service: ({ service }) => (service ? [service] : []),
     where: ({ service, environment }) => (service && environment ? [whereKey({ service, environment })] : []),

@@ -4,7 +4,15 @@ import type { Releases } from '@rondo/proto/releases'
 import type { Found } from '@rondo/reaction'
 import { artifactOf, type Deployment, environmentName, productionOf, revisionOf } from './deployment.ts'
 import { attemptsOf, deploymentPhase, firstFailure, firstSuccess, rolledBackAt } from './deployment-history.ts'
-import { type CountedDeployment, changeFailureRate, deploymentFrequency, type History, type Period, recoveryTime } from './dora.ts'
+import {
+  type CountedDeployment,
+  changeFailureRate,
+  deploymentFrequency,
+  type History,
+  type Period,
+  recoveryTime,
+  withReturns,
+} from './dora.ts'
 import { contributorsOf, fourEyes, unknownInWords } from './four-eyes.ts'
 import type { Handover } from './handover.ts'
 import { responsible } from './handover.ts'
@@ -120,6 +128,7 @@ export function counted({ id, state }: Found<Deployment>): CountedDeployment {
     first_succeeded_at: firstSuccess(state.marks),
     failed_at: firstFailure(state.marks),
     rolled_back_at: rolledBackAt(state.marks),
+    returned: state.marks.some(({ returned }) => returned),
     incidents: caused.map(({ incident, began_at, resolved_at }) => ({ id: incident, began_at, resolved_at })),
   }
 }
@@ -133,7 +142,7 @@ export function historyOf(
     const here = state.environment === environment && (state.attribution?.cause ?? 'undecided') === 'undecided'
     return here && state.began_at ? [{ id, began_at: state.began_at }] : []
   })
-  return { deployments: deployments.map(counted), undecided }
+  return { deployments: withReturns(deployments.map(counted)), undecided }
 }
 
 export function metricsAnswer(history: History, period: Period): Answer<'Metrics'> {

@@ -12,6 +12,8 @@ export interface Mark {
   readonly attempt?: number | undefined
   /** With "removed": whatever ran of the service. */
   readonly whole?: true
+  /** With "succeeded": what ran before was rolled back to this. */
+  readonly returned?: true
 }
 
 export interface Attempt {

@@ -45,13 +45,14 @@ const unseen: Deployment = { told: {}, marks: [], requirements: [], toldOf: 0, a
 const earlier = (known: { at: Instant; value: string } | undefined, at: Instant, value: string) =>
   known && (known.at < at || (known.at === at && known.value <= value)) ? known : { at, value }
 
-type Notice = Pick<Observation, 'state' | 'share' | 'attempt' | 'whole_service'>
-const markOf = ({ state, share, attempt, whole_service }: Notice, at: Instant): Mark => ({
+type Notice = Pick<Observation, 'state' | 'share' | 'attempt' | 'whole_service' | 'returned'>
+const markOf = ({ state, share, attempt, whole_service, returned }: Notice, at: Instant): Mark => ({
   state,
   at,
   share,
   ...(attempt ? { attempt } : {}),
   ...(whole_service ? { whole: true } : {}),
+  ...(returned ? { returned } : {}),
 })
 
 function observed(before: Deployment, data: Observation, at: Instant): Deployment {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Instant, parseInstant } from '@rondo/kernel'
 import { shared, sharedMissing } from '@rondo/testkit'
 import { describe, expect, test } from 'vitest'
-import { type CountedDeployment, changeFailureRate, deploymentFrequency, type History, recoveryTime } from './dora.ts'
+import { type CountedDeployment, changeFailureRate, deploymentFrequency, type History, recoveryTime, withReturns } from './dora.ts'
 
 interface Vector {
   readonly name: string
@@ -154,6 +154,14 @@ describe('beside the vectors', () => {
       deployment_ids: ['d1', 'd2'],
       returned_deployment_ids: ['d3'],
     })
+  })
+
+  test('whoever says only what runs again (CDEvents) has rolled back what ran last', () => {
+    const deployments = withReturns([ran('d1', '08', 'a'), ran('d3', '10', 'a', { returned: true }), ran('d2', '09', 'b')])
+    const history = { deployments, undecided: [] }
+    expect(deploymentFrequency(history, day)).toMatchObject({ deployment_ids: ['d1', 'd2'], returned_deployment_ids: ['d3'] })
+    expect(changeFailureRate(history, day)).toMatchObject({ numerator: 1, denominator: 2, failed: [{ id: 'd2' }] })
+    expect(recoveryTime(history, day)).toMatchObject({ median_seconds: 3600, spans: [{ deployment: 'd2' }] })
   })
 
   test('the same artifact again without a roll-back is a deployment', () => {

@@ -11,6 +11,8 @@ export interface CountedDeployment {
   readonly first_succeeded_at?: Instant | undefined
   readonly failed_at?: Instant | undefined
   readonly rolled_back_at?: Instant | undefined
+  /** No deployment, but a return to an older artifact: whatever ran before was rolled back by it. */
+  readonly returned?: boolean | undefined
   /** The deployment that this one repairs. */
   readonly hotfix_of?: string | undefined
   /** Incidents that it caused. */
@@ -46,6 +48,7 @@ const byFinish = (a: CountedDeployment, b: CountedDeployment) => ((a.first_succe
 function isReturn(one: CountedDeployment, succeeded: readonly CountedDeployment[]): boolean {
   const before = succeeded.slice(0, succeeded.indexOf(one))
   const last = before.at(-1)
+  if (one.returned) return true
   if (!one.artifact || !last?.rolled_back_at || last.artifact === one.artifact) return false
   return before.some(({ artifact }) => artifact === one.artifact)
 }
@@ -58,6 +61,17 @@ function successes(deployments: readonly CountedDeployment[], period: Period) {
 }
 
 const ids = (deployments: readonly { readonly id: string }[]) => deployments.map(({ id }) => id)
+
+/** Whoever returns to what ran before names no deployment: it was the last one that had succeeded until then. */
+export function withReturns(deployments: readonly CountedDeployment[]): readonly CountedDeployment[] {
+  const ran = deployments.filter((one) => one.first_succeeded_at !== undefined).sort(byFinish)
+  const takenBack = new Map<string, Instant>()
+  for (const [index, { returned, artifact, first_succeeded_at: at }] of ran.entries()) {
+    const last = ran[index - 1]
+    if (returned && at && last && last.artifact !== artifact && !last.returned) takenBack.set(last.id, at)
+  }
+  return deployments.map((one) => ({ ...one, rolled_back_at: one.rolled_back_at ?? takenBack.get(one.id) }))
+}
 
 export function deploymentFrequency({ deployments }: History, period: Period) {
   const { counted, returned } = successes(deployments, period)

@@ -85,12 +85,23 @@ export class KafkaAdmin {
     await old?.then((admin) => admin.disconnect()).catch(() => undefined) // it had failed already: that is why it goes
   }
 
+  /** The client itself has tried for five seconds: where it finds nobody, that is told. */
+  async #admin(): Promise<Admin> {
+    this.#connected ??= this.#connect()
+    try {
+      return await this.#connected
+    } catch (error) {
+      await this.#drop()
+      throw error
+    }
+  }
+
   /** `settling`: a topic made just now may be unknown to the next broker asked. */
   async #with<Result>(work: (admin: Admin) => Promise<Result>, settling = false): Promise<Result> {
     for (let round = 1; ; round += 1) {
-      this.#connected ??= this.#connect()
+      const admin = await this.#admin()
       try {
-        return await work(await this.#connected)
+        return await work(admin)
       } catch (error) {
         if (error instanceof BusError || (isUnknown(error) && !settling)) throw error
         await this.#drop()

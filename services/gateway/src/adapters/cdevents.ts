@@ -140,7 +140,7 @@ const artifacts: Maker = ({ subject }, source, predicate) => {
 }
 
 const deployments =
-  (state: 'succeeded' | 'rolled_back' | 'removed'): Maker =>
+  (state: 'succeeded' | 'removed', { returned }: { readonly returned?: true } = {}): Maker =>
   ({ context, subject }, source) => {
     const given = read(z.looseObject({ environment: reference, artifactId: z.string().optional() }), subject.content, at)
     const shipped = given.artifactId ? artifactOf(given.artifactId, 'data.subject.content.artifactId') : undefined
@@ -153,6 +153,7 @@ const deployments =
       state,
       // its subject is the service, and it has no id of what was deployed
       ...(state === 'removed' ? { whole_service: true } : {}),
+      ...(returned ? { returned } : {}),
     })
   }
 
@@ -194,7 +195,8 @@ const makers: Readonly<Record<string, Maker>> = {
   ),
   'service.deployed': deployments('succeeded'),
   'service.upgraded': deployments('succeeded'),
-  'service.rolledback': deployments('rolled_back'),
+  // it names the version that runs again, not the deployment that was taken back
+  'service.rolledback': deployments('succeeded', { returned: true }),
   'service.removed': deployments('removed'),
   'change.merged': merged,
 }

@@ -134,19 +134,35 @@ const artifacts = body(
 )
 
 const deployments = body(
-  z.strictObject({
-    deployment_id: named,
-    service: optional(named),
-    environment: named,
-    artifact: optional(digest),
-    revision: optional(sha),
-    state: oneOf('DEPLOYMENT_STATE_', ['queued', 'started', 'succeeded', 'failed', 'rolled_back', 'inactive', 'removed']),
-    share: z.number().min(0).max(1),
-    url: optional(z.string()),
-  }),
-  ({ deployment_id, share, ...rest }, { source }) => ({
+  z
+    .strictObject({
+      deployment_id: named,
+      service: optional(named),
+      environment: named,
+      artifact: optional(digest),
+      revision: optional(sha),
+      state: oneOf('DEPLOYMENT_STATE_', ['queued', 'started', 'succeeded', 'failed', 'rolled_back', 'inactive', 'removed']),
+      share: z.number().min(0).max(1),
+      url: optional(z.string()),
+      whole_service: z.boolean(),
+    })
+    .refine(({ whole_service, state }) => !whole_service || state === 'removed', {
+      path: ['whole_service'],
+      message: 'a whole service can only be removed: DEPLOYMENT_STATE_REMOVED',
+    })
+    .refine(({ whole_service, artifact, revision }) => !whole_service || (!artifact && !revision), {
+      path: ['whole_service'],
+      message: 'a whole service leaves with whatever runs of it: name no artifact and no revision',
+    }),
+  ({ deployment_id, share, whole_service, ...rest }, { source }) => ({
     subject: deployment_id,
-    fact: deployment.observed({ ...set(rest), source, deployment: deployment_id, ...(share > 0 ? { share } : {}) }),
+    fact: deployment.observed({
+      ...set(rest),
+      source,
+      deployment: deployment_id,
+      ...(share > 0 ? { share } : {}),
+      ...(whole_service ? { whole_service } : {}),
+    }),
   }),
 )
 
