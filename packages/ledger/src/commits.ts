@@ -2,8 +2,9 @@ import type { Database } from './database.ts'
 
 /** How long own commits gather before the others are woken, outside of their transactions. */
 const wakeMs = 20
-/** The safety net where a wake-up gets lost (a pooler, a broken connection). */
+/** The safety net where a wake-up gets lost (a pooler, a broken connection); as long as none was lost, doubled at each look up to the second. */
 const pollMs = 2_000
+const pollMostMs = 16_000
 
 /**
  * Tells who listens that the ledger grew: at once after commits of this process, by one coalesced wake-up after those of others.
@@ -13,6 +14,7 @@ export class Commits {
   readonly #listeners = new Set<(position: number) => void>()
   readonly #database: Database
   #position = 0
+  #pollMs = pollMs
   #cancelWake: (() => void) | undefined
   #cancelPoll: (() => void) | undefined
   #deafen: () => Promise<void> = async () => undefined
@@ -71,13 +73,18 @@ export class Commits {
   }
 
   #poll(): void {
-    this.#cancelPoll = this.#database.clock.aside(pollMs, () => void this.#look())
+    this.#cancelPoll = this.#database.clock.aside(this.#pollMs, () => void this.#look())
   }
 
   async #look(): Promise<void> {
     const { store, service, log } = this.#database
     try {
-      this.#grown((await store.standing()).position)
+      const before = this.#position
+      const { position } = await store.standing()
+      // Nobody told, neither before nor while it looked
+      const lost = position > before && before === this.#position
+      this.#pollMs = lost ? pollMs : Math.min(pollMostMs, this.#pollMs * 2)
+      this.#grown(position)
     } catch (error) {
       log.warn({ service, error: String(error) }, 'could not look for new events')
     }

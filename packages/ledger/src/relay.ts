@@ -155,7 +155,9 @@ class RelayLoop implements Relay {
     await this.#look(this.#position === undefined || position < this.#position)
     this.#position = position
     this.#heldAt = asked
-    return this.#send()
+    if (this.#head > position) return this.#send()
+    this.#say({ state: 'running', position })
+    return false
   }
 
   /** Compares if told, and where the ledger is in another epoch or stands behind where it stood. */

@@ -6,6 +6,7 @@ import { bounded } from '../time.ts'
 import type { KafkaAdmin } from './admin.ts'
 import { type KafkaClient, protocolError } from './client.ts'
 import { storedRecord } from './record.ts'
+import type { Watch } from './watch.ts'
 
 const settings = {
   // After a crash the group waits so long for the member that is gone.
@@ -29,6 +30,7 @@ const keyOf = (topic: string, partition: number): string => `${topic}/${partitio
 export interface KafkaParts {
   readonly client: KafkaClient
   readonly admin: KafkaAdmin
+  readonly watch: Watch
   readonly pace: Pace
   readonly log: Log
 }
@@ -38,7 +40,7 @@ export class KafkaMember implements Consumer {
   readonly #parts: KafkaParts
   readonly #options: ConsumeOptions
   readonly #works = new Map<string, PartitionWork>()
-  readonly #watchTimer: NodeJS.Timeout
+  readonly #unwatch: () => void
   #current: KafkaConsumer | undefined
   #lastSign = Date.now()
   #crashes = 0
@@ -48,15 +50,17 @@ export class KafkaMember implements Consumer {
   #stopped = false
   #restartTimer: NodeJS.Timeout | undefined
   #watching: Promise<void> | undefined
+  /** The offsets that the group was told last. */
+  #told = ''
 
   constructor(parts: KafkaParts, options: ConsumeOptions) {
     this.#parts = parts
     this.#options = options
-    this.#watchTimer = setInterval(() => {
+    this.#unwatch = parts.watch.add(() => {
       this.#watching ??= this.#watch().finally(() => {
         this.#watching = undefined
       })
-    }, parts.pace.watch)
+    })
   }
 
   get paused(): readonly Paused[] {
@@ -72,7 +76,7 @@ export class KafkaMember implements Consumer {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    clearInterval(this.#watchTimer)
+    this.#unwatch()
     clearTimeout(this.#restartTimer)
     const last = this.#current
     await this.#revokeAll()
@@ -249,9 +253,11 @@ export class KafkaMember implements Consumer {
 
   async #lags(): Promise<readonly Lag[]> {
     const found: Lag[] = []
-    for (const topic of new Set([...this.#works.values()].map((work) => work.topic))) {
-      const before = new Map([...this.#works].map(([key, work]) => [key, work.position]))
-      const all = await this.#parts.admin.bounds(topic)
+    const before = new Map([...this.#works].map(([key, work]) => [key, work.position]))
+    const topics = [...new Set([...this.#works.values()].map((work) => work.topic))]
+    const bounds = await Promise.all(topics.map((topic) => this.#parts.admin.bounds(topic)))
+    for (const [index, topic] of topics.entries()) {
+      const all = bounds[index] ?? []
       if (all.length > (this.#counts.get(topic) ?? all.length)) this.#isGrown = true
       this.#counts.set(topic, all.length)
       for (const bounds of all) {
@@ -267,8 +273,12 @@ export class KafkaMember implements Consumer {
 
   /** Group offsets are for the eyes of lag dashboards; nothing is ever read from them. */
   async #commitHint(found: readonly Lag[]): Promise<void> {
+    const offsets = found.map(({ topic, partition, position }) => ({ topic, partition, offset: String(position) }))
+    const told = JSON.stringify(offsets)
+    if (told === this.#told || this.#current === undefined) return
     try {
-      await this.#current?.commitOffsets(found.map(({ topic, partition, position }) => ({ topic, partition, offset: String(position) })))
+      await this.#current.commitOffsets(offsets)
+      this.#told = told
     } catch (error) {
       this.#parts.log('debug', `the group offsets of ${this.#options.group} could not be told`, { error })
     }
