@@ -14,6 +14,12 @@ const settings = {
   heartbeatInterval: 2500,
   // The longest that a resumed partition waits for the fetch under way, and the price of an idle consumer.
   maxWaitTimeInMs: 500,
+  /*
+   * What a member holds of one fetch, before it is decoded to about five times that: it asks for more only when all of it was worked on. A record
+   * or a batch that is larger comes all the same.
+   */
+  maxBytes: 1 << 20,
+  maxBytesPerPartition: 256 << 10,
   allowAutoTopicCreation: false,
 }
 
