@@ -3,8 +3,9 @@ import type { Fresh } from './store.ts'
 
 /** The least time between two wake-ups of others, outside of the transactions: own commits gather meanwhile. */
 const wakeMs = 20
-/** The safety net where a wake-up gets lost (a pooler, a broken connection). */
+/** The safety net where a wake-up gets lost (a pooler, a broken connection); as long as none was lost, doubled at each look up to the second. */
 const pollMs = 2_000
+const pollMostMs = 16_000
 
 /** Called with the last position and, of a commit of this process, with what was written, where it can be sent as it is. */
 export type CommitListener = (position: number, written?: Fresh) => void
@@ -19,6 +20,7 @@ export class Commits {
   #position = 0
   /** When the others were woken last. */
   #wokenAt = Number.NEGATIVE_INFINITY
+  #pollMs = pollMs
   #cancelWake: (() => void) | undefined
   #cancelPoll: (() => void) | undefined
   #deafen: () => Promise<void> = async () => undefined
@@ -79,13 +81,18 @@ export class Commits {
   }
 
   #poll(): void {
-    this.#cancelPoll = this.#database.clock.aside(pollMs, () => void this.#look())
+    this.#cancelPoll = this.#database.clock.aside(this.#pollMs, () => void this.#look())
   }
 
   async #look(): Promise<void> {
     const { store, service, log } = this.#database
     try {
-      this.#grown((await store.standing()).position)
+      const before = this.#position
+      const { position } = await store.standing()
+      // Nobody told, neither before nor while it looked
+      const lost = position > before && before === this.#position
+      this.#pollMs = lost ? pollMs : Math.min(pollMostMs, this.#pollMs * 2)
+      this.#grown(position)
     } catch (error) {
       log.warn({ service, error: String(error) }, 'could not look for new events')
     }

@@ -100,7 +100,7 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
     ...store.archiving(rules),
     rebuildPage: (options) => store.rebuildPage(rules, views, options),
     startTimers() {
-      timers.start()
+      timers.start(commits.on.bind(commits))
       stopHousekeeping ??= startHousekeeping(database)
     },
     fireDue: () => reaching(timers.fireDue()),

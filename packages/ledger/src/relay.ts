@@ -174,7 +174,9 @@ class RelayLoop implements Relay {
     this.#position = position
     this.#known = [{ at: database.clock.now(), marked: position }]
     this.#heldAt = asked
-    return this.#send()
+    if (this.#head > position) return this.#send()
+    this.#say({ state: 'running', position })
+    return false
   }
 
   /** Compares if told, and where the ledger is in another epoch or stands behind where it stood. */

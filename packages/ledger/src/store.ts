@@ -253,6 +253,8 @@ interface Firing {
   /** What is due by the store's clock, earliest first, of these kinds of streams, without those (by `stream/id/tell/due`). */
   due(streams: readonly string[], without: readonly string[], limit: number): Promise<readonly TimerRow[]>
   markFired(timer: TimerRow): Promise<void>
+  /** Milliseconds, by the store's clock, until the earliest one of these kinds of streams is due; below 0 where it is late already. */
+  nextDue(streams: readonly string[]): Promise<number | undefined>
 }
 
 /** Where a rebuild stands: behind this stream of a kind, or at this view. */

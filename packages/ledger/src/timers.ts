@@ -9,6 +9,8 @@ import type { Writer } from './writer.ts'
 const chunk = 500
 /** Timers appear by appends of any process: this is how late one may be that became due soon after it was made. */
 const lookMs = 1_000
+/** The safety net where nobody said that the ledger grew, or the database's clock went forward. */
+const restMs = 10_000
 /** A tell that cannot be applied is tried again after this, doubled up to an hour. */
 const retryMs = 5_000
 const retryMostMs = 3_600_000
@@ -27,6 +29,11 @@ export class Timers {
   #cancel: () => void = () => undefined
   #looking: Promise<void> | undefined
   #running = false
+  /** By this process's clock. */
+  #nextLook = 0
+  /** The ledger has grown since the last look began. */
+  #grown = false
+  #unsubscribe: () => void = () => undefined
 
   constructor(database: Database, rules: LedgerRules, writer: Writer) {
     this.#database = database
@@ -34,14 +41,17 @@ export class Timers {
     this.#writer = writer
   }
 
-  start(): void {
+  /** `onCommit`: tells when the ledger grew, whoever appended. */
+  start(onCommit: (listener: () => void) => () => void): void {
     if (this.#running) return
     this.#running = true
+    this.#unsubscribe = onCommit(() => this.#soon())
     this.#schedule(0)
   }
 
   async stop(): Promise<void> {
     this.#running = false
+    this.#unsubscribe()
     this.#cancel()
     await this.#looking
   }
@@ -96,19 +106,34 @@ export class Timers {
     this.#database.log.error({ service: this.#database.service, timer: id, times, error: String(error) }, 'a due tell could not be applied')
   }
 
+  /** The ledger grew, perhaps by a timer. */
+  #soon(): void {
+    if (this.#grown) return
+    this.#grown = true
+    if (this.#nextLook - this.#database.clock.now() > lookMs) this.#schedule(lookMs)
+  }
+
   #schedule(ms: number): void {
     if (!this.#running) return
+    this.#cancel()
+    this.#nextLook = this.#database.clock.now() + ms
     this.#cancel = this.#database.clock.aside(ms, () => {
       this.#looking = this.#look()
     })
   }
 
   async #look(): Promise<void> {
+    // What comes while it looks may not be seen by it
+    this.#grown = false
+    this.#nextLook = Number.NEGATIVE_INFINITY
+    let next: number | undefined
     try {
       await this.fireDue()
+      next = await this.#database.store.nextDue([...this.#rules.streams.keys()])
     } catch (error) {
       this.#database.log.warn({ service: this.#database.service, error: String(error) }, 'could not look for due tells')
+      next = 0
     }
-    this.#schedule(lookMs)
+    this.#schedule(this.#grown ? lookMs : Math.min(restMs, Math.max(lookMs, next ?? restMs)))
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Admin } from 'kafkajs'
+import { realClock } from '../clock.ts'
 import { BusError, unavailable } from '../error.ts'
 import type { TopicFacts } from '../outbox.ts'
 import type { Bounds, TopicSpec } from '../port.ts'
@@ -20,6 +21,7 @@ const translated = (what: string, topic: string, error: unknown): BusError =>
 export class KafkaAdmin {
   readonly #client: KafkaClient
   readonly #known = new Map<string, { readonly at: number; readonly facts: Promise<TopicFacts> }>()
+  readonly #asking = new Map<string, Promise<readonly Bounds[]>>()
   #connected: Promise<Admin> | undefined
 
   constructor(client: KafkaClient) {
@@ -46,7 +48,19 @@ export class KafkaAdmin {
     }
   }
 
-  async bounds(topic: string): Promise<readonly Bounds[]> {
+  /** Who asks in one turn is answered together, nobody by what was asked of the broker before. */
+  bounds(topic: string): Promise<readonly Bounds[]> {
+    const asking = this.#asking.get(topic)
+    if (asking !== undefined) return asking
+    const bounds = realClock.turn().then(() => {
+      this.#asking.delete(topic)
+      return this.#bounds(topic)
+    })
+    this.#asking.set(topic, bounds)
+    return bounds
+  }
+
+  async #bounds(topic: string): Promise<readonly Bounds[]> {
     try {
       const offsets = await this.#with((admin) => admin.fetchTopicOffsets(topic))
       return offsets

@@ -9,6 +9,7 @@ import { KafkaMember } from './consumer.ts'
 import { fetchFrom, fetchTopicId } from './protocol.ts'
 import { storedRecord } from './record.ts'
 import { KafkaStore } from './store.ts'
+import { Watch } from './watch.ts'
 
 export interface KafkaBusOptions extends KafkaConnection {
   readonly pace?: Partial<Pace>
@@ -67,6 +68,7 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
   const store = new KafkaStore(client, admin, log)
   const outbox = new Outbox(store, requestLimits)
   const open = new Openness()
+  const watch = new Watch(pace.watch)
 
   return {
     async ensure(topics) {
@@ -96,7 +98,7 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
     },
     async consume(options) {
       open.check()
-      const member = new KafkaMember({ client, admin, pace, log }, options)
+      const member = new KafkaMember({ client, admin, watch, pace, log }, options)
       open.add(member)
       await member.begin()
       return member

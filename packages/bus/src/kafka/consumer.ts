@@ -6,6 +6,7 @@ import { bounded } from '../time.ts'
 import type { KafkaAdmin } from './admin.ts'
 import { type KafkaClient, protocolError } from './client.ts'
 import { storedRecords } from './record.ts'
+import type { Watch } from './watch.ts'
 
 const settings = {
   // After a crash the group waits so long for the member that is gone.
@@ -13,6 +14,12 @@ const settings = {
   heartbeatInterval: 2500,
   // The longest that a resumed partition waits for the fetch under way, and the price of an idle consumer.
   maxWaitTimeInMs: 500,
+  /*
+   * What a member holds of one fetch, before it is decoded to about five times that: it asks for more only when all of it was worked on. A record
+   * or a batch that is larger comes all the same.
+   */
+  maxBytes: 1 << 20,
+  maxBytesPerPartition: 256 << 10,
   allowAutoTopicCreation: false,
 }
 
@@ -29,6 +36,7 @@ const keyOf = (topic: string, partition: number): string => `${topic}/${partitio
 export interface KafkaParts {
   readonly client: KafkaClient
   readonly admin: KafkaAdmin
+  readonly watch: Watch
   readonly pace: Pace
   readonly log: Log
 }
@@ -38,7 +46,7 @@ export class KafkaMember implements Consumer {
   readonly #parts: KafkaParts
   readonly #options: ConsumeOptions
   readonly #works = new Map<string, PartitionWork>()
-  readonly #watchTimer: NodeJS.Timeout
+  readonly #unwatch: () => void
   #current: KafkaConsumer | undefined
   #lastSign = Date.now()
   #crashes = 0
@@ -48,15 +56,17 @@ export class KafkaMember implements Consumer {
   #stopped = false
   #restartTimer: NodeJS.Timeout | undefined
   #watching: Promise<void> | undefined
+  /** The offsets that the group was told last. */
+  #told = ''
 
   constructor(parts: KafkaParts, options: ConsumeOptions) {
     this.#parts = parts
     this.#options = options
-    this.#watchTimer = setInterval(() => {
+    this.#unwatch = parts.watch.add(() => {
       this.#watching ??= this.#watch().finally(() => {
         this.#watching = undefined
       })
-    }, parts.pace.watch)
+    })
   }
 
   get paused(): readonly Paused[] {
@@ -72,7 +82,7 @@ export class KafkaMember implements Consumer {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    clearInterval(this.#watchTimer)
+    this.#unwatch()
     clearTimeout(this.#restartTimer)
     const last = this.#current
     await this.#revokeAll()
@@ -246,9 +256,11 @@ export class KafkaMember implements Consumer {
 
   async #lags(): Promise<readonly Lag[]> {
     const found: Lag[] = []
-    for (const topic of new Set([...this.#works.values()].map((work) => work.topic))) {
-      const before = new Map([...this.#works].map(([key, work]) => [key, work.position]))
-      const all = await this.#parts.admin.bounds(topic)
+    const before = new Map([...this.#works].map(([key, work]) => [key, work.position]))
+    const topics = [...new Set([...this.#works.values()].map((work) => work.topic))]
+    const bounds = await Promise.all(topics.map((topic) => this.#parts.admin.bounds(topic)))
+    for (const [index, topic] of topics.entries()) {
+      const all = bounds[index] ?? []
       if (all.length > (this.#counts.get(topic) ?? all.length)) this.#isGrown = true
       this.#counts.set(topic, all.length)
       for (const bounds of all) {
@@ -264,8 +276,12 @@ export class KafkaMember implements Consumer {
 
   /** Group offsets are for the eyes of lag dashboards; nothing is ever read from them. */
   async #commitHint(found: readonly Lag[]): Promise<void> {
+    const offsets = found.map(({ topic, partition, position }) => ({ topic, partition, offset: String(position) }))
+    const told = JSON.stringify(offsets)
+    if (told === this.#told || this.#current === undefined) return
     try {
-      await this.#current?.commitOffsets(found.map(({ topic, partition, position }) => ({ topic, partition, offset: String(position) })))
+      await this.#current.commitOffsets(offsets)
+      this.#told = told
     } catch (error) {
       this.#parts.log('debug', `the group offsets of ${this.#options.group} could not be told`, { error })
     }

@@ -22,7 +22,7 @@ const requestLimits = { bytes: 4 << 20, records: 500 }
 
 /** The embedded bus: the same partitions and records in PostgreSQL 15 or newer. Nothing is connected before it is used. */
 export function postgresBus({ url, connections = 4, pace: given, trimEvery = 60_000, log = () => undefined }: PostgresBusOptions): Bus {
-  const pace = { ...defaultPace, poll: 1000, heartbeat: 2500, ...given }
+  const pace = { ...defaultPace, poll: 2500, heartbeat: 2500, ...given }
   const pool = new pg.Pool({ connectionString: url, max: connections, application_name: 'rondo bus', connectionTimeoutMillis: 5000 })
   // An idle connection that breaks: whoever needs one gets a new one.
   pool.on('error', (error) => log('warn', 'a connection of the bus was lost', { error: error.message }))

@@ -50,6 +50,12 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
         const stored = database.timers.get(timerKey(timer))
         if (stored && stored.firedAt === undefined) database.timers.set(timerKey(timer), { ...stored, firedAt: database.instant })
       }),
+    nextDue: (streams) =>
+      ask('next due', () => {
+        const waiting = [...database.timers.values()].filter(({ firedAt, stream }) => firedAt === undefined && streams.includes(stream))
+        const [first] = waiting.map(({ due }) => due).sort(byText)
+        return first === undefined ? undefined : Date.parse(first) - database.millis
+      }),
     wake: (position) =>
       ask('wake', () => {
         for (const listener of database.listeners) listener(position)

@@ -56,6 +56,14 @@ export function postgresStore({ service, database, connections, log, archiveFold
         [stream, stream_id, tell, due],
       )
     },
+    async nextDue(streams) {
+      const { rows } = await pool.query<{ ms: number }>(
+        `select (extract(epoch from due::timestamptz - now()) * 1000)::float8 as ms from timer
+         where fired_at is null and stream = any($1) order by due limit 1`,
+        [streams],
+      )
+      return rows[0]?.ms
+    },
     async prepare(rules, views, partitions) {
       await checkSchema(schema)
       await plan(schema, partitions)

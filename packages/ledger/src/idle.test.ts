@@ -1,0 +1,135 @@
+import { type Clock, realClock } from '@rondo/bus'
+import { soundWire, type Wire } from '@rondo/bus/wire'
+import { tell, toInstant } from '@rondo/kernel'
+import { beforeEach, expect, test } from 'vitest'
+import { service, unit } from '../test/fixture.ts'
+import { order } from '../test/order-stream.ts'
+import { openLedgerOn } from './index.ts'
+import { ModelDatabase } from './model/database.ts'
+import { modelStore } from './model/store.ts'
+
+/** Goes on when it is told to. */
+class HandClock implements Clock {
+  #at = 0
+  readonly #waiting = new Set<{ readonly at: number; readonly run: () => void }>()
+
+  now = () => this.#at
+  turn = realClock.turn
+  name = realClock.name
+  after(ms: number, run: () => void): () => void {
+    const one = { at: this.#at + ms, run }
+    this.#waiting.add(one)
+    return () => void this.#waiting.delete(one)
+  }
+  aside = this.after
+
+  async pass(ms: number): Promise<void> {
+    const end = this.#at + ms
+    for (;;) {
+      for (let turn = 0; turn < 30; turn++) await realClock.turn()
+      const [next] = [...this.#waiting].sort((one, other) => one.at - other.at)
+      if (!next || next.at > end) break
+      this.#waiting.delete(next)
+      this.#at = Math.max(this.#at, next.at)
+      next.run()
+    }
+    this.#at = end
+  }
+}
+
+const began = Date.parse('2026-11-01T00:00:00Z')
+let clock: HandClock
+let database: ModelDatabase
+let calls: string[]
+const at = (seconds: number) => toInstant(new Date(began + seconds * 1000))
+
+beforeEach(() => {
+  clock = new HandClock()
+  database = new ModelDatabase(() => began + clock.now())
+  calls = []
+})
+
+async function opened(wire: Partial<Wire> = {}) {
+  const counted: Wire = {
+    ...soundWire,
+    call(what, done) {
+      calls.push(what)
+      return soundWire.call(what, done)
+    },
+    ...wire,
+  }
+  const ledger = await openLedgerOn({ service, streams: [order], store: modelStore({ database, wire: counted }), clock })
+  ledger.onCommit(() => undefined)
+  ledger.startTimers()
+  await clock.pass(0)
+  calls = []
+  return ledger
+}
+
+/** It reminds at the given second. */
+function placed(id: string, second: number) {
+  const one = unit([tell(order, id, 'placed', { item: 'later' })])
+  return { ...one, cause: { ...one.cause, at: at(second) } }
+}
+const deaf = { notice: () => undefined }
+const fired = (id: string) => database.events.filter(({ envelope }) => envelope.streamId === id && envelope.type.endsWith('reminded'))
+
+test('an idle ledger asks its database every few seconds, not every second', async () => {
+  const ledger = await opened()
+  await clock.pass(60_000)
+  // 2, 4, 8 and 16 s, and again 16; each ten seconds for what is due and what is next
+  expect(calls.filter((what) => what === 'standing').length).toBeLessThanOrEqual(5)
+  expect(calls.length).toBeLessThanOrEqual(17)
+  await ledger.close()
+})
+
+test('a tell that becomes due while nothing happens is fired within a second', async () => {
+  const ledger = await opened()
+  await ledger.submit(placed('a', 27.5))
+  await clock.pass(27_000)
+  expect(fired('a')).toHaveLength(0)
+  await clock.pass(1500)
+  expect(fired('a')).toHaveLength(1)
+  await ledger.close()
+})
+
+test('a tell that another process has made while this one rests is fired when it is due', async () => {
+  const ledger = await opened()
+  await clock.pass(20_500)
+  const other = await openLedgerOn({ service, streams: [order], store: modelStore({ database }), clock })
+  await other.submit(placed('a', 22))
+  await clock.pass(2600)
+  expect(fired('a')).toHaveLength(1)
+  await Promise.all([ledger.close(), other.close()])
+})
+
+test('where wake-ups get lost a tell is fired within ten seconds', async () => {
+  const ledger = await opened(deaf)
+  await clock.pass(20_500)
+  const other = await openLedgerOn({ service, streams: [order], store: modelStore({ database }), clock })
+  await other.submit(placed('a', 22))
+  await clock.pass(11_500)
+  expect(fired('a')).toHaveLength(1)
+  await Promise.all([ledger.close(), other.close()])
+})
+
+test('where wake-ups get lost the ledger is looked at more often from then on', async () => {
+  const ledger = await opened(deaf)
+  const seen: number[] = []
+  ledger.onCommit(() => seen.push(clock.now()))
+  await clock.pass(60_000)
+  const other = await openLedgerOn({ service, streams: [order], store: modelStore({ database }), clock })
+  await other.submit(unit([tell(order, 'a', 'count', 1)]))
+  await clock.pass(16_000)
+  expect(seen).toHaveLength(1)
+  await other.submit(unit([tell(order, 'a', 'count', 1)]))
+  const again = clock.now()
+  await clock.pass(16_000)
+  expect(seen).toHaveLength(2)
+  expect((seen[1] ?? 0) - again).toBeLessThanOrEqual(16_000)
+  await other.submit(unit([tell(order, 'a', 'count', 1)]))
+  const third = clock.now()
+  await clock.pass(8_000)
+  expect((seen[2] ?? Number.POSITIVE_INFINITY) - third).toBeLessThanOrEqual(8_000)
+  await Promise.all([ledger.close(), other.close()])
+})
