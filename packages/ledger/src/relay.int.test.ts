@@ -153,8 +153,8 @@ describe('a relay', () => {
     const { asked, database } = counting(one)
     const held = Promise.withResolvers<void>()
     let sends = 0
-    const holding: Pick<Bus, 'send' | 'tail'> = {
-      tail: (...of) => bus.tail(...of),
+    const holding: Pick<Bus, 'send' | 'last'> = {
+      last: (...of) => bus.last(...of),
       async send(...of) {
         sends += 1
         if (sends === 1) await held.promise

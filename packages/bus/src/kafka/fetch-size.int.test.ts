@@ -17,7 +17,7 @@ test('a member with much to read holds a few hundred kilobytes of a partition at
     group: newTopic(),
     topics: [name],
     start: async () => 'first',
-    handle: async (batch) => void sizes.push(batch.length),
+    handle: async (batch) => void sizes.push([...batch].length),
     onError: () => undefined,
   })
   await eventually(() => sizes.reduce((sum, size) => sum + size, 0) === 200, { within: 20_000 })
