@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
@@ -16,7 +16,7 @@ test that is named for it (which needs PostgreSQL, as the other tests do).
   --seeds N     seeds that the simulation tries with each (default 1500)
   --from N      the first of them (default 1)
   --minutes N   starts no further one after so many (default 30)
-  --json FILE   {mutants: [{name, noticed, by, cutShort}]}
+  --json FILE   {mutants: [{name, noticed, by, cutShort, problem}]}
 
 Ends with 0 when each was noticed, 1 when one was not, 2 when not all could be tried in time.
 `
@@ -28,6 +28,8 @@ interface Result {
   readonly by: string | undefined
   /** Not all seeds could be tried in time. */
   readonly cutShort: boolean
+  /** Why it could not be tried. */
+  readonly problem?: string
 }
 
 const { values } = parseArgs({
@@ -42,21 +44,14 @@ const { values } = parseArgs({
 })
 
 const root = repositoryRoot()
-const copied = [
-  'package.json',
-  'pnpm-workspace.yaml',
-  'tsconfig.json',
-  'tsconfig.base.json',
-  'vitest.config.ts',
-  'packages',
-  'proto',
-  'test',
-]
+/** What no test needs of a tree, or the copy takes as it is. */
+const left = new Set(['.git', '.cache', '.chaos', '.rondo', 'node_modules', 'docs'])
 
 /** Packages find each other by relative links, so that those of a copy find the copy's. */
 function copyOfTree(): string {
   const copy = temporaryFolder('mutants')
-  for (const name of copied) cpSync(join(root, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
+  for (const name of readdirSync(root).filter((one) => !left.has(one)))
+    cpSync(join(root, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   return copy
 }
@@ -127,6 +122,19 @@ async function tried(folder: string, mutant: Mutant): Promise<Result> {
   }
 }
 
+const untried = ({ name }: Mutant, error: unknown): Result => ({
+  name,
+  noticed: false,
+  by: undefined,
+  cutShort: false,
+  problem: error instanceof Error ? error.message : String(error),
+})
+
+function told({ name, noticed, by, cutShort, problem }: Result): string {
+  const more = [by, cutShort ? `not all ${values.seeds} seeds could be tried in time` : undefined, problem].filter(Boolean)
+  return [`${noticed ? 'noticed    ' : 'NOT NOTICED'}  ${name}`, ...more.map((line) => `               ${line}`), ''].join('\n')
+}
+
 async function all(): Promise<number> {
   const wanted = mutants.filter(({ name, file }) => `${name} ${file}`.includes(values.only))
   const end = performance.now() + Number(values.minutes) * 60_000
@@ -137,11 +145,9 @@ async function all(): Promise<number> {
     if (sound.code !== 0 && sound.code !== outOfTime) throw new Error(`the tree as it is does not pass:\n${sound.output}`)
     for (const mutant of wanted) {
       if (performance.now() > end) break
-      const result = await tried(folder, mutant)
+      const result = await tried(folder, mutant).catch((error: unknown) => untried(mutant, error))
       results.push(result)
-      process.stdout.write(
-        `${result.noticed ? 'noticed    ' : 'NOT NOTICED'}  ${result.name}${result.by ? `\n               ${result.by}` : ''}${result.cutShort ? `\n               not all ${values.seeds} seeds could be tried in time` : ''}\n`,
-      )
+      process.stdout.write(told(result))
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
