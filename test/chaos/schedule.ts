@@ -52,7 +52,7 @@ export const mixes = {
 
 /** Where callers wait for an answer. */
 const victims: readonly FaultName[] = ['gateway', 'operations', 'requirements']
-const specials: readonly FaultName[] = ['server-stop', 'freeze', 'server-backend', 'server-disk', 'broker-disk', 'redis', 'storm']
+const specials: readonly FaultName[] = ['server-stop', 'server-backend', 'server-disk', 'broker-disk', 'redis', 'storm']
 const lines: readonly FaultName[] = ['network-callers', 'network-gateway', 'network-postgres', 'network-kafka', 'network-redis']
 
 /** One after the other, from the first again. */
@@ -75,8 +75,8 @@ export interface Plan {
 /** What happens when, by the seed alone; each round its burst of kills, its connections, two things that are rarer, two hurt lines. */
 export function scheduleOf(seconds: number, random: Random, { mix = mixes.short, backupAt = 25 }: Plan = {}): readonly Planned[] {
   const planned: Planned[] = [{ at: backupAt, fault: 'backup' }]
-  // A broker first: one is promised to each run
-  const rare = turns(['broker', ...random.shuffled(specials)])
+  // A broker is promised to each run; a zombie's successor may take a minute, or not come at all: then there is time for another one
+  const rare = turns(['broker', 'freeze', ...random.shuffled(specials)])
   const line = turns(random.shuffled(lines))
   const victim = turns(random.shuffled(victims))
   for (let start = 0; start < seconds; start += round) {

@@ -29,7 +29,7 @@ const turn = {
   events: [
     event('rondo.releases.release.approved', 'REL-1', { release: 'REL-1', content_hash: `sha256:${'a'.repeat(64)}` }),
     event('rondo.feedback.entry.published', 'x', { title: 'a copy' }),
-    event('rondo.operations.proof.judged', 'PRF-1', { verdict: 'verified', bound: 0.45005875865467543 }),
+    event('rondo.operations.proof.judged', 'PRF-1', { reasons: [], verdict: 'verified', bound: 0.45005875865467543 }),
   ],
   unreachable: ['feedback'],
 }

@@ -42,11 +42,14 @@ function short(value: unknown): string {
   return known.length > 120 ? `${known.slice(0, 119).toWellFormed()}…` : known
 }
 
+/** An empty list of reasons is no reason. */
+const isEmpty = (value: unknown): boolean => value === undefined || value === null || (Array.isArray(value) && value.length === 0)
+
 /** What it rests on: fields that tell something, and not the stream's own id again. */
 function evidence({ stream_id, data_json }: Event): string {
   const fields = JSON.parse(data_json) as Record<string, unknown>
   return telling
-    .filter((name) => fields[name] !== undefined && fields[name] !== null && fields[name] !== stream_id)
+    .filter((name) => !isEmpty(fields[name]) && fields[name] !== stream_id)
     .map((name) => `${name.replaceAll('_', ' ')} ${short(fields[name])}`)
     .join(', ')
 }

@@ -14,7 +14,7 @@ type Readiness = z.infer<typeof readiness>
 
 function serviceLines(terminal: Terminal, status: ServiceStatus): string[] {
   const { service, position, relay_delay_ms, parked_keys, paused_partitions, consumer_lag, batch_size, conflict_rate } = status
-  const unread = consumer_lag === '0' ? 'has read all' : terminal.colour('yellow', `${consumer_lag} records to read`)
+  const unread = consumer_lag === '0' ? 'has read all' : terminal.colour('yellow', `${consumer_lag} to read`)
   const writes = batch_size > 0 ? `   ${batch_size.toFixed(1)} units a batch, ${(100 * conflict_rate).toFixed(1)} % decided again` : ''
   const lag = Number(relay_delay_ms) > 0 ? terminal.colour('yellow', `the bus is ${relay_delay_ms} ms behind`) : 'the bus has all'
   return [
