@@ -21,21 +21,21 @@ export const goingBack: readonly Mutant[] = [
   },
   {
     name: 'what was recorded since an older copy was restored is of the new epoch',
-    file: `${ledger}/relay.ts`,
+    file: `${ledger}/witness.ts`,
     find: ', known.at(-1)?.recordedAt)',
     replace: ')',
     test: [`${ledger}/relay.int.test.ts`, 'that runs sends nothing of an older copy'],
   },
   {
     name: 'what lies at the mark of the bus is compared',
-    file: `${ledger}/relay.ts`,
+    file: `${ledger}/witness.ts`,
     find: 'if (mark.epoch === ledger.epoch) await',
     replace: 'if (mark.epoch < 0) await',
     test: [`${ledger}/relay.int.test.ts`, 'tells an older copy that has grown'],
   },
   {
     name: 'of the records at the end of a partition the newest counts, not the last',
-    file: `${ledger}/relay.ts`,
+    file: `${ledger}/witness.ts`,
     find: 'const lookedBack = 100',
     replace: 'const lookedBack = 1',
     test: [`${ledger}/relay.int.test.ts`, 'although a request that was done late'],
@@ -43,8 +43,8 @@ export const goingBack: readonly Mutant[] = [
   {
     name: 'who stands by looks whether the ledger went back',
     file: `${ledger}/relay.ts`,
-    find: ' || position < this.#head) await',
-    replace: ') await',
+    find: ' || position < this.#head) {',
+    replace: ') {',
     test: [`${ledger}/relay.int.test.ts`, 'that stands by notices'],
   },
   {

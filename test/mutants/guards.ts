@@ -158,7 +158,7 @@ const relaying: readonly Mutant[] = [
   },
   {
     name: 'a bus that is ahead of the ledger is noticed',
-    file: `${ledger}/relay.ts`,
+    file: `${ledger}/witness.ts`,
     find: 'mark.position <= ledger.position)) return',
     replace: 'mark.position >= 0)) return',
     test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
@@ -166,20 +166,20 @@ const relaying: readonly Mutant[] = [
   {
     name: 'the epoch of a record is the ledger’s',
     file: `${ledger}/relay.ts`,
-    find: 'const epoch = epochOf(this.#raised, event.position)\n    return',
+    find: 'const epoch = epochOf(this.#seen.raised, event.position)\n    return',
     replace: 'const epoch = 1\n    return',
     test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
   },
   {
     name: 'what an older copy shares with the bus is not sent again',
     file: `${ledger}/relay.ts`,
-    find: 'batch.filter(({ event }) => !this.#isShared(event))',
+    find: 'batch.filter(({ event }) => !isShared(event, this.#epoch, this.#seen))',
     replace: 'batch',
     test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
   },
   {
     name: 'a new epoch is above all that the bus knows',
-    file: `${ledger}/relay.ts`,
+    file: `${ledger}/witness.ts`,
     find: 'Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch))',
     replace: '0',
     test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
@@ -221,7 +221,7 @@ const relaying: readonly Mutant[] = [
   },
   {
     name: 'a mark outside of the data folder is compared',
-    file: `${ledger}/relay.ts`,
+    file: `${ledger}/witness.ts`,
     find: 'if (file) refuseAhead(',
     replace: 'if (file === null) refuseAhead(',
     test: [`${ledger}/relay.int.test.ts`, 'keeps a mark outside'],

@@ -1,10 +1,10 @@
-import { type Bus, BusError, type BusRecord, pause, type StoredHeaders } from '@rondo/bus'
-import { type Envelope, type Instant, parseInstant } from '@rondo/kernel'
+import { type Bus, BusError, type BusRecord, pause } from '@rondo/bus'
+import type { Envelope } from '@rondo/kernel'
 import type { CommitListener } from './commits.ts'
-import type { Database } from './database.ts'
-import { type EpochStart, epochOf } from './epoch.ts'
-import { type HighWater, readHighWater, writeHighWater } from './high-water.ts'
-import type { Chained, Chaining, Fresh, Standing } from './store.ts'
+import { epochOf } from './epoch.ts'
+import { writeHighWater } from './high-water.ts'
+import type { Chained, Chaining, Fresh } from './store.ts'
+import { compare, isShared, RestoredBackup, type Seen, type Witnesses } from './witness.ts'
 
 /** What stands before a record, the same from any relay. */
 export interface Chain {
@@ -14,14 +14,10 @@ export interface Chain {
   readonly after?: readonly number[]
 }
 
-export interface RelayOptions {
-  readonly database: Database
+export interface RelayOptions extends Witnesses {
   readonly onCommit: (listener: CommitListener) => () => void
   readonly bus: Pick<Bus, 'send' | 'last'>
-  readonly topic: string
   readonly encode: (event: Envelope, chain: Chain) => BusRecord
-  /** The embedded bus: where the high-water mark is kept, outside of the data folder. */
-  readonly highWaterFile?: string
   /** After each batch that was sent. */
   readonly onSent?: (batch: { readonly count: number; readonly last: Envelope }) => void
   readonly onState?: (state: RelayState) => void
@@ -54,31 +50,6 @@ const markMs = 30
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
-/** Where it is written how far a ledger was sent. */
-type Witnesses = Pick<RelayOptions, 'database' | 'topic' | 'highWaterFile'> & { readonly bus: Pick<Bus, 'last'> }
-
-/** Of so many records at the end of a partition the newest counts: a request that was given up may be done late, behind newer ones. */
-const lookedBack = 100
-
-/** The newest that a partition has, and which event it is. */
-interface Mark extends HighWater {
-  readonly id: string | undefined
-  readonly recordedAt: Instant | undefined
-}
-
-class RestoredBackup extends Error {}
-const byPlace = (one: HighWater, other: HighWater) => one.epoch - other.epoch || one.position - other.position
-const restored = 'an older backup was restored; raise the epoch to go on'
-
-/** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */
-export async function raiseEpoch(options: Witnesses): Promise<number> {
-  const { store } = options.database
-  const { marks, file } = await marksOf(options)
-  const known = marks.flatMap((mark) => mark ?? []).toSorted(byPlace)
-  // A copy is older than the newest that was sent: what it has from before that moment is shared, what it has from after was recorded since
-  return store.raiseEpoch(Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch)), known.at(-1)?.recordedAt)
-}
-
 /** Sends the ledger's events to its topic in the order of their positions. One for each service does the work; two do no harm. */
 export function startRelay(options: RelayOptions): Relay {
   const loop = new RelayLoop(options)
@@ -91,9 +62,7 @@ class RelayLoop implements Relay {
   readonly #options: RelayOptions
   readonly #holder: string
   #epoch = 0
-  #raised: readonly EpochStart[] = []
-  /** The newest of each partition, when the bus was looked at. */
-  #marks: readonly (Mark | undefined)[] = []
+  #seen: Seen = { raised: [], marks: [] }
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
   /** Up to where everything was sent, as the ledger has said that it knows, and when it said so; the newest last. */
@@ -182,7 +151,10 @@ class RelayLoop implements Relay {
   /** Compares if told, and where the ledger is in another epoch or stands behind where it stood. */
   async #look(anew: boolean): Promise<void> {
     const { epoch, position } = await this.#options.database.store.standing()
-    if (anew || epoch !== this.#epoch || position < this.#head) await this.#compare(epoch)
+    if (anew || epoch !== this.#epoch || position < this.#head) {
+      this.#seen = await compare(this.#options)
+      this.#epoch = epoch
+    }
     this.#head = position
     this.#compared = true
   }
@@ -200,7 +172,7 @@ class RelayLoop implements Relay {
     }
     await this.#options.bus.send(
       topic,
-      batch.filter(({ event }) => !this.#isShared(event)).map((chained) => this.#encoded(chained)),
+      batch.filter(({ event }) => !isShared(event, this.#epoch, this.#seen)).map((chained) => this.#encoded(chained)),
     )
     this.#retries = 0
     await this.#mark(last.position)
@@ -258,50 +230,14 @@ class RelayLoop implements Relay {
     return !this.#stopped
   }
 
-  /** Of an earlier epoch, and on the bus: sent once more it would hide what was sent behind it, which shows that a copy is an older one. */
-  #isShared({ position, partition }: Envelope): boolean {
-    const epoch = epochOf(this.#raised, position)
-    const mark = this.#marks[partition]
-    return epoch < this.#epoch && mark !== undefined && (mark.epoch > epoch || (mark.epoch === epoch && mark.position >= position))
-  }
-
   #encoded({ event, ...before }: Chained): BusRecord {
-    const epoch = epochOf(this.#raised, event.position)
+    const epoch = epochOf(this.#seen.raised, event.position)
     return { ...this.#options.encode(event, { ...before, epoch }), partition: event.partition }
   }
 
   async #mark(position: number): Promise<void> {
     const { highWaterFile } = this.#options
     if (highWaterFile) await writeHighWater(highWaterFile, { epoch: this.#epoch, position })
-  }
-
-  /** Throws RestoredBackup where the bus, or the mark beside it, is ahead of the ledger. First the bus, then the ledger: it may grow meanwhile. */
-  async #compare(epoch: number): Promise<void> {
-    const { database, topic } = this.#options
-    const { marks, file } = await marksOf(this.#options)
-    const ledger = await database.store.standing()
-    await Promise.all(
-      marks.map(async (mark, partition) => {
-        const where = `${topic} partition ${partition}`
-        if (!mark) return
-        refuseAhead(mark, { ...ledger, position: ledger.tails[partition] ?? 0 }, where)
-        if (mark.epoch === ledger.epoch) await this.#refuseAnother(mark, where)
-      }),
-    )
-    if (file) refuseAhead(file, ledger, `the high-water mark of ${topic}`)
-    this.#epoch = epoch
-    this.#raised = ledger.raised
-    this.#marks = marks
-  }
-
-  /** An older copy that has grown past the mark since holds something else there. */
-  async #refuseAnother({ epoch, position, id }: Mark, where: string): Promise<void> {
-    const { batch } = await this.#options.database.store.chainedAfter(position - 1, 1, epoch)
-    const [found] = batch
-    if (id === undefined || found?.event.position !== position || found.event.id === id) return
-    throw new RestoredBackup(
-      `${where} knows position ${position} (epoch ${epoch}) as ${id}, the ledger has ${found.event.id} there: ${restored}`,
-    )
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -359,27 +295,4 @@ const fixOf = (error: unknown): string | undefined =>
     ? `raise ${error.details.wanted} or more`
     : undefined
 
-/** How far the ledger was sent, by the bus, partition by partition, and by the file beside it. */
-async function marksOf({ database, bus, topic, highWaterFile }: Witnesses) {
-  const { tails } = await database.store.standing()
-  const marks = await Promise.all(
-    tails.map(async (_, partition) => (await bus.last(topic, partition, lookedBack)).flatMap((record) => markOf(record) ?? [])),
-  )
-  const file = highWaterFile ? await readHighWater(highWaterFile) : undefined
-  return { marks: marks.map((found) => found.toSorted(byPlace).at(-1)), file }
-}
-
 const firstOf = ({ batch }: Chaining): number => batch[0]?.event.position ?? 0
-
-function markOf({ headers: { ce_position, ce_epoch = '1', ce_id: id, ce_recordedtime: recorded } }: StoredHeaders): Mark | undefined {
-  const position = Number(ce_position)
-  if (!Number.isInteger(position)) return undefined
-  return { epoch: Number(ce_epoch), position, id, recordedAt: recorded === undefined ? undefined : parseInstant(recorded) }
-}
-
-function refuseAhead(mark: HighWater, ledger: Standing, where: string): void {
-  if (mark.epoch < ledger.epoch || (mark.epoch === ledger.epoch && mark.position <= ledger.position)) return
-  throw new RestoredBackup(
-    `${where} knows position ${mark.position} (epoch ${mark.epoch}), the ledger only ${ledger.position} (epoch ${ledger.epoch}): ${restored}`,
-  )
-}

@@ -99,7 +99,7 @@ export class Timers {
     }
   }
 
-  /** Known by its id although its row waits (it was made again by a rebuild, or another process was faster). */
+  /** It failed by itself: it is left alone for a while, the others go on. */
   #rest(id: string, error: unknown): void {
     const times = (this.#failed.get(id)?.times ?? 0) + 1
     this.#failed.set(id, { times, until: this.#database.clock.now() + Math.min(retryMostMs, retryMs * 2 ** (times - 1)) })
