@@ -147,8 +147,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'a position is marked as sent after it was sent',
     file: `${ledger}/relay.ts`,
-    find: 'markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds)',
-    replace: 'markSent(topic, this.#holder, { from: this.#marked, to: to + 1 }, leaseSeconds)',
+    find: 'await this.#options.bus.send(',
+    replace: 'this.#marking = this.#markSent(from, last)\n    await this.#options.bus.send(',
   },
   {
     name: 'the relay goes on where the store says after a failure',
@@ -161,28 +161,28 @@ const relaying: readonly Mutant[] = [
     file: `${ledger}/witness.ts`,
     find: 'mark.position <= ledger.position)) return',
     replace: 'mark.position >= 0)) return',
-    test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
+    test: [`${ledger}/witness.int.test.ts`, 'stops where the bus knows more'],
   },
   {
     name: 'the epoch of a record is the ledger’s',
     file: `${ledger}/relay.ts`,
     find: 'const epoch = epochOf(this.#seen.raised, event.position)\n    return',
     replace: 'const epoch = 1\n    return',
-    test: [`${ledger}/relay.int.test.ts`, 'stops where the bus knows more'],
+    test: [`${ledger}/witness.int.test.ts`, 'stops where the bus knows more'],
   },
   {
     name: 'what an older copy shares with the bus is not sent again',
     file: `${ledger}/relay.ts`,
     find: 'batch.filter(({ event }) => !isShared(event, this.#epoch, this.#seen))',
     replace: 'batch',
-    test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
+    test: [`${ledger}/witness.int.test.ts`, 'sends what an older copy shares'],
   },
   {
     name: 'a new epoch is above all that the bus knows',
     file: `${ledger}/witness.ts`,
     find: 'Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch))',
     replace: '0',
-    test: [`${ledger}/relay.int.test.ts`, 'sends what an older copy shares'],
+    test: [`${ledger}/witness.int.test.ts`, 'sends what an older copy shares'],
   },
   {
     name: 'what a process has written is sent as it was written only where nothing lies between',
@@ -196,7 +196,7 @@ const relaying: readonly Mutant[] = [
     file: `${ledger}/relay.ts`,
     find: ' || one.epoch !== this.#epoch || !known',
     replace: ' || !known',
-    test: [`${ledger}/relay.int.test.ts`, 'sends nothing under an old epoch'],
+    test: [`${ledger}/witness.int.test.ts`, 'sends nothing under an old epoch'],
   },
   {
     name: 'the first of a larger plan are read back, as they name its beginning',
@@ -224,7 +224,7 @@ const relaying: readonly Mutant[] = [
     file: `${ledger}/witness.ts`,
     find: 'if (file) refuseAhead(',
     replace: 'if (file === null) refuseAhead(',
-    test: [`${ledger}/relay.int.test.ts`, 'keeps a mark outside'],
+    test: [`${ledger}/witness.int.test.ts`, 'keeps a mark outside'],
   },
 ]
 

@@ -1,9 +1,9 @@
-import { type Bus, BusError, type BusRecord, pause } from '@rondo/bus'
+import { type Bus, BusError, type BusRecord } from '@rondo/bus'
 import type { Envelope } from '@rondo/kernel'
 import type { CommitListener } from './commits.ts'
 import { epochOf } from './epoch.ts'
 import { writeHighWater } from './high-water.ts'
-import type { Chained, Chaining, Fresh } from './store.ts'
+import type { Chained, Chaining, Fresh, Sent } from './store.ts'
 import { compare, isShared, RestoredBackup, type Seen, type Witnesses } from './witness.ts'
 
 /** What stands before a record, the same from any relay. */
@@ -45,7 +45,7 @@ const mostFresh = 64
 const leaseSeconds = 10
 /** The safety net where a wake-up got lost; also renews the lease. */
 const pollMs = 2_000
-/** What is sent within so long is marked together, after those who wait for it have been served. */
+/** So long after it was sent it is marked, when those who wait for it have been served; at once where more is to be sent. */
 const markMs = 30
 const retryFirstMs = 50
 const retryMostMs = 5_000
@@ -68,6 +68,8 @@ class RelayLoop implements Relay {
   /** Up to where everything was sent, as the ledger has said that it knows, and when it said so; the newest last. */
   #known: { readonly at: number; readonly marked: number }[] = []
   #marking: Promise<void> | undefined
+  /** Marks at once. */
+  #hurry: () => void = () => undefined
   /** What this process has written, and was not looked at yet. */
   #fresh: Fresh[] = []
   /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
@@ -118,7 +120,7 @@ class RelayLoop implements Relay {
         await this.#failed(error)
       }
     }
-    await this.#marking
+    await this.#settled()
     await this.#leave()
     this.#say({ state: 'stopped' })
   }
@@ -129,7 +131,7 @@ class RelayLoop implements Relay {
     const asked = database.clock.now()
     // Far from its end the lease is not asked for again: two more round trips, and a commit, before each event
     if (this.#position !== undefined && asked - this.#heldAt < pollMs) return this.#send()
-    await this.#marking
+    await this.#settled()
     const position = await database.store.holdLease(topic, this.#holder, leaseSeconds)
     if (position === undefined) {
       this.#position = undefined
@@ -161,10 +163,11 @@ class RelayLoop implements Relay {
 
   async #send(): Promise<boolean> {
     const { database, topic } = this.#options
-    const from = this.#position ?? 0
-    const known = this.#marked
+    await this.#settled()
+    const from = this.#position
+    if (from === undefined || this.#heldAt === Number.NEGATIVE_INFINITY) return !this.#stopped
     const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
-    if (epoch !== this.#epoch || marked < known) return this.#lookAnew()
+    if (epoch !== this.#epoch || marked < from) return this.#lookAnew()
     const last = batch.at(-1)?.event
     if (!last) {
       this.#say({ state: 'running', position: from })
@@ -177,14 +180,16 @@ class RelayLoop implements Relay {
     this.#retries = 0
     await this.#mark(last.position)
     this.#position = last.position
-    this.#marking ??= this.#markSent()
+    this.#marking = this.#markSent(from, last)
     this.#options.onSent?.({ count: batch.length, last })
     this.#say({ state: 'running', position: last.position })
     return batch.length >= batchSize || this.#awake
   }
 
-  get #marked(): number {
-    return this.#known.at(-1)?.marked ?? 0
+  /** What was sent before is the ledger's still, and marked; or the lease is to be asked for. */
+  async #settled(): Promise<void> {
+    this.#hurry()
+    await this.#marking
   }
 
   /**
@@ -200,21 +205,18 @@ class RelayLoop implements Relay {
       if (batch.length >= batchSize || one.epoch !== this.#epoch || !known || one.marked < known.marked) break
       if (firstOf(one) === from + batch.length + 1) batch.push(...one.batch)
     }
-    return batch.length > 0 ? { batch, epoch: this.#epoch, marked: this.#marked } : undefined
+    return batch.length > 0 ? { batch, epoch: this.#epoch, marked: from } : undefined
   }
 
-  /** Beside the sending of what comes next, one at a time; what is not marked may be sent twice, which does no harm. Never rejects. */
-  async #markSent(): Promise<void> {
+  /** What is not marked may be sent twice, which does no harm. Never rejects. */
+  async #markSent(from: number, to: Sent): Promise<void> {
     const { database, topic } = this.#options
     try {
-      for (let to = this.#position; to !== undefined && to > this.#marked; ) {
-        await pause(database.clock, markMs)
-        to = this.#position ?? to
-        const asked = database.clock.now()
-        if (!(await database.store.markSent(topic, this.#holder, { from: this.#marked, to }, leaseSeconds))) throw new Error('not kept')
-        this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to }]
-        this.#heldAt = asked
-      }
+      await this.#served()
+      const asked = database.clock.now()
+      if (!(await database.store.markSent(topic, this.#holder, { from, to }, leaseSeconds))) throw new Error('not kept')
+      this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to.position }]
+      this.#heldAt = asked
     } catch (error) {
       // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
       database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
@@ -222,6 +224,17 @@ class RelayLoop implements Relay {
       this.#woken()
     }
     this.#marking = undefined
+  }
+
+  /** Resolves after a while, or when more is to be sent. */
+  #served(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#options.database.clock.after(markMs, resolve)
+    this.#hurry = () => {
+      cancel()
+      resolve()
+    }
+    return promise
   }
 
   /** The lease was lost, the epoch was raised, or the ledger went back. */

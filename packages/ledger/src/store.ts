@@ -189,6 +189,9 @@ export interface Chaining {
   readonly marked: number
 }
 
+/** An event as it was sent. */
+export type Sent = Pick<Envelope, 'position' | 'id'>
+
 export interface Relaying {
   standing(): Promise<Standing>
   /**
@@ -200,9 +203,9 @@ export interface Relaying {
   holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
   /**
    * Everything up to `to` was sent, never less than before. False where another one holds the lease now, or where less than `from` was
-   * marked: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice.
+   * marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice.
    */
-  markSent(topic: string, holder: string, range: { readonly from: number; readonly to: number }, seconds: number): Promise<boolean>
+  markSent(topic: string, holder: string, range: { readonly from: number; readonly to: Sent }, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>
   /**
    * Begins an epoch above the given one, too. What was recorded up to `shared` lies in both histories and keeps its epoch; what came later is

@@ -253,12 +253,13 @@ function relaying(database: ModelDatabase, ask: Ask, write: Ask): Relaying {
     markSent: (topic, holder, { from, to }, seconds) =>
       ask('mark sent', () => {
         const lease = relays.get(topic)
-        if (!lease || lease.position < from) return false
+        const found = database.events[to.position - 1]?.envelope
+        if (!lease || lease.position < from || found?.id !== to.id) return false
         const before = { ...lease }
         return database.softly(
           () => Object.assign(lease, before),
           () => {
-            lease.position = Math.max(lease.position, to)
+            lease.position = Math.max(lease.position, to.position)
             if (lease.holder === holder) lease.heldUntil = database.millis + seconds * 1_000
             return lease.holder === holder
           },

@@ -37,8 +37,9 @@ export function relaying({ pool }: Schema): Relaying {
       const { rows } = await pool.query<{ kept: boolean }>(
         `with softly as materialized (select set_config('synchronous_commit', 'off', true))
          update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
-         from softly where topic = $1 and position >= $5 returning holder = $2 as kept`,
-        [topic, holder, to, seconds, from],
+         from softly where topic = $1 and position >= $5 and exists (select from event where event.position = $3 and event.id = $6)
+         returning holder = $2 as kept`,
+        [topic, holder, to.position, seconds, from, to.id],
       )
       return rows[0]?.kept ?? false
     },
