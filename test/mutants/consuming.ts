@@ -70,6 +70,7 @@ export const consuming: readonly Mutant[] = [
     file: `${runtime}/consumer-partition.ts`,
     find: 'return !isIntake(this.#topic) || (await ledger.known(event.id)) === undefined',
     replace: 'return true',
+    test: [`${runtime}/consumer-intake.int.test.ts`, 'comes again behind its parked key'],
   },
   {
     name: 'parked intake is retried under its own id',

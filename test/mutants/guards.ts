@@ -73,7 +73,7 @@ const writing: readonly Mutant[] = [
     file: `${ledger}/batch.ts`,
     find: "if (timer && !this.#isDue(timer)) return { kind: 'duplicate', results: [] }",
     replace: '',
-    test: [store, 'a timer that is no longer derived'],
+    test: [`${ledger}/timers.test.ts`, 'taken back after it was found due'],
   },
   {
     name: 'who loses a stream is decided again',

@@ -100,7 +100,7 @@ export const statements: readonly Mutant[] = [
     file: `${ledger}/postgres/parking.ts`,
     find: 'order by source, partition, key for update`,',
     replace: 'order by source, partition, key`,',
-    test: [`${ledger}/parking.int.test.ts`, 'of a retry and a skip of one record'],
+    test: [`${ledger}/parking.int.test.ts`, 'waits for who decides over its key'],
     simulated: false,
   },
   {

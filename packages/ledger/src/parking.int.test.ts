@@ -1,6 +1,8 @@
 import { type Envelope, tell } from '@rondo/kernel'
+import { eventually, needs } from '@rondo/testkit'
+import pg from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
-import { engines, type Opening, unit } from '../test/fixture.ts'
+import { engines, freshLedger, type Opening, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
 import { NotParked, type OpenLedger, type ParkedRecord } from './index.ts'
 
@@ -129,5 +131,28 @@ describe.each(engines)('parked records on $name', (engine) => {
       expect(await one.read.loadAll(order, [`both-${n}`])).toHaveLength(applied ? 1 : 0)
       expect(await one.parkedKeys()).toEqual([])
     }
+  })
+})
+
+describe('a retry on PostgreSQL', () => {
+  needs('postgres18')
+
+  test('waits for who decides over its key, instead of standing in the way with the record in hand', async () => {
+    const { ownerUrl, url } = await freshLedger()
+    const ledger = await opening((options) => open(url, { ...options, views: [] }))
+    const record = await parked(ledger, 1)
+    // As a skip does it; who finds the other one in the way looks at once, and is told
+    const skip = new pg.Client({ connectionString: ownerUrl, options: '-c search_path=testing -c deadlock_timeout=1ms' })
+    await skip.connect()
+    await skip.query('begin')
+    await skip.query('select from parked_key for update')
+    const retry = ledger.submit(unit([tell(order, 'o-2', 'count', 1)], retried(record)))
+    retry.catch(() => undefined)
+    const waits = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    await eventually(async () => (await skip.query(waits)).rowCount === 1, { within: 10_000 })
+    expect((await skip.query('delete from parked_record')).rowCount).toBe(1)
+    await skip.query('commit')
+    await skip.end()
+    await expect(retry).rejects.toBeInstanceOf(NotParked)
   })
 })

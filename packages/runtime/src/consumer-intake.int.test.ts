@@ -93,5 +93,9 @@ describe('intake', () => {
     await sendIntake({ ...observed(one, 'first'), key: 'k' })
     await eventually(async () => (await ledger.known(one))?.duplicates === 1, { within: 10_000 })
     expect(await ledger.parkedKeys()).toMatchObject([{ key: 'k', waiting: 1 }])
+    // With another content it is a conflict now, not when somebody decides over the key
+    await sendIntake({ ...observed(one, 'other'), key: 'k' })
+    await seen([one], 'conflicts')
+    expect(await ledger.parkedKeys()).toMatchObject([{ key: 'k', waiting: 1 }])
   })
 })
