@@ -82,8 +82,8 @@ const withBus = async <Result>(brokers: readonly string[], work: (bus: Bus) => P
 
 const sentEnds = (brokers: readonly string[], topic: string): Promise<readonly End[]> =>
   withBus(brokers, async (bus) => {
-    const tails = (await bus.bounds(topic)).map(({ partition }) => bus.tail(topic, partition))
-    return (await Promise.all(tails)).map((tail) => ({
+    const tails = (await bus.bounds(topic)).map(({ partition }) => bus.last(topic, partition, 1))
+    return (await Promise.all(tails)).map(([tail]) => ({
       source: `${topic}#${tail?.headers.ce_epoch ?? 1}`,
       position: Number(tail?.headers.ce_position ?? 0),
     }))

@@ -51,8 +51,8 @@ export const goingBack: readonly Mutant[] = [
   {
     name: 'of the records at the end of a partition the newest counts, not the last',
     file: `${ledger}/witness.ts`,
-    find: 'const lookedBack = 100',
-    replace: 'const lookedBack = 1',
+    find: 'export const lookedBack = 100',
+    replace: 'export const lookedBack = 1',
     test: [`${ledger}/witness.int.test.ts`, 'although a request that was done late'],
   },
   {

@@ -54,8 +54,6 @@ export interface Bus {
   send(topic: string, records: readonly BusRecord[]): Promise<readonly Place[]>
   /** The bytes that one record of the topic may take (`bytesOf`), as was known within the last half minute. */
   limit(topic: string): Promise<number>
-  /** The last record of a partition, or undefined when it holds none. */
-  tail(topic: string, partition: number): Promise<StoredRecord | undefined>
   /** The last records of a partition, oldest first, at most so many. */
   last(topic: string, partition: number, most: number): Promise<readonly StoredHeaders[]>
   bounds(topic: string): Promise<readonly Bounds[]>

@@ -34,7 +34,7 @@ export class RestoredBackup extends Error {}
 const restored = 'an older backup was restored; raise the epoch to go on'
 
 /** Of so many records at the end of a partition the newest counts: a request that was given up may be done late, behind newer ones. */
-const lookedBack = 100
+export const lookedBack = 100
 const byPlace = (one: HighWater, other: HighWater) => one.epoch - other.epoch || one.position - other.position
 
 /** After a restore of an older backup: what is appended from now on belongs to a new epoch, above all that are known. Resolves with it. */

@@ -72,7 +72,7 @@ export const tailsReach = async (bus: Bus, ledger: OpenLedger, count: number) =>
   const wanted = new Map(events.map(({ partition, position }) => [partition, position]))
   return eventually(async () => {
     for (const [partition, position] of wanted)
-      if (Number((await bus.tail(topic, partition))?.headers.ce_position ?? 0) < position) return false
+      if (Number((await bus.last(topic, partition, 1))[0]?.headers.ce_position ?? 0) < position) return false
     return true
   }, soon)
 }

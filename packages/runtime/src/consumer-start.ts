@@ -1,5 +1,5 @@
 import type { Bounds, Bus } from '@rondo/bus'
-import type { Ledger } from '@rondo/ledger'
+import { type Ledger, lookedBack } from '@rondo/ledger'
 import type { Watermark } from './consumer-record.ts'
 import { isIntake } from './reaction-table.ts'
 
@@ -34,8 +34,8 @@ async function intakeStart({ bus, ledger }: Sources, topic: string, partition: n
 /** Positions are the truth: an offset that no longer fits (the topic was refilled) costs a look from the beginning, nothing more. */
 async function ledgerStart({ bus, ledger }: Sources, topic: string, partition: number): Promise<Start> {
   const boundsOf = async () => (await bus.bounds(topic)).find((one) => one.partition === partition)
-  const tail = await bus.tail(topic, partition)
-  const newest = Number(tail?.headers.ce_epoch ?? 1)
+  const last = await bus.last(topic, partition, lookedBack)
+  const newest = Math.max(1, ...last.map(({ headers }) => Number(headers.ce_epoch ?? 1)))
   for (let epoch = newest; epoch >= 1; epoch -= 1) {
     const source = `${topic}#${epoch}`
     const checkpoint = await ledger.checkpoint(source, partition)

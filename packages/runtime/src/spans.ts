@@ -156,7 +156,6 @@ export function tracedBus(bus: Bus, spanning: Spanning): Bus {
   return {
     ensure: (topics) => bus.ensure(topics),
     limit: (topic) => bus.limit(topic),
-    tail: (topic, partition) => bus.tail(topic, partition),
     last: (topic, partition, most) => bus.last(topic, partition, most),
     bounds: (topic) => bus.bounds(topic),
     topicId: (topic) => bus.topicId(topic),

@@ -1,7 +1,7 @@
 import { BusError } from '../error.ts'
 import { Openness } from '../openness.ts'
 import { Outbox } from '../outbox.ts'
-import { type Bounds, type Bus, defaultPace, type Log, type Pace, type StoredHeaders, type StoredRecord } from '../port.ts'
+import { type Bounds, type Bus, defaultPace, type Log, type Pace, type StoredHeaders } from '../port.ts'
 import { KafkaAdmin } from './admin.ts'
 import { createClient, type KafkaClient, type KafkaConnection } from './client.ts'
 import { installCodecs } from './codec.ts'
@@ -23,18 +23,6 @@ async function boundsOf(admin: KafkaAdmin, topic: string, partition: number): Pr
   const bounds = (await admin.bounds(topic)).find((one) => one.partition === partition)
   if (bounds === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
   return bounds
-}
-
-async function tailOf(client: KafkaClient, admin: KafkaAdmin, topic: string, partition: number): Promise<StoredRecord | undefined> {
-  const bounds = await boundsOf(admin, topic, partition)
-  if (bounds.first === bounds.next) return undefined
-  // The last offset may be a transaction's marker: look further and further back.
-  for (let back = 1n; ; back *= 4n) {
-    const from = back < bounds.next - bounds.first ? bounds.next - back : bounds.first
-    const found = (await fetchFrom(client, topic, partition, from)).filter(({ isControlRecord }) => isControlRecord !== true).at(-1)
-    if (found !== undefined) return storedRecord(topic, partition, found)
-    if (from === bounds.first) return undefined
-  }
 }
 
 async function lastOf(client: KafkaClient, admin: KafkaAdmin, topic: string, partition: number, most: number) {
@@ -79,10 +67,6 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
     async limit(topic) {
       open.check()
       return outbox.limit(topic)
-    },
-    async tail(topic, partition) {
-      open.check()
-      return tailOf(client, admin, topic, partition)
     },
     async last(topic, partition, most) {
       open.check()

@@ -50,7 +50,6 @@ export function modelBus({ broker, wire = soundWire, clock = realClock, pace: gi
     },
     send: (topic, records) => outbox.send(topic, records),
     limit: (topic) => outbox.limit(topic),
-    tail: (topic, partition) => ask('tail', () => broker.partition(topic, partition).records.at(-1)),
     last: (topic, partition, most) =>
       ask('last', () =>
         broker

@@ -56,10 +56,6 @@ export function postgresBus({ url, connections = 4, pace: given, trimEvery = 60_
       open.check()
       return outbox.limit(topic)
     },
-    async tail(topic, partition) {
-      open.check()
-      return store.tail(topic, partition)
-    },
     async last(topic, partition, most) {
       open.check()
       return store.last(topic, partition, most)

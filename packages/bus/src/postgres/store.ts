@@ -100,16 +100,10 @@ export class PostgresStore implements Store {
     return rows.map((row) => toRecord(topic.name, partition, row))
   }
 
-  async tail(name: string, partition: number): Promise<StoredRecord | undefined> {
-    const number = await this.#numberOf(name, partition)
-    const text =
-      'select "offset", key, value, headers, at from bus.record where topic = $1 and partition = $2 order by "offset" desc limit 1'
-    const [row] = await this.#query<RecordRow>(`${name}/${partition} could not be read`, text, [number, partition])
-    return row === undefined ? undefined : toRecord(name, partition, row)
-  }
-
   async last(name: string, partition: number, most: number): Promise<readonly StoredHeaders[]> {
-    const number = await this.#numberOf(name, partition)
+    const { number, partitions } = await this.facts(name, true)
+    if (partition >= partitions)
+      throw new BusError('partition_mismatch', `${name} has no partition ${partition}`, { topic: name, partition })
     const text = 'select "offset", key, headers, at from bus.record where topic = $1 and partition = $2 order by "offset" desc limit $3'
     const rows = await this.#query<Omit<RecordRow, 'value'>>(`${name}/${partition} could not be read`, text, [number, partition, most])
     return rows.toReversed().map(({ offset, key, headers, at }) => ({
@@ -120,12 +114,6 @@ export class PostgresStore implements Store {
       headers,
       timestamp: at,
     }))
-  }
-
-  async #numberOf(name: string, partition: number): Promise<number> {
-    const { number, partitions } = await this.facts(name, true)
-    if (partition < partitions) return number
-    throw new BusError('partition_mismatch', `${name} has no partition ${partition}`, { topic: name, partition })
   }
 
   /** Deletes what is past its topic's retention. */
