@@ -4,15 +4,19 @@ import { Gathered } from './gathered.ts'
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** A look-up that answers when it is told to. */
-function held() {
+function held(atOnce?: number) {
   const asked: (readonly number[])[] = []
   const answers: PromiseWithResolvers<ReadonlyMap<number, string>>[] = []
-  const gathered = new Gathered<number, string>(turn, (keys) => {
-    asked.push(keys)
-    const answer = Promise.withResolvers<ReadonlyMap<number, string>>()
-    answers.push(answer)
-    return answer.promise
-  })
+  const gathered = new Gathered<number, string>(
+    turn,
+    (keys) => {
+      asked.push(keys)
+      const answer = Promise.withResolvers<ReadonlyMap<number, string>>()
+      answers.push(answer)
+      return answer.promise
+    },
+    atOnce,
+  )
   return { gathered, asked, answers }
 }
 
@@ -48,4 +52,22 @@ test('a look-up that fails fails for who asked, and the next one is made', async
   await turn()
   answers[1]?.resolve(new Map([[2, 'two']]))
   expect(await second).toBe('two')
+})
+
+test('where several may be on their way what is asked for during one does not wait for it', async () => {
+  const { gathered, asked, answers } = held(2)
+  const all = [gathered.find(1)]
+  await turn()
+  all.push(gathered.find(2))
+  await turn()
+  all.push(gathered.find(3))
+  await turn()
+  expect(asked).toEqual([[1], [2]])
+  answers[1]?.resolve(new Map([[2, 'two']]))
+  expect(await all[1]).toBe('two')
+  await turn()
+  expect(asked).toEqual([[1], [2], [3]])
+  answers[0]?.resolve(new Map())
+  answers[2]?.resolve(new Map())
+  expect(await Promise.all(all)).toEqual([undefined, 'two', undefined])
 })

@@ -8,39 +8,49 @@ interface Asking<Key, Value> {
 }
 
 /**
- * Look-ups of many callers in one: what is asked for in one turn, and while a look-up is on its way, goes together in the next. Nobody is
- * answered by a look-up that had begun before it was asked for.
+ * Look-ups of many callers in one: what is asked for in one turn, and while as many as may be are on their way, goes together in the next.
+ * Nobody is answered by a look-up that had begun before it was asked for.
  */
 export class Gathered<Key, Value> {
   readonly #turn: () => Promise<void>
   readonly #lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>
+  readonly #atOnce: number
   #asking: Asking<Key, Value>[] = []
-  #looking = false
+  #gathering = false
+  #looking = 0
 
-  /** `turn`: resolves when all that is ready has run. */
-  constructor(turn: () => Promise<void>, lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>) {
+  /** `turn`: resolves when all that is ready has run. `atOnce`: how many look-ups may be on their way. */
+  constructor(turn: () => Promise<void>, lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>, atOnce = 1) {
     this.#turn = turn
     this.#lookUp = lookUp
+    this.#atOnce = atOnce
   }
 
   find(key: Key): Promise<Value | undefined> {
     return new Promise((resolve, reject) => {
       this.#asking.push({ key, resolve, reject })
-      if (!this.#looking) void this.#look()
+      this.#gather()
     })
   }
 
+  #gather(): void {
+    if (this.#gathering || this.#asking.length === 0 || this.#looking >= this.#atOnce) return
+    this.#gathering = true
+    void this.#turn().then(() => this.#look())
+  }
+
   async #look(): Promise<void> {
-    this.#looking = true
-    for (await this.#turn(); this.#asking.length > 0; await this.#turn()) {
-      const asked = this.#asking.splice(0, most)
-      try {
-        const found = await this.#lookUp([...new Set(asked.map(({ key }) => key))])
-        for (const { key, resolve } of asked) resolve(found.get(key))
-      } catch (error) {
-        for (const { reject } of asked) reject(error)
-      }
+    const asked = this.#asking.splice(0, most)
+    this.#gathering = false
+    this.#looking += 1
+    this.#gather()
+    try {
+      const found = await this.#lookUp([...new Set(asked.map(({ key }) => key))])
+      for (const { key, resolve } of asked) resolve(found.get(key))
+    } catch (error) {
+      for (const { reject } of asked) reject(error)
     }
-    this.#looking = false
+    this.#looking -= 1
+    this.#gather()
   }
 }

@@ -2,21 +2,44 @@ import { type AnyStream, DomainError, type StateOf } from '@rondo/kernel'
 import type { Found, ListOptions, Read, View } from '@rondo/reaction'
 import type { Database } from './database.ts'
 import { reaching } from './failure.ts'
+import { Gathered } from './gathered.ts'
 import { pageToken, readPageToken } from './page-token.ts'
 import { current, type HeadRow, keyOf } from './storage.ts'
-import { Together } from './together.ts'
+import type { Sought, Store } from './store.ts'
 
 const defaultPageSize = 50
 const maxPageSize = 1_000
 
 const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, version, state: state as State })
 
+const microtask = async () => undefined
+
+/** What reactions look for at once is one query; several may be on their way. By question the streams, in the order of their keys. */
+const gathered = ({ find }: Pick<Store, 'find'>) =>
+  new Gathered(
+    microtask,
+    async (all: readonly Sought[]) => {
+      const keys = [...new Set(all.flatMap((sought) => sought.keys))]
+      const { rows, holders } = await find({ keys, held: all.flatMap(({ held }) => held) })
+      let from = 0
+      const answers = all.map((sought) => {
+        const until = from + sought.held.length
+        const wanted = new Set([...sought.keys, ...holders.slice(from, until).flat()])
+        from = until
+        return [sought, rows.filter(({ stream, id }) => wanted.has(keyOf(stream, id)))] as const
+      })
+      return new Map(answers)
+    },
+    Number.POSITIVE_INFINITY,
+  )
+
 /** Reads of committed state, from the service's own rows. */
 export function reads({ store }: Database): Read {
   const views = new Map<View, unknown>()
-  const together = new Together((sought) => store.find(sought))
+  const sought = gathered(store)
+  const rowsOf = async (one: Sought) => (await sought.find(one)) ?? []
   const byKeys = (stream: AnyStream, ids: readonly string[]) =>
-    present(stream, together.find({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
+    present(stream, rowsOf({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
   const present = async (stream: AnyStream, rows: Promise<readonly HeadRow[]>): Promise<readonly HeadRow[]> =>
     Promise.all((await reaching(rows)).map((row) => current(store, stream, row)))
   return {
@@ -31,7 +54,7 @@ export function reads({ store }: Database): Read {
     async find<S extends AnyStream>(stream: S, key: string, values: readonly string[]) {
       const name = knownKey(stream, key)
       const held = [...new Set(values)].map((value) => ({ stream: stream.name, name, value }))
-      const rows = await present(stream, together.find({ keys: [], held }))
+      const rows = await present(stream, rowsOf({ keys: [], held }))
       return rows.map((row) => found<StateOf<S>>(row))
     },
     async list<S extends AnyStream>(stream: S, options: ListOptions) {
