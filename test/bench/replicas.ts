@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
 import pg from 'pg'
 import { z } from 'zod'
@@ -6,6 +7,7 @@ import { aimed, atMost, type Figure } from './measure.ts'
 import { allInOne, type Rondo, type Stage } from './stage.ts'
 
 const counts = [1, 2, 4] as const
+const idleSeconds = 15
 
 interface Work {
   /** Milliseconds of processor time of all processes of Rondo. */
@@ -66,15 +68,17 @@ async function workOf(stage: Stage, client: pg.Client, count: number): Promise<W
     const edges = all.map(({ http }) => http)
     await load(edges, token)
     await done(edges, token)
-    const [cpu, database] = [cpuOf(all), await databaseWork(client)]
+    const look = async () => ({ at: performance.now(), cpu: cpuOf(all), ...(await databaseWork(client)) })
+    const before = await look()
     await load(edges, token)
     await done(edges, token)
-    const after = await databaseWork(client)
-    return {
-      cpu: ((cpuOf(all) - cpu) * 1000) / loadAlerts,
-      commits: (after.commits - database.commits) / loadAlerts,
-      wal: (after.wal - database.wal) / loadAlerts,
-    }
+    const after = await look()
+    await pause(idleSeconds * 1000)
+    const idle = await look()
+    // Leases and heartbeats of all replicas are no alert's work, however long it took
+    const spans = (after.at - before.at) / (idle.at - after.at)
+    const perAlert = (name: keyof Work) => (after[name] - before[name] - (idle[name] - after[name]) * spans) / loadAlerts
+    return { cpu: perAlert('cpu') * 1000, commits: perAlert('commits'), wal: perAlert('wal') }
   })
 }
 
