@@ -12,7 +12,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'where stream.version = excluded.base and stream.fold <= excluded.fold',
     replace: 'where stream.fold <= excluded.fold',
-    test: [store, 'neither loses what the other writes'],
+    test: [concurrency, 'another one has written since it was loaded'],
     simulated: false,
   },
   {
