@@ -12,7 +12,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'where stream.version = excluded.base and stream.fold <= excluded.fold',
     replace: 'where stream.fold <= excluded.fold',
-    test: [store, 'neither loses what the other writes'],
+    test: [concurrency, 'another one has written since it was loaded'],
     simulated: false,
   },
   {
@@ -20,7 +20,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",
     replace: 'null;',
-    test: [`${ledger}/state.int.test.ts`, 'a fold raised while old processes still write'],
+    test: [`${ledger}/store.int.test.ts`, 'a fold raised while old processes still write'],
     simulated: false,
   },
   {

@@ -190,7 +190,7 @@ export class ModelDatabase {
       this.streams.set(keyOf(row.stream, row.id), before ? { ...row, first_at: before.first_at } : row)
     }
     this.#writeIntake(intake, texts)
-    this.#writeDerived(derived)
+    this.writeDerived(derived)
     this.#writeEvents(placed)
     return written
   }
@@ -247,7 +247,7 @@ export class ModelDatabase {
     if ((this.parkedRecords.get(parkedKey(key))?.size ?? 0) === 0) this.parkedKeys.delete(parkedKey(key))
   }
 
-  #writeDerived({ keys = [], keys_gone = [], timers = [], timers_gone = [], loops = [] }: AppendRows['derived']): void {
+  writeDerived({ keys = [], keys_gone = [], timers = [], timers_gone = [], loops = [] }: Partial<AppendRows['derived']>): void {
     for (const row of keys_gone) this.keys.get(heldKey(row))?.delete(row.id)
     for (const row of keys) {
       const holders = this.keys.get(heldKey(row)) ?? new Map<string, KeyRow>()

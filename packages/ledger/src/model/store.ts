@@ -5,6 +5,7 @@ import { type HeadRow, keyOf, type StoredMessage } from '../storage.ts'
 import type { Reading, RebuildOptions, RebuiltPage, Relaying, Store, Writing } from '../store.ts'
 import { jsonb, type ModelDatabase, type StoredStream } from './database.ts'
 import { chainKey, heldKey, timerKey } from './names.ts'
+import { raiseFolds } from './raised-fold.ts'
 import { transactions } from './transaction.ts'
 
 export interface ModelStoreOptions {
@@ -74,8 +75,8 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
         if (head.tails.length > partitions)
           throw new Error(`the ledger has ${head.tails.length} partitions, not ${partitions}: the count can only grow`)
         if (head.tails.length < partitions) database.grow(partitions)
-        for (const { name, fold } of rules.streams.values()) head.folds[name] = Math.max(head.folds[name] ?? 0, fold)
       })
+      await raiseFolds(database, ask, write, rules)
     },
     rebuildPage: (rules, _views, options) => ask('rebuild', () => rebuilt(database, rules, options)),
     archiving: () => noArchive,
