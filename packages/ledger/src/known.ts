@@ -1,0 +1,169 @@
+import type { Clock } from '@rondo/bus'
+import type { AnyStream } from '@rondo/kernel'
+import type { Batch, Work } from './batch.ts'
+import { chainOf, type Loaded } from './load.ts'
+import type { Unit } from './port.ts'
+import type { LedgerRules } from './rules.ts'
+import { type Head, type HeadRow, keyOf, type Seen } from './storage.ts'
+import type { Written } from './store.ts'
+import { StoreClock } from './store-clock.ts'
+import { Trust } from './trust.ts'
+
+/** More units than this share a load well enough. */
+const fewUnits = 16
+/** Streams that are remembered, and characters of a state that is. */
+const [mostHeads, mostCharacters] = [256, 8_000]
+
+/**
+ * What this process knows of the ledger, or may guess, so that a small batch can be decided without a load: what it has read or written
+ * last, and that what it has not seen is new where that came true before. It may be wrong: the append compares all that a batch rests on,
+ * as after a load. Only what is written may rest on it, see `isHeld`.
+ */
+export class Known {
+  readonly #rules: LedgerRules
+  readonly #clock: StoreClock
+  readonly #trust = new Trust()
+  /** By key, the one that was touched last at the end; undefined: it is not there. */
+  readonly #heads = new Map<string, Head | undefined>()
+  readonly #checkpoints = new Map<string, number>()
+  #partitions: number | undefined
+
+  constructor(clock: Clock, rules: LedgerRules) {
+    this.#rules = rules
+    this.#clock = new StoreClock(clock)
+  }
+
+  /** What the units can be decided on; undefined: they are to be loaded. */
+  guess(works: readonly Work[]): Loaded | undefined {
+    if (works.length > fewUnits || this.#partitions === undefined) return undefined
+    const now = works.every(({ unit }) => unit.cause.at !== undefined) ? '' : this.#clock.now()
+    if (now === undefined) return undefined
+    const streams = new Map<string, Head>()
+    const checkpoints = new Map<string, number>()
+    for (const { unit } of works) if (!this.#guessOf(unit, now, streams, checkpoints)) return undefined
+    const seen = [...new Map([...streams.values()].flatMap(({ seen }) => (seen ? [[JSON.stringify(seen), seen] as const] : []))).values()]
+    return {
+      now,
+      partitions: this.#partitions,
+      streams,
+      refused: new Map(),
+      messages: new Map(),
+      checkpoints,
+      guess: { now: now || undefined, seen: seen.length > 0 ? seen : undefined },
+    }
+  }
+
+  #guessOf(unit: Unit, now: string, streams: Map<string, Head>, checkpoints: Map<string, number>): boolean {
+    if (unit.parked || (unit.remember && !this.#trust.has('id', true))) return false
+    if (unit.checkpoint) {
+      const chain = chainOf(unit.checkpoint)
+      const position = this.#checkpoints.get(chain)
+      if (position === undefined) return false
+      checkpoints.set(chain, position)
+    }
+    return unit.messages.every(({ stream, id }) => {
+      const key = keyOf(stream.name, id)
+      const head = this.#heads.get(key)
+      if (!head) return this.#heads.has(key) ? this.#trust.has(seenKind(stream), true) : this.#trust.has(newKind(stream), false)
+      streams.set(key, head)
+      // An ask is later than all that its stream has seen, as it would be by a clock that was asked now
+      return this.#trust.has(seenKind(stream), true) && (unit.cause.at !== undefined || now > head.lastAt)
+    })
+  }
+
+  /** Streams as a query has found them: those of the keys that are not among them are not there. */
+  found(keys: readonly string[], rows: readonly HeadRow[], seen: Seen): void {
+    if (seen.recordedAt === null) return
+    for (const row of rows) {
+      const key = keyOf(row.stream, row.id)
+      // What is written meanwhile may be told before what was read before
+      const isNewer = row.version >= (this.#heads.get(key)?.version ?? 0)
+      if (isNewer && this.#rules.streams.get(row.stream)?.fold === row.fold) this.#keep(key, { ...row, seen })
+    }
+    const there = new Set(rows.map(({ stream, id }) => keyOf(stream, id)))
+    for (const key of keys) if (!there.has(key) && !this.#heads.has(key)) this.#keep(key, undefined)
+  }
+
+  /** How things stood when the units were loaded: learns from it how well it would have guessed. */
+  loaded(units: readonly Unit[], { now, partitions, streams, refused, messages, checkpoints }: Loaded): void {
+    this.#partitions = partitions
+    this.#clock.heard(now)
+    for (const { id, remember, checkpoint, messages: touching } of units) {
+      if (remember) this.#trust.saw('id', !messages.has(id))
+      if (checkpoint) this.#setCheckpoint(chainOf(checkpoint), checkpoints.get(chainOf(checkpoint)))
+      for (const { stream, id } of touching) {
+        const key = keyOf(stream.name, id)
+        const version = refused.has(key) ? undefined : (streams.get(key)?.version ?? 0)
+        if (this.#heads.has(key)) this.#trust.saw(seenKind(stream), version === (this.#heads.get(key)?.version ?? 0))
+        else this.#trust.saw(newKind(stream), version === 0)
+        // Who writes it says how it stands then
+        this.#heads.delete(key)
+      }
+    }
+  }
+
+  /** What stands in the ledger now. */
+  wrote(works: readonly Work[], { streams, events, checkpoints }: Batch, { position, recordedAt, before }: Written): void {
+    if (before) this.#clock.heard(recordedAt)
+    for (const { source, partition, position } of checkpoints) this.#setCheckpoint(chainOf({ source, partition }), position)
+    const isKept = before !== undefined && works.length <= fewUnits
+    for (const { stream, id, version, fold, state, firstAt, lastAt } of streams) {
+      const key = keyOf(stream.name, id)
+      if (!isKept) this.#heads.delete(key)
+      else {
+        const seen = { position: position + events.length, recordedAt, repaired: before.repaired }
+        this.#keep(key, { version, fold, state, phase: null, firstAt, lastAt, seen })
+      }
+    }
+  }
+
+  /** It is not the ledger that it was, or its clock was set. */
+  forget(): void {
+    this.#heads.clear()
+    this.#checkpoints.clear()
+    this.#partitions = undefined
+    this.#clock.forget()
+  }
+
+  #setCheckpoint(chain: string, position: number | undefined): void {
+    if (position === undefined) this.#checkpoints.delete(chain)
+    else this.#checkpoints.set(chain, position)
+  }
+
+  #keep(key: string, head: Head | undefined): void {
+    this.#heads.delete(key)
+    if (head && !isWithin(head.state, mostCharacters)) return
+    this.#heads.set(key, head)
+    if (this.#heads.size > mostHeads) for (const oldest of this.#heads.keys()) return void this.#heads.delete(oldest)
+  }
+}
+
+const seenKind = ({ name }: AnyStream): string => `seen ${name}`
+const newKind = ({ name }: AnyStream): string => `new ${name}`
+
+/**
+ * Whether the append compares all that the units were decided on: each is applied, and each stream that it looked at is written. A refusal,
+ * a repetition, nothing to do are written nowhere: what they rest on has to be loaded.
+ */
+export function isHeld(works: readonly Work[], { outcomes, streams }: Batch): boolean {
+  const written = new Set(streams.map(({ stream, id }) => keyOf(stream.name, id)))
+  return (
+    outcomes.every(({ kind }) => kind === 'applied') &&
+    works.every(({ unit }) => unit.messages.every(({ stream, id }) => written.has(keyOf(stream.name, id))))
+  )
+}
+
+/** Whether it takes at most so many characters, roughly; looks no further than that. */
+function isWithin(value: unknown, most: number): boolean {
+  let left = most
+  const walk = (one: unknown): boolean => {
+    left -= typeof one === 'string' ? one.length : 8
+    if (left < 0 || typeof one !== 'object' || one === null) return left >= 0
+    for (const [name, inner] of Object.entries(one)) {
+      left -= name.length
+      if (!walk(inner)) return false
+    }
+    return true
+  }
+  return walk(value)
+}
