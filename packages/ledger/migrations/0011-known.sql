@@ -101,6 +101,13 @@ begin
       raise exception 'the ledger is not the one that was read' using errcode = 'RL001', detail = '{}';
     end if;
   end if;
+  -- What was looked at and is not written: with the head row locked nobody else is writing it
+  if derived->'guess'->'read' is not null then
+    select nullif(coalesce(lost_streams, '[]') || coalesce(jsonb_agg(jsonb_build_array(mine.stream, mine.id)), '[]'), '[]') into lost_streams
+    from jsonb_to_recordset(derived->'guess'->'read') as mine(stream text, id text, version int, fold int)
+    left join stream on stream.key = mine.stream || '/' || mine.id
+    where coalesce(stream.version, 0) <> mine.version or stream.fold > mine.fold;
+  end if;
 
   if intake is not null then
     if intake->'checkpoints' is not null then

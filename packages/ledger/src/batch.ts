@@ -222,7 +222,7 @@ export function decideBatch(works: readonly Work[], loaded: Loaded, rules: Ledge
   })
   return {
     partitions: loaded.partitions,
-    guess: loaded.guess,
+    guess: loaded.guess && { ...loaded.guess, read: loaded.guess.read.filter(({ stream, id }) => !drafting.drafts.has(keyOf(stream, id))) },
     outcomes,
     streams,
     events: drafting.events,

@@ -1,11 +1,12 @@
 import type { Clock } from '@rondo/bus'
 import type { AnyStream } from '@rondo/kernel'
+import { isEmpty } from './append.ts'
 import type { Batch, Work } from './batch.ts'
 import { chainOf, type Loaded } from './load.ts'
 import type { Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
 import { type Head, type HeadRow, keyOf, type Seen } from './storage.ts'
-import type { Written } from './store.ts'
+import type { ReadRow, Written } from './store.ts'
 import { StoreClock } from './store-clock.ts'
 import { Trust } from './trust.ts'
 
@@ -40,35 +41,34 @@ export class Known {
     if (now === undefined) return undefined
     const streams = new Map<string, Head>()
     const checkpoints = new Map<string, number>()
-    for (const { unit } of works) if (!this.#guessOf(unit, now, streams, checkpoints)) return undefined
-    const seen = [...new Map([...streams.values()].flatMap(({ seen }) => (seen ? [[JSON.stringify(seen), seen] as const] : []))).values()]
-    return {
-      now,
-      partitions: this.#partitions,
-      streams,
-      refused: new Map(),
-      messages: new Map(),
-      checkpoints,
-      guess: { now: now || undefined, seen: seen.length > 0 ? seen : undefined },
+    const read = new Map<string, ReadRow>()
+    for (const { unit } of works) {
+      if (!this.#guessCheckpoint(unit, checkpoints)) return undefined
+      if (unit.parked || (unit.remember && !this.#trust.has('id', true))) return undefined
+      for (const { stream, id } of unit.messages) {
+        const key = keyOf(stream.name, id)
+        const head = this.#heads.get(key)
+        if (!this.#trust.has(...this.#guessKind(stream, key))) return undefined
+        // An ask is later than all that its stream has seen, as it would be by a clock that was asked now
+        if (head && unit.cause.at === undefined && now <= head.lastAt) return undefined
+        if (head) streams.set(key, head)
+        read.set(key, { stream: stream.name, id, version: head?.version ?? 0, fold: stream.fold })
+      }
     }
+    const guess = { now: now || undefined, seen: distinct([...streams.values()]), read: [...read.values()] }
+    return { now, partitions: this.#partitions, streams, refused: new Map(), messages: new Map(), checkpoints, guess }
   }
 
-  #guessOf(unit: Unit, now: string, streams: Map<string, Head>, checkpoints: Map<string, number>): boolean {
-    if (unit.parked || (unit.remember && !this.#trust.has('id', true))) return false
-    if (unit.checkpoint) {
-      const chain = chainOf(unit.checkpoint)
-      const position = this.#checkpoints.get(chain)
-      if (position === undefined) return false
-      checkpoints.set(chain, position)
-    }
-    return unit.messages.every(({ stream, id }) => {
-      const key = keyOf(stream.name, id)
-      const head = this.#heads.get(key)
-      if (!head) return this.#heads.has(key) ? this.#trust.has(seenKind(stream), true) : this.#trust.has(newKind(stream), false)
-      streams.set(key, head)
-      // An ask is later than all that its stream has seen, as it would be by a clock that was asked now
-      return this.#trust.has(seenKind(stream), true) && (unit.cause.at !== undefined || now > head.lastAt)
-    })
+  #guessCheckpoint({ checkpoint }: Unit, checkpoints: Map<string, number>): boolean {
+    if (!checkpoint) return true
+    const chain = chainOf(checkpoint)
+    const position = this.#checkpoints.get(chain)
+    if (position !== undefined) checkpoints.set(chain, position)
+    return position !== undefined
+  }
+
+  #guessKind(stream: AnyStream, key: string): readonly [kind: string, atFirst: boolean] {
+    return this.#heads.has(key) ? [seenKind(stream), true] : [newKind(stream), false]
   }
 
   /** Streams as a query has found them: those of the keys that are not among them are not there. */
@@ -141,17 +141,13 @@ export class Known {
 const seenKind = ({ name }: AnyStream): string => `seen ${name}`
 const newKind = ({ name }: AnyStream): string => `new ${name}`
 
-/**
- * Whether the append compares all that the units were decided on: each is applied, and each stream that it looked at is written. A refusal,
- * a repetition, nothing to do are written nowhere: what they rest on has to be loaded.
- */
-export function isHeld(works: readonly Work[], { outcomes, streams }: Batch): boolean {
-  const written = new Set(streams.map(({ stream, id }) => keyOf(stream.name, id)))
-  return (
-    outcomes.every(({ kind }) => kind === 'applied') &&
-    works.every(({ unit }) => unit.messages.every(({ stream, id }) => written.has(keyOf(stream.name, id))))
-  )
-}
+/** Whether the append compares all that the outcomes rest on. A refusal, a repetition, a gap are no append's: what they rest on has to be loaded. */
+export const isHeld = (batch: Batch): boolean => !isEmpty(batch) && batch.outcomes.every(({ kind }) => kind === 'applied')
+
+/** Of heads that were read together one. */
+const distinct = (heads: readonly Head[]): readonly Seen[] => [
+  ...new Map(heads.flatMap(({ seen }) => (seen ? [[JSON.stringify(seen), seen] as const] : []))).values(),
+]
 
 /** Whether it takes at most so many characters, roughly; looks no further than that. */
 function isWithin(value: unknown, most: number): boolean {

@@ -13,7 +13,7 @@ export interface Loaded {
   readonly refused: ReadonlyMap<string, DomainError>
   readonly messages: ReadonlyMap<string, StoredMessage>
   readonly checkpoints: ReadonlyMap<string, number>
-  /** It was not loaded: what has to be compared, beside what is compared in any case. */
+  /** It was not loaded: what has to be compared; `read` holds all streams that the units look at. */
   readonly guess?: Guess
 }
 

@@ -45,13 +45,16 @@ export interface StreamRow {
   readonly first_at: Instant
   readonly last_at: Instant
 }
-/** What a batch rests on that was not loaded for it, and is not compared row by row. */
+/** What a batch rests on that was not loaded for it, beside the rows that it writes. */
 export interface Guess {
-  /** Must have been so within the last second, by the store's clock. */
+  /** Must have been so within the last second, by the store's clock; undefined: nobody asked for it. */
   readonly now: Instant | undefined
   /** How it stood when its streams were read: the last event is to be there still, and no state set right since. */
-  readonly seen: readonly Seen[] | undefined
+  readonly seen: readonly Seen[]
+  /** Streams that it looked at and does not write, with the version that must be stored; 0: none. */
+  readonly read: readonly ReadRow[]
 }
+export type ReadRow = Pick<StreamRow, 'stream' | 'id' | 'version' | 'fold'>
 
 type Some<Rows> = { readonly [Name in keyof Rows]: Rows[Name] | undefined }
 
@@ -67,7 +70,7 @@ export interface AppendRows {
     readonly partitions: number
     /** By kind of stream. */
     readonly folds: Readonly<Record<string, number>>
-    readonly guess: Guess | undefined
+    readonly guess: Some<Guess> | undefined
   }
   readonly intake: Some<{
     messages: readonly { readonly id: string; readonly hash: string; readonly days: number; readonly outcome: StoredOutcome }[]

@@ -123,7 +123,7 @@ export class Writer {
   /** False: nothing was written, nobody was answered. */
   async #writeGuess(works: readonly Waiting[], guessed: Loaded): Promise<boolean> {
     const batch = decideBatch(works, guessed, this.#rules)
-    if (!isHeld(works, batch)) return false
+    if (!isHeld(batch)) return false
     const result = await commit(this.#database, works, batch, this.#rules)
     if (!('written' in result)) {
       if ('lost' in result && Object.keys(result.lost).length === 0) this.#known.forget()

@@ -6,7 +6,7 @@ import type { AcceptedGap } from '../gaps.ts'
 import type { ParkedRecord } from '../parking.ts'
 import type { Checkpoint, Retried } from '../port.ts'
 import { keyOf } from '../storage.ts'
-import type { AppendRows, Chained, Guess, StreamRow, Written } from '../store.ts'
+import type { AppendRows, Chained, StreamRow, Written } from '../store.ts'
 import { lostOf } from './lost.ts'
 import { chainKey, heldKey, parkedKey, timerKey } from './names.ts'
 
@@ -225,7 +225,7 @@ export class ModelDatabase {
     }
   }
 
-  #refuseWrongGuess(guess: Guess | undefined): void {
+  #refuseWrongGuess(guess: AppendRows['derived']['guess']): void {
     // Its clock knows no microseconds
     const isTime =
       guess?.now === undefined || (guess.now.slice(0, 23) <= this.instant.slice(0, 23) && guess.now >= plus(this.instant, -1_000))
