@@ -1,5 +1,5 @@
 import type { Clock } from '@rondo/bus'
-import type { AnyStream } from '@rondo/kernel'
+import type { AnyStream, Instant } from '@rondo/kernel'
 import { isEmpty } from './append.ts'
 import type { Batch, Work } from './batch.ts'
 import { chainOf, type Loaded } from './load.ts'
@@ -43,14 +43,11 @@ export class Known {
     const checkpoints = new Map<string, number>()
     const read = new Map<string, ReadRow>()
     for (const { unit } of works) {
-      if (!this.#guessCheckpoint(unit, checkpoints)) return undefined
-      if (unit.parked || (unit.remember && !this.#trust.has('id', true))) return undefined
+      if (!this.#guessUnit(unit, checkpoints)) return undefined
       for (const { stream, id } of unit.messages) {
         const key = keyOf(stream.name, id)
         const head = this.#heads.get(key)
-        if (!this.#trust.has(...this.#guessKind(stream, key))) return undefined
-        // An ask is later than all that its stream has seen, as it would be by a clock that was asked now
-        if (head && unit.cause.at === undefined && now <= head.lastAt) return undefined
+        if (!this.#isGuessed(stream, key) || (unit.cause.at === undefined && isAfter(head, now))) return undefined
         if (head) streams.set(key, head)
         read.set(key, { stream: stream.name, id, version: head?.version ?? 0, fold: stream.fold })
       }
@@ -59,7 +56,9 @@ export class Known {
     return { now, partitions: this.#partitions, streams, refused: new Map(), messages: new Map(), checkpoints, guess }
   }
 
-  #guessCheckpoint({ checkpoint }: Unit, checkpoints: Map<string, number>): boolean {
+  /** What it needs beside its streams. */
+  #guessUnit({ checkpoint, remember, parked }: Unit, checkpoints: Map<string, number>): boolean {
+    if (parked || (remember && !this.#trust.has('id', true))) return false
     if (!checkpoint) return true
     const chain = chainOf(checkpoint)
     const position = this.#checkpoints.get(chain)
@@ -67,8 +66,8 @@ export class Known {
     return position !== undefined
   }
 
-  #guessKind(stream: AnyStream, key: string): readonly [kind: string, atFirst: boolean] {
-    return this.#heads.has(key) ? [seenKind(stream), true] : [newKind(stream), false]
+  #isGuessed(stream: AnyStream, key: string): boolean {
+    return this.#heads.has(key) ? this.#trust.has(seenKind(stream), true) : this.#trust.has(newKind(stream), false)
   }
 
   /** Streams as a query has found them: those of the keys that are not among them are not there. */
@@ -143,6 +142,9 @@ const newKind = ({ name }: AnyStream): string => `new ${name}`
 
 /** Whether the append compares all that the outcomes rest on. A refusal, a repetition, a gap are no append's: what they rest on has to be loaded. */
 export const isHeld = (batch: Batch): boolean => !isEmpty(batch) && batch.outcomes.every(({ kind }) => kind === 'applied')
+
+/** What happens now comes after all that its stream has seen, as it does by a clock that is asked now. */
+const isAfter = (head: Head | undefined, now: Instant): boolean => head !== undefined && head.lastAt >= now
 
 /** Of heads that were read together one. */
 const distinct = (heads: readonly Head[]): readonly Seen[] => [
