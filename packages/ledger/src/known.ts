@@ -86,7 +86,7 @@ export class Known {
   /** How things stood when the units were loaded: learns from it how well it would have guessed. */
   loaded(units: readonly Unit[], { now, partitions, streams, refused, messages, checkpoints }: Loaded): void {
     this.#partitions = partitions
-    this.#clock.heard(now)
+    this.#clock.told(now)
     for (const { id, remember, checkpoint, messages: touching } of units) {
       if (remember) this.#trust.saw('id', !messages.has(id))
       if (checkpoint) this.#setCheckpoint(chainOf(checkpoint), checkpoints.get(chainOf(checkpoint)))
@@ -114,14 +114,6 @@ export class Known {
         this.#keep(key, { version, fold, state, phase: null, firstAt, lastAt, seen })
       }
     }
-  }
-
-  /** It is not the ledger that it was, or its clock was set. */
-  forget(): void {
-    this.#heads.clear()
-    this.#checkpoints.clear()
-    this.#partitions = undefined
-    this.#clock.forget()
   }
 
   #setCheckpoint(chain: string, position: number | undefined): void {

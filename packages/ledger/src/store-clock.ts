@@ -8,8 +8,8 @@ const freshMs = 2_000
 
 /**
  * The store's clock as its replies tell it, so that asking for it is not needed each time. A reply tells a moment that has passed by its
- * way back: the quickest of the last seconds is the best, and what is made of it never lies ahead, unless the store's clock was set back.
- * The append compares.
+ * way back: the quickest of the last seconds is the best, and what is made of it does not lie ahead, unless the store's clock was set back:
+ * the append compares.
  */
 export class StoreClock {
   readonly #clock: Clock
@@ -20,15 +20,17 @@ export class StoreClock {
     this.#clock = clock
   }
 
-  /** A moment that a reply, which came just now, has told. */
+  /** A moment that was asked for: it holds, whatever was heard before. */
+  told(moment: Instant): void {
+    const at = this.#clock.now()
+    this.#heard = { ahead: millisOf(moment) - at, at }
+  }
+
+  /** A moment that a reply, which came just now, has told by the way. */
   heard(moment: Instant): void {
     const at = this.#clock.now()
     const ahead = millisOf(moment) - at
     if (!this.#heard || ahead > this.#heard.ahead || at - this.#heard.at > freshMs) this.#heard = { ahead, at }
-  }
-
-  forget(): void {
-    this.#heard = undefined
   }
 
   /** Undefined where nothing was heard lately. */

@@ -114,9 +114,9 @@ export class Writer {
     return this.#waiting.takeHalf(maxBatch)
   }
 
-  /** A small batch is decided on what is known or guessed first; where that does not hold, or says nothing that is written, it is loaded. */
+  /** A small batch is decided on what is known or guessed; where that does not hold it is loaded, at once and once. */
   async #process(works: readonly Waiting[]): Promise<void> {
-    const guessed = works.every(({ tries }) => tries === 0) ? this.#known.guess(works) : undefined
+    const guessed = this.#known.guess(works)
     if (!guessed || !(await this.#writeGuess(works, guessed))) await this.#processLoaded(works)
   }
 
@@ -125,10 +125,7 @@ export class Writer {
     const batch = decideBatch(works, guessed, this.#rules)
     if (!isHeld(batch)) return false
     const result = await commit(this.#database, works, batch, this.#rules)
-    if (!('written' in result)) {
-      if ('lost' in result && Object.keys(result.lost).length === 0) this.#known.forget()
-      return false
-    }
+    if (!('written' in result)) return false
     this.#answer(works, batch, result, new Map())
     this.#database.onBatch?.({ written: works.length, lost: 0 })
     return true
