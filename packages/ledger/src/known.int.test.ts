@@ -1,3 +1,4 @@
+import { realClock } from '@rondo/bus'
 import { ask, facts, stream, tell } from '@rondo/kernel'
 import { needs } from '@rondo/testkit'
 import pg from 'pg'
@@ -159,6 +160,23 @@ describe.each(engines)('a small batch on $name', (engine) => {
     const placed = (await one.events(0, 100)).slice(10).map(({ partition }) => partition)
     expect(placed).toHaveLength(20)
     expect(Math.max(...placed)).toBeGreaterThan(1)
+  })
+
+  test.each([
+    ['stood still', -600_000],
+    ['ran ahead', 3_000],
+  ])('has the time of the ledger where its process’s clock %s', async (_, ms) => {
+    let skew = 0
+    const clock = { ...realClock, now: () => realClock.now() + skew }
+    const one = await (await engine.fresh())({ streams: [order, lamp], clock })
+    opened.push(one)
+    await warm(one)
+    skew = ms
+    const { results } = await one.submit(unit([tell(order, 'a', 'count', 1)]))
+    const [event] = results[0]!.events
+    const [occurred = 0, recorded = 0] = [event?.occurredAt, event?.recordedAt].map((moment) => Date.parse(moment ?? ''))
+    expect(recorded - occurred).toBeGreaterThanOrEqual(0)
+    expect(recorded - occurred).toBeLessThan(1_500)
   })
 
   test('has an ask come after all that its stream has seen', async () => {

@@ -57,8 +57,8 @@ export class Known {
   }
 
   /** What it needs beside its streams. */
-  #guessUnit({ checkpoint, remember, parked }: Unit, checkpoints: Map<string, number>): boolean {
-    if (parked || (remember && !this.#trust.has('id', true))) return false
+  #guessUnit({ checkpoint, remember }: Unit, checkpoints: Map<string, number>): boolean {
+    if (remember && !this.#trust.has('id', true)) return false
     if (!checkpoint) return true
     const chain = chainOf(checkpoint)
     const position = this.#checkpoints.get(chain)
