@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { service, unit } from '../test/fixture.ts'
 import { order, orderOfFold2 } from '../test/order-stream.ts'
 import { openLedgerOn } from './index.ts'
+import { backUp } from './model/backup.ts'
 import { ModelDatabase } from './model/database.ts'
 import { modelStore } from './model/store.ts'
 import { StoreClock } from './store-clock.ts'
@@ -13,7 +14,9 @@ test('a state of a lower fold, which an older copy may bring back, is not taken 
   const database = new ModelDatabase()
   const former = await openLedgerOn({ service, streams: [order], store: modelStore({ database }) })
   await former.submit(unit([tell(order, 'a', 'count', 1)]))
+  const restore = backUp(database)
   const ledger = await openLedgerOn({ service, streams: [orderOfFold2], store: modelStore({ database }) })
+  restore()
   await ledger.submit(unit([tell(orderOfFold2, 'b', 'count', 1)]))
   expect(await ledger.read.load(orderOfFold2, 'a')).toEqual({ count: 2 })
   await ledger.submit(unit([tell(orderOfFold2, 'a', 'count', 1)]))
