@@ -19,7 +19,8 @@ test('a state of a lower fold, which an older copy may bring back, is not taken 
   restore()
   await ledger.submit(unit([tell(orderOfFold2, 'b', 'count', 1)]))
   expect(await ledger.read.load(orderOfFold2, 'a')).toEqual({ count: 2 })
-  await ledger.submit(unit([tell(orderOfFold2, 'a', 'count', 1)]))
+  const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+  await ledger.submit(unit([tell(orderOfFold2, 'a', 'count', 1)], { cause }))
   expect(await ledger.read.load(orderOfFold2, 'a')).toEqual({ count: 4 })
 })
 
