@@ -44,8 +44,8 @@ export const guessing: readonly Mutant[] = [
   {
     name: 'what was guessed wrongly is not guessed again at once',
     file: `${ledger}/trust.ts`,
-    find: '(this.#times.get(kind) ?? 0) + 1) : 0)',
-    replace: '(this.#times.get(kind) ?? 0) + 1) : most)',
+    find: '?? this.#atFirst) + 1) : 0)',
+    replace: '?? this.#atFirst) + 1) : most)',
     test: [known, 'not guessed again at once'],
   },
   {

@@ -69,10 +69,11 @@ test('the store’s clock is known from the quickest of its latest replies, and 
 })
 
 test('what came true often enough is trusted until it does not', () => {
-  const trust = new Trust()
-  expect([trust.has('new', false), trust.has('seen', true)]).toEqual([false, true])
-  for (let n = 0; n < 4; n++) trust.saw('new', true)
-  expect(trust.has('new', false)).toBe(true)
-  trust.saw('new', false)
-  expect(trust.has('new', true)).toBe(false)
+  const [given, earned] = [new Trust(true), new Trust(false)]
+  given.saw('order', true)
+  expect([given.has('order'), earned.has('order')]).toEqual([true, false])
+  for (let n = 0; n < 4; n++) earned.saw('order', true)
+  expect([earned.has('order'), earned.has('other')]).toEqual([true, false])
+  for (const trust of [given, earned]) trust.saw('order', false)
+  expect([given.has('order'), earned.has('order')]).toEqual([false, false])
 })

@@ -23,7 +23,12 @@ const [mostHeads, mostCharacters] = [256, 8_000]
 export class Known {
   readonly #rules: LedgerRules
   readonly #clock: StoreClock
-  readonly #trust = new Trust()
+  /** That a stream still is as it was seen, by its kind. */
+  readonly #seen = new Trust(true)
+  /** That a stream which was not seen is not there, by its kind. */
+  readonly #unseen = new Trust(false)
+  /** That an id was not written before. */
+  readonly #ids = new Trust(true)
   /** By key, the one that was touched last at the end; undefined: it is not there. */
   readonly #heads = new Map<string, Head | undefined>()
   readonly #checkpoints = new Map<string, number>()
@@ -58,7 +63,7 @@ export class Known {
 
   /** What it needs beside its streams. */
   #guessUnit({ checkpoint, remember }: Unit, checkpoints: Map<string, number>): boolean {
-    if (remember && !this.#trust.has('id', true)) return false
+    if (remember && !this.#ids.has('')) return false
     if (!checkpoint) return true
     const chain = chainOf(checkpoint)
     const position = this.#checkpoints.get(chain)
@@ -67,7 +72,7 @@ export class Known {
   }
 
   #isGuessed(stream: AnyStream, key: string): boolean {
-    return this.#heads.has(key) ? this.#trust.has(seenKind(stream), true) : this.#trust.has(newKind(stream), false)
+    return (this.#heads.has(key) ? this.#seen : this.#unseen).has(stream.name)
   }
 
   /** Streams as a query has found them: those of the keys that are not among them are not there. */
@@ -88,13 +93,13 @@ export class Known {
     this.#partitions = partitions
     this.#clock.told(now)
     for (const { id, remember, checkpoint, messages: touching } of units) {
-      if (remember) this.#trust.saw('id', !messages.has(id))
+      if (remember) this.#ids.saw('', !messages.has(id))
       if (checkpoint) this.#setCheckpoint(chainOf(checkpoint), checkpoints.get(chainOf(checkpoint)))
       for (const { stream, id } of touching) {
         const key = keyOf(stream.name, id)
         const version = refused.has(key) ? undefined : (streams.get(key)?.version ?? 0)
-        if (this.#heads.has(key)) this.#trust.saw(seenKind(stream), version === (this.#heads.get(key)?.version ?? 0))
-        else this.#trust.saw(newKind(stream), version === 0)
+        const trust = this.#heads.has(key) ? this.#seen : this.#unseen
+        trust.saw(stream.name, version === (this.#heads.get(key)?.version ?? 0))
         // Who writes it says how it stands then
         this.#heads.delete(key)
       }
@@ -128,9 +133,6 @@ export class Known {
     if (this.#heads.size > mostHeads) for (const oldest of this.#heads.keys()) return void this.#heads.delete(oldest)
   }
 }
-
-const seenKind = ({ name }: AnyStream): string => `seen ${name}`
-const newKind = ({ name }: AnyStream): string => `new ${name}`
 
 /** Whether the append compares all that the outcomes rest on. A refusal, a repetition, a gap are no append's: what they rest on has to be loaded. */
 export const isHeld = (batch: Batch): boolean => !isEmpty(batch) && batch.outcomes.every(({ kind }) => kind === 'applied')

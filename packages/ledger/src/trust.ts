@@ -5,13 +5,18 @@ const enough = 4
 /** How well guesses of a kind come true: one that does not takes all trust, as in a predictor of branches. */
 export class Trust {
   readonly #times = new Map<string, number>()
+  readonly #atFirst: number
 
-  /** `atFirst`: whether a kind is guessed of which nothing is known. */
-  has(kind: string, atFirst: boolean): boolean {
-    return (this.#times.get(kind) ?? (atFirst ? most : 0)) >= enough
+  /** `isGiven`: before anything was seen; else it has to be earned. */
+  constructor(isGiven: boolean) {
+    this.#atFirst = isGiven ? most : 0
+  }
+
+  has(kind: string): boolean {
+    return (this.#times.get(kind) ?? this.#atFirst) >= enough
   }
 
   saw(kind: string, isTrue: boolean): void {
-    this.#times.set(kind, isTrue ? Math.min(most, (this.#times.get(kind) ?? 0) + 1) : 0)
+    this.#times.set(kind, isTrue ? Math.min(most, (this.#times.get(kind) ?? this.#atFirst) + 1) : 0)
   }
 }
