@@ -99,7 +99,11 @@ describe.each(engines)('a small batch on $name', (engine) => {
     const { one, two } = await both()
     expect(await one.read.load(order, 'a')).toEqual(order.initial)
     await two.submit(unit([ask(order, 'a', 'place', { item: 'tea' })]))
-    expect(await one.submit(unit([ask(order, 'a', 'close', { reason: 'done' })]))).toMatchObject({ results: [{ version: 2 }] })
+    // Beside one that is written
+    const answers = [unit([ask(order, 'a', 'close', { reason: 'done' })]), unit([tell(order, 'b', 'count', 1)])].map((each) =>
+      one.submit(each),
+    )
+    expect(await Promise.all(answers)).toMatchObject([{ results: [{ version: 2 }] }, { results: [{ version: 1 }] }])
   })
 
   test.each([
