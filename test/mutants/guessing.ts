@@ -7,11 +7,11 @@ const known = `${ledger}/known.int.test.ts`
 /** What is decided without a load. */
 export const guessing: readonly Mutant[] = [
   {
-    name: 'nobody is told a refusal, a repetition or a gap that was guessed',
+    name: 'nobody is told a repetition or a gap that was guessed',
     file: `${ledger}/known.ts`,
     find: "batch.outcomes.every(({ kind }) => kind === 'applied')",
     replace: 'true',
-    test: [known, 'tells no refusal that it has guessed'],
+    test: [known, 'sees no gap where another process'],
   },
   {
     name: 'nobody is told what was guessed and is not written at all',
@@ -51,8 +51,8 @@ export const guessing: readonly Mutant[] = [
   {
     name: 'where the plan has grown a guess is decided again',
     file: `${ledger}/commit.ts`,
-    find: "return { refused: unavailable('the partition plan",
-    replace: "throw unavailable('the partition plan",
+    find: "return { refused: unavailable('the partition plan was changed at this moment', error) }",
+    replace: "throw unavailable('the partition plan was changed at this moment', error)",
     test: [known, 'decided again by the larger'],
   },
   {

@@ -143,7 +143,9 @@ describe.each(engines)('a small batch on $name', (engine) => {
     const { one, two } = await both()
     await one.submit(read(1))
     await two.submit(read(2))
-    expect(await one.submit(read(3))).toMatchObject({ duplicate: false })
+    // Beside one that is written
+    const [third] = await Promise.all([one.submit(read(3)), one.submit(unit([tell(order, 'beside', 'count', 1)]))])
+    expect(third).toMatchObject({ duplicate: false })
     await two.submit(read(4))
     const gap = await one.submit(read(9, 8)).catch((error: unknown) => error)
     expect(gap).toBeInstanceOf(CheckpointGap)
