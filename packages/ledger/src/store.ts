@@ -204,6 +204,13 @@ export interface Chaining {
   readonly marked: number
 }
 
+export interface Lease extends Pick<Standing, 'epoch'> {
+  /** Up to where everything was sent; undefined: another one holds it. */
+  readonly sent: number | undefined
+  /** The last position of the ledger. */
+  readonly head: number
+}
+
 /** An event as it was sent. */
 export type Sent = Pick<Envelope, 'position' | 'id'>
 
@@ -214,8 +221,8 @@ export interface Relaying {
    * nothing was found `marked` is the position asked for.
    */
   chainedAfter(position: number, limit: number, epoch: number): Promise<Chaining>
-  /** Takes or keeps the lease for so many seconds; up to where everything was sent, or undefined where another one holds it. */
-  holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
+  /** Takes or keeps the lease for so many seconds, where no other one holds it. Does not wait for the disk: a lease that is lost is asked for anew. */
+  holdLease(topic: string, holder: string, seconds: number): Promise<Lease>
   /**
    * Everything up to `to` was sent, never less than before. False where another one holds the lease now, or where less than `from` was
    * marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice.

@@ -245,13 +245,21 @@ function relaying(database: ModelDatabase, ask: Ask, write: Ask): Relaying {
         return { batch: head.epoch === epoch ? batch : [], epoch: head.epoch, marked }
       }),
     holdLease: (topic, holder, seconds) =>
-      write('hold lease', () => {
+      ask('hold lease', () => {
         const lease = relays.get(topic) ?? { position: 0, holder: undefined, heldUntil: 0 }
         relays.set(topic, lease)
-        if (lease.holder !== undefined && lease.holder !== holder && lease.heldUntil >= database.millis) return undefined
-        lease.holder = holder
-        lease.heldUntil = database.millis + seconds * 1_000
-        return lease.position
+        const { position, epoch } = head
+        if (lease.holder !== undefined && lease.holder !== holder && lease.heldUntil >= database.millis)
+          return { sent: undefined, head: position, epoch }
+        const before = { ...lease }
+        return database.softly(
+          () => Object.assign(lease, before),
+          () => {
+            lease.holder = holder
+            lease.heldUntil = database.millis + seconds * 1_000
+            return { sent: lease.position, head: position, epoch }
+          },
+        )
       }),
     markSent: (topic, holder, { from, to }, seconds) =>
       ask('mark sent', () => {
