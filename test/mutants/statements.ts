@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0009-written.sql'
+const sql = 'packages/ledger/migrations/0011-known.sql'
 const store = `${ledger}/store.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 

@@ -106,6 +106,7 @@ function rebuilt(database: ModelDatabase, { streams }: LedgerRules, { from, repa
   })
   const wrong = of.flatMap((stored, index) => (stored.state === again[index] ? [] : [{ ...stored, state: again[index] ?? stored.state }]))
   if (repair) for (const one of wrong) database.streams.set(keyOf(name, one.id), one)
+  if (repair && wrong.length > 0) database.head.repaired++
   const next = names[names.indexOf(name) + 1]
   return {
     part: 'stream',
@@ -173,7 +174,8 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
     find: ({ keys, held }) =>
       ask('find', () => {
         const found = held.map(({ stream, name, value }) => holders(stream, name, value).map((id) => keyOf(stream, id)))
-        return { rows: heads([...keys, ...found.flat()]), holders: found }
+        const { position, recordedAt, repaired } = database.head
+        return { rows: heads([...keys, ...found.flat()]), holders: found, seen: { position, recordedAt, repaired } }
       }),
     page: (stream, { phase, keys, direction, after, limit }) =>
       ask('page', () => {
