@@ -12,6 +12,8 @@ import { Trust } from './trust.ts'
 
 /** More units than this share a load well enough. */
 const fewUnits = 16
+/** Whoever reads more streams at once is about to write a large batch, or only shows them. */
+const fewRead = 64
 /** Streams that are remembered, and characters of a state that is. */
 const [mostHeads, mostCharacters] = [256, 8_000]
 
@@ -77,7 +79,7 @@ export class Known {
 
   /** Streams as a query has found them: those of the keys that are not among them are not there. */
   found(keys: readonly string[], rows: readonly HeadRow[], seen: Seen): void {
-    if (seen.recordedAt === null) return
+    if (seen.recordedAt === null || keys.length > fewRead || rows.length > fewRead) return
     for (const row of rows) {
       const key = keyOf(row.stream, row.id)
       // What is written meanwhile may be told before what was read before
