@@ -19,13 +19,12 @@ export interface Process {
 
 const ticksPerSecond = 100
 
-/** What `npm start` gives V8, in a folder of the repository. */
-function flagsOf(folder: string): readonly string[] {
-  const { scripts } = JSON.parse(readFileSync(join(repositoryRoot(), folder, 'package.json'), 'utf8')) as { scripts: { start: string } }
+/** What the `start` script of a service, by its main file, gives V8. */
+export function memoryFlags(main: string): readonly string[] {
+  const file = join(repositoryRoot(), dirname(main), '..', 'package.json')
+  const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: { start: string } }
   return scripts.start.match(/--(max-semi-space-size|heap-growing-percent)=\d+/g) ?? []
 }
-
-export const memoryFlags = flagsOf('.')
 
 /** Resident memory in MB and seconds of processor time so far. */
 export function statOf(child: Pick<ChildProcess, 'pid'>): { readonly memory: number; readonly cpu: number } {
@@ -43,7 +42,7 @@ export async function startProcess(
 ): Promise<Process> {
   const [http = 0, grpc = 0] = ports ?? (await freePorts(2))
   const begin = performance.now()
-  const child = spawn(process.execPath, ['--conditions=development', ...flagsOf(join(dirname(main), '..')), join(repositoryRoot(), main)], {
+  const child = spawn(process.execPath, ['--conditions=development', ...memoryFlags(main), join(repositoryRoot(), main)], {
     env: {
       ...process.env,
       ...env,
