@@ -8,7 +8,7 @@ import { missing, replayCommand, startOf } from './consumer-start.ts'
 import { contentHash, type Reading, submitFact, submitTells } from './consumer-unit.ts'
 import { InFlight, type Turn } from './in-flight.ts'
 import type { Logger } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import { type Metrics, tallied } from './metrics.ts'
 import { OtherPartitionsFirst, unreadOf } from './other-partitions.ts'
 import { type Interest, isIntake, type ReactionTable, raised } from './reaction-table.ts'
 import type { Service } from './service.ts'
@@ -65,6 +65,7 @@ export class ConsumerPartition {
   #waitingSince: number | undefined
   #handling = false
   #storing: Promise<void> | undefined
+  readonly #count: (outcome: string) => void
   /** What is known of the database is no longer true: `start` begins anew. */
   #broken: unknown
   #control: PartitionControl | undefined
@@ -73,6 +74,8 @@ export class ConsumerPartition {
     this.#parts = parts
     this.#topic = topic
     this.#partition = partition
+    const { metrics, service } = parts
+    this.#count = tallied(metrics.consumed, (outcome) => ({ service: service.name, topic, outcome }))
   }
 
   /** Where reading goes on: from the database, every time anew. */
@@ -378,9 +381,5 @@ export class ConsumerPartition {
     const checkpoint = { source, partition: this.#partition, previous: stored, position: seen, nextOffset: this.#nextOffset }
     await submitTells(this.#parts.ledger, `${source}/${this.#partition}/${seen}`, undefined, [], checkpoint)
     this.#mark.stored = seen
-  }
-
-  #count(outcome: string) {
-    this.#parts.metrics.consumed.add(1, { service: this.#parts.service.name, topic: this.#topic, outcome })
   }
 }
