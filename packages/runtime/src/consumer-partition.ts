@@ -39,11 +39,12 @@ const window = 256
 
 /**
  * Milliseconds that what was read and is of no interest may wait to be stored: most of what a service reads is, and a commit for each would
- * hold up what others wait for. Whoever is killed meanwhile reads it once more.
+ * hold up what others wait for. Each replica pays for it by the time, not by the work: so it is long. Whoever is killed meanwhile reads it once
+ * more.
  */
-export const storedWithinMs = 250
-/** Intake of no interest that waits, at most: it is stored by its id. */
-const mostWaiting = 256
+export const storedWithinMs = 1000
+/** Intake of no interest of a partition that waits, at most: it is stored by its id, and holds what it was fetched with. */
+const mostWaiting = 64
 
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
 export class ConsumerPartition {
