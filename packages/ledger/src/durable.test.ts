@@ -3,6 +3,7 @@ import { project } from '@rondo/reaction'
 import { expect, test } from 'vitest'
 import { unit } from '../test/fixture.ts'
 import { fact, order } from '../test/order-stream.ts'
+import { failureOf } from './failure.ts'
 import { openLedgerOn } from './index.ts'
 import { ModelDatabase } from './model/database.ts'
 import { modelStore } from './model/store.ts'
@@ -15,9 +16,16 @@ async function watched() {
   const waited: boolean[] = []
   const store: Store = {
     ...model,
-    append(rows) {
+    async append(rows, project) {
+      const before = waited.length
       waited.push(rows.durable)
-      return model.append(rows)
+      try {
+        return await model.append(rows, project)
+      } catch (error) {
+        // What was guessed wrong is written once more
+        if (failureOf(error) === 'lost') waited.length = before
+        throw error
+      }
     },
   }
   return { database, waited, ledger: await openLedgerOn({ service: 'testing', streams: [order], store }) }
