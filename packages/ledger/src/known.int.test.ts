@@ -36,6 +36,9 @@ afterEach(async () => {
   for (const ledger of opened.splice(0)) await ledger.close()
 })
 
+/** What happened at a given time needs no clock: that of the model does not tell apart what lies within a millisecond. */
+const told = { cause: { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' } }
+
 const calls = ({ database: { store } }: OpenLedger) => ({ load: vi.spyOn(store, 'load'), append: vi.spyOn(store, 'append') })
 const at = (position: number, previous = position - 1) => ({ source: 't', partition: 0, previous, position, nextOffset: BigInt(position) })
 /** It has seen that what it does not know is new, and up to where the partition was read. */
@@ -61,11 +64,11 @@ describe.each(engines)('a small batch on $name', (engine) => {
     await one.submit(read(1))
     counted.load.mockClear()
     await one.submit(unit([ask(order, 'a', 'place', { item: 'tea' })]))
-    await one.submit(unit([ask(order, 'a', 'close', { reason: 'done' })]))
+    await one.submit(unit([ask(order, 'a', 'close', { reason: 'done' })], told))
     await one.submit(read(2))
     await two.submit(unit([ask(order, 'b', 'place', { item: 'jam' })]))
     expect(await one.read.load(order, 'b')).toMatchObject({ item: 'jam' })
-    await one.submit(unit([tell(order, 'b', 'count', 2)]))
+    await one.submit(unit([tell(order, 'b', 'count', 2)], told))
     expect(counted.load).not.toHaveBeenCalled()
     expect((await one.read.loadAll(order, ['a', 'b'])).map(({ version, state }) => [version, state])).toEqual([
       [2, { item: 'tea', count: 0, closed: true }],
@@ -81,7 +84,7 @@ describe.each(engines)('a small batch on $name', (engine) => {
     const ledger = await fresh({ streams: [order, lamp] })
     opened.push(ledger)
     const { load } = calls(ledger)
-    for (let n = 0; n < 6; n++) await ledger.submit(unit([tell(lamp, 'l', 'light'), tell(order, `o-${n}`, 'count', 1)]))
+    for (let n = 0; n < 6; n++) await ledger.submit(unit([tell(lamp, 'l', 'light'), tell(order, `o-${n}`, 'count', 1)], told))
     expect(load).toHaveBeenCalledTimes(4)
   })
 
@@ -99,7 +102,7 @@ describe.each(engines)('a small batch on $name', (engine) => {
     const requests = async (id: string) => {
       await others(id, two, one)
       for (const spy of Object.values(counted)) spy.mockClear()
-      await one.submit(unit([tell(order, id, 'count', 1)]))
+      await one.submit(unit([tell(order, id, 'count', 1)], told))
       expect(await one.read.load(order, id)).toEqual({ count: 6 })
       return [counted.append.mock.calls.length, counted.load.mock.calls.length]
     }
@@ -212,7 +215,7 @@ describe.each(engines)('a small batch on $name', (engine) => {
     const written = async (length: number) => {
       await one.submit(unit([tell(page, `p-${length}`, 'write', 'x'.repeat(length))]))
       counted.load.mockClear()
-      await one.submit(unit([tell(page, `p-${length}`, 'write', 'y')]))
+      await one.submit(unit([tell(page, `p-${length}`, 'write', 'y')], told))
       return counted.load.mock.calls.length
     }
     expect([await written(1_000), await written(100_000)]).toEqual([0, 1])
