@@ -8,16 +8,18 @@ import { ModelDatabase } from './model/database.ts'
 import { modelStore } from './model/store.ts'
 import type { Store } from './store.ts'
 
-/** A ledger, and of each batch whether it waited for the disk. */
+/** A ledger, and of each batch that was written whether it waited for the disk. */
 async function watched() {
   const database = new ModelDatabase()
   const model = modelStore({ database })
   const waited: boolean[] = []
   const store: Store = {
     ...model,
-    append(rows) {
+    async append(rows) {
+      const written = await model.append(rows)
+      // Not of a guess that was refused: it is written once more, after a load
       waited.push(rows.durable)
-      return model.append(rows)
+      return written
     },
   }
   return { database, waited, ledger: await openLedgerOn({ service: 'testing', streams: [order], store }) }
