@@ -5,7 +5,7 @@ import { asked } from './backends.ts'
 import { count, type Stage } from './stage.ts'
 
 /** Milliseconds that a disk stays full, at least. */
-const fullFor = 6000
+const fullFor = 4000
 /** Milliseconds that a server may take to notice what it cannot write. */
 const noticedWithin = 8000
 /** Of the faults under Kafka, those that take all brokers at once. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
 import kafkajs from 'kafkajs'
-import { oneAtWork, terminated } from './backends.ts'
+import { type Backend, oneAtWork, terminated } from './backends.ts'
 import { backUp } from './backup.ts'
 import { answering, brokerDisk, serverDisk } from './disks.ts'
 import type { Member } from './fleet.ts'
@@ -28,6 +28,7 @@ async function underWay(stage: Stage, fits: (call: Call) => boolean): Promise<nu
 function note(stage: Stage, kind: KillKind, victim: string, inFlight: number): void {
   const kill: Kill = { kind, victim, at: performance.now(), inFlight }
   stage.kills.push(kill)
+  stage.timeline.note(`kill: ${victim}, ${inFlight} waited`)
 }
 
 /** Calls that this process, or for it its gateway, has not answered yet. */
@@ -63,13 +64,15 @@ const killed =
   }
 
 const backend: Fault = async (stage) => {
-  let inFlight = 0
-  const victim = await terminated(stage.database, asking, (service) => {
-    inFlight = stage.history.waiting(callsOf(service))
-    return inFlight > 0
+  let before = 0
+  const victim = await terminated(stage.database, () => {
+    before = performance.now()
+    return asking.filter((service) => stage.history.waiting(callsOf(service)) > 0)
   })
-  if (victim) note(stage, 'backend', `connection of ${victim.service}`, inFlight)
-  else stage.say(`  no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
+  // Those who waited before it was ended, and still do
+  const waits = ({ service }: Backend) => stage.history.waiting((call) => callsOf(service)(call) && call.begun < before)
+  if (victim) note(stage, 'backend', `connection of ${victim.service}`, waits(victim))
+  else stage.timeline.note(`no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
 }
 
 const serverStop: Fault = (stage) =>
@@ -100,7 +103,8 @@ const broker: Fault = (stage) =>
     const victim = stage.random.pick(stage.engines.brokers)
     note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
     await victim.kill()
-    await pause(9000 + stage.random.below(5000))
+    // Mostly until another one leads its partitions
+    await pause(3000 + stage.random.below(5000))
     await victim.start()
   })
 
@@ -123,7 +127,7 @@ const freeze: Fault = async (stage) => {
 const redis: Fault = async (stage) => {
   count(stage, 'Redis gone')
   await stage.engines.redis.kill()
-  await pause(5000)
+  await pause(4000)
   await stage.engines.redis.start()
 }
 
