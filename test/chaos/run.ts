@@ -75,8 +75,8 @@ export interface Restored {
   readonly seconds: number
 }
 
-/** Seconds: what starting, draining and the restore take of the whole. */
-const reserved = 105
+/** Seconds: what draining and the restore take of the whole. */
+const reserved = 60
 /** Milliseconds that callers work after the restore. */
 const afterRestore = 4000
 /** Milliseconds between two messages of a caller, on average. */

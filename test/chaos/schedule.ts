@@ -45,9 +45,9 @@ export interface Mix {
 
 export const mixes = {
   /** Kills as close together as they still find work under way. */
-  short: { kills: 14, betweenBackends: 1.2, always: [] },
+  short: { kills: 9, betweenBackends: 1.2, always: [] },
   /** Each kind of process as often as the others, as far as their starts let: what is between is for the callers. */
-  long: { kills: 4, betweenBackends: 5, always: ['broker', 'server-stop', 'server-backend'] },
+  long: { kills: 4, betweenBackends: 6, always: ['broker', 'server-stop'] },
 } as const satisfies Readonly<Record<string, Mix>>
 
 /** Where callers wait for an answer. */
