@@ -45,7 +45,7 @@ export async function terminated(url: string, services: () => readonly string[])
         const { rows } = await client.query<Backend & { done: boolean }>(endedAtWork, [names])
         return rows.find(({ done }) => done)
       },
-      { within: 2000, every: 3 },
+      { within: 2000, every: 5 },
     ).catch(() => undefined) // nobody was at work
   } finally {
     await client.end()

@@ -38,9 +38,9 @@ const reaching =
     call.edge === replica && (service === 'gateway' || call.target === service)
 
 /** On a machine that is slow to start processes, callers would else wait for nobody. */
-const downMost = 3
+const downMost = 4
 /** Milliseconds until both of a service are there. */
-const wholeWithin = 60_000
+const wholeWithin = 30_000
 /** Mostly its like goes on meanwhile. */
 const bothDown = 0.15
 
@@ -136,7 +136,7 @@ const storm: Fault = async (stage) => {
   const group = `rondo.${stage.random.pick(['operations', 'requirements'])}`
   const brokers = stage.engines.addresses.kafka
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], clientId: 'storm', logLevel: kafkajs.logLevel.NOTHING })
-  for (let times = 0; times < 5; times += 1) {
+  for (let times = 0; times < 3; times += 1) {
     const settings = { groupId: group, sessionTimeout: 10_000, rebalanceTimeout: 10_000 }
     // The client would else come back by itself after it was disconnected, and keep its partitions from everybody
     const consumer = kafka.consumer({ ...settings, retry: { retries: 3, restartOnFailure: async () => false } })

@@ -22,11 +22,18 @@ export interface Fell {
   readonly log: readonly string[]
 }
 
+/** What a supervisor knows of them. */
+interface Engines {
+  /** Who is started while nobody can be there is a core's second for nothing; an engine that is hurt otherwise is met all the same. */
+  worthTrying(): boolean
+}
+
 interface MemberParts {
   readonly env: Readonly<Record<string, string>>
   readonly spawn: Spawn
   readonly fell: (one: Fell) => void
   readonly timeline: Timeline
+  readonly engines: Engines
 }
 
 /** A process that is started again whenever it ends. */
@@ -94,6 +101,10 @@ export class Member {
     const begin = performance.now()
     // While an engine is down it ends with a sentence: as a supervisor would, it is started again
     while (!this.#stopping && performance.now() - begin < startMost) {
+      if (!this.#around.engines.worthTrying()) {
+        await pause(100)
+        continue
+      }
       try {
         await (this.process.runs ? this.process.ready(false) : this.process.start({ ready: false }))
         this.up = true
@@ -192,11 +203,12 @@ interface Surroundings {
   readonly reach: Reach
   readonly spares: Spares
   readonly timeline: Timeline
+  readonly engines: Engines
 }
 
 /** Starts all, one kind after the other, so that two do not migrate one schema at once on a cold machine. */
 export async function startFleet(around: Surroundings): Promise<Fleet> {
-  const { reach, timeline, spares } = around
+  const { reach, timeline, spares, engines } = around
   const dataDir = temporaryFolder('chaos')
   const token = newToken()
   await addToken(join(dataDir, 'tokens.json'), token, { actor: 'person:chaos', roles: ['admin'] })
@@ -225,10 +237,11 @@ export async function startFleet(around: Surroundings): Promise<Fleet> {
       const replica = counts.get(place.service) ?? 0
       counts.set(place.service, replica + 1)
       const env = { ...common, ...(await envOf(places, index, replica, around)) }
-      all.push(new Member(place, replica, { env, spawn: spares.take, fell: (one) => fell.push(one), timeline }))
+      all.push(new Member(place, replica, { env, spawn: spares.take, fell: (one) => fell.push(one), timeline, engines }))
     }
     for (const one of all) await one.process.ready(false)
     for (const one of all) await one.process.ready()
+    spares.refill()
   } catch (error) {
     await end()
     throw error

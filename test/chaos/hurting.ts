@@ -31,9 +31,16 @@ export const unableOf = ({ network, disks }: Replicated): readonly Needs[] => [
 const brief: ReadonlySet<FaultName> = new Set(['gateway', 'operations', 'requirements', 'several', 'backend'])
 /** Seconds that what was begun last may take. */
 const lastsMost = 90
+/** Milliseconds before the end from which on nothing is begun that takes its time, unless a kind is missing. */
+const closing = 15_000
 
 /** Each fault at its time; those that last go on beside the others, never two of one kind. */
-async function hurt(stage: Stage, planned: readonly Planned[], begin: number, over: () => boolean): Promise<void> {
+async function hurt(
+  stage: Stage,
+  planned: readonly Planned[],
+  begin: number,
+  { over, closes }: { readonly over: () => boolean; readonly closes: () => boolean },
+): Promise<void> {
   const faults = faultsOf(stage.random)
   const running = new Map<FaultName, Promise<void>>()
   const lasting = () => [...running.keys()].some((fault) => !brief.has(fault))
@@ -48,7 +55,7 @@ async function hurt(stage: Stage, planned: readonly Planned[], begin: number, ov
     if (wait > 0) await pause(wait)
     const ending = over()
     if (ending && !lasting()) break
-    if (running.has(fault) || (ending && !brief.has(fault))) continue
+    if (running.has(fault) || ((ending || closes()) && !brief.has(fault))) continue
     running.set(fault, started(fault))
   }
   await Promise.all(running.values())
@@ -59,6 +66,10 @@ export async function hurtEnough(stage: Stage, { seed, kills, mix, ending, backu
   const begin = performance.now()
   const plan = { mix, backupAt: (backupAt * (end - begin)) / 1000 }
   const planned = scheduleOf((latest - begin) / 1000 + lastsMost, createRandom(seed).fork('schedule'), plan)
-  const enough = () => kills === 0 || (hitsOf(stage) >= kills && missingOf(doneOf(stage), unableOf(stage.engines)).length === 0)
-  await hurt(stage, planned, begin, () => ending.aborted || performance.now() > latest || (performance.now() > end && enough()))
+  const whole = () => missingOf(doneOf(stage), unableOf(stage.engines)).length === 0
+  const enough = () => kills === 0 || (hitsOf(stage) >= kills && whole())
+  await hurt(stage, planned, begin, {
+    over: () => ending.aborted || performance.now() > latest || (performance.now() > end && enough()),
+    closes: () => performance.now() > end - closing && (kills === 0 || whole()),
+  })
 }

@@ -77,10 +77,12 @@ export interface Restored {
 
 /** Seconds: what draining and the restore take of the whole. */
 const reserved = 60
+/** With fewer nothing can be sent. */
+const leastBrokers = 2
 /** Milliseconds that callers work after the restore. */
 const afterRestore = 4000
 /** Milliseconds between two messages of a caller, on average. */
-const rest = 250
+const rest = 350
 
 async function prepared(edge: Edge): Promise<void> {
   const request = {
@@ -228,7 +230,9 @@ async function staged(
 ): Promise<{ readonly stage: Stage; readonly edge: Edge }> {
   const database = engines.postgres.address
   const { kafka, redis } = engines.addresses
-  const fleet = await startFleet({ database, kafka, redis, reach: reachThrough(engines.network), spares, timeline })
+  const worthTrying = () => engines.postgres.runs && engines.brokers.filter(({ runs }) => runs).length >= leastBrokers
+  const around = { database, kafka, redis, reach: reachThrough(engines.network), spares, timeline }
+  const fleet = await startFleet({ ...around, engines: { worthTrying } })
   open.push(fleet.end)
   const history = new History()
   const edge = new Edge(fleet.gateways, fleet.token, history)

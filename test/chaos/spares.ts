@@ -21,6 +21,8 @@ function spawnSpare(): ChildProcess {
 export interface Spares {
   /** The one that has waited longest becomes this service; another one is loaded in its place. */
   readonly take: Spawn
+  /** From now on, that is: those who start first have the machine for themselves. */
+  refill(): void
   end(): void
 }
 
@@ -29,18 +31,25 @@ export interface Spares {
  * it has connected, and not only when it is loaded, which takes most of a start on a busy machine. `first`: so many are taken at the beginning.
  */
 export function keepSpares(first: number): Spares {
-  const waiting = Array.from({ length: first + kept }, spawnSpare)
-  let ended = false
+  const waiting = Array.from({ length: first }, spawnSpare)
+  let wanted = 0
+  const fill = () => {
+    while (waiting.length < wanted) waiting.push(spawnSpare())
+  }
   return {
     take(service, env) {
       const spare = waiting.shift() ?? spawnSpare()
-      if (!ended && waiting.length < kept) waiting.push(spawnSpare())
+      fill()
       // What is sent before it listens waits for it; where it has died, whoever waits for its answer finds out
       spare.send({ services: service === 'several' ? severalServices : [service], env }, () => undefined)
       return spare
     },
+    refill() {
+      wanted = kept
+      fill()
+    },
     end() {
-      ended = true
+      wanted = 0
       for (const spare of waiting.splice(0)) spare.kill('SIGKILL')
     },
   }
