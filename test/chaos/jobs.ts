@@ -26,6 +26,8 @@ export class Work {
   readonly #asks: readonly (() => Job)[] = [
     () => ({ kind: 'ask', ask: this.#raise() }),
     () => ({ kind: 'ask', ask: this.#further() }),
+    // As much for operations as for requirements
+    () => ({ kind: 'ask', ask: this.#incident() }),
     () => ({ kind: 'ask', ask: this.#incident() }),
     () => (this.#random.chance(0.5) ? this.#duel() : this.#reuse()),
   ]
