@@ -33,7 +33,7 @@ const protos = loadProtos()
 /** RFC 9457. */
 const problem = z.object({ code: z.string(), detail: z.string() })
 /** Milliseconds that a caller waits before it tries elsewhere. */
-const patience = 3000
+const patience = 6000
 
 /** What says nothing about whether it happened. */
 const unsure: readonly string[] = ['unavailable', 'timed_out', 'conflict', 'rate_limited', 'overloaded']

@@ -142,10 +142,9 @@ export async function unwell({ members }: Pick<Fleet, 'members'>): Promise<reado
   return (await Promise.all(lines)).flat()
 }
 
-/** What the processes have logged last, a file each, and what happened when. */
-export async function keepLogs({ members }: Pick<Fleet, 'members'>, timeline: readonly string[], folder: string): Promise<void> {
+/** What the processes have logged last, a file each. */
+export async function keepLogs({ members }: Pick<Fleet, 'members'>, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'timeline.log'), `${timeline.join('\n')}\n`)
   await Promise.all(members.map(({ name, process: { log } }) => writeFile(join(folder, `${name}.log`), `${log.join('\n')}\n`)))
 }
 

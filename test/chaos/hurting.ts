@@ -34,6 +34,16 @@ const lastsMost = 90
 /** Milliseconds before the end from which on nothing is begun that takes its time, unless a kind is missing. */
 const closing = 15_000
 
+/**
+ * Messages that are acknowledged between two of a kind, however slow the machine is: who hurts what lies on the ground already finds nobody
+ * at work. Connections are ended at work only; the copy is made once.
+ */
+const breath = { kill: 4, lasting: 20 } as const
+const needsBreath = (fault: FaultName): keyof typeof breath | undefined => {
+  if (fault === 'backend' || fault === 'backup') return undefined
+  return brief.has(fault) ? 'kill' : 'lasting'
+}
+
 /** Each fault at its time; those that last go on beside the others, never two of one kind. */
 async function hurt(
   stage: Stage,
@@ -43,6 +53,15 @@ async function hurt(
 ): Promise<void> {
   const faults = faultsOf(stage.random)
   const running = new Map<FaultName, Promise<void>>()
+  const last = { kill: 0, lasting: 0 }
+  const breathes = (fault: FaultName): boolean => {
+    const like = needsBreath(fault)
+    if (!like) return true
+    const { acknowledged } = stage.history
+    if (acknowledged < last[like] + breath[like]) return false
+    last[like] = acknowledged
+    return true
+  }
   const lasting = () => [...running.keys()].some((fault) => !brief.has(fault))
   const started = (fault: FaultName) => {
     const work = () => faults[fault](stage)
@@ -55,7 +74,7 @@ async function hurt(
     if (wait > 0) await pause(wait)
     const ending = over()
     if (ending && !lasting()) break
-    if (running.has(fault) || ((ending || closes()) && !brief.has(fault))) continue
+    if (running.has(fault) || ((ending || closes()) && !brief.has(fault)) || !breathes(fault)) continue
     running.set(fault, started(fault))
   }
   await Promise.all(running.values())

@@ -274,7 +274,7 @@ export async function chaos(settings: Settings): Promise<Result> {
   const begin = performance.now()
   const since = (from: number) => (performance.now() - from) / 1000
   say(`seed ${seed}: starting PostgreSQL, three brokers and Redis`)
-  const timeline = new Timeline()
+  const timeline = new Timeline(logFolder(seed))
   // They are loaded while the engines start
   const spares = keepSpares(members.length)
   open.push(async () => spares.end())
@@ -296,7 +296,7 @@ export async function chaos(settings: Settings): Promise<Result> {
     const back = await wentBack(stage, edge, settings, found)
     edge.close()
     const { history, fleet, kills } = stage
-    await keepLogs(fleet, timeline.lines, logFolder(seed))
+    await keepLogs(fleet, logFolder(seed))
     const whole = back.verdict ? both(verdict, back.verdict) : verdict
     return {
       ...whole,

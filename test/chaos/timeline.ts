@@ -1,17 +1,23 @@
-/** What happened when, for whoever asks where the time of a run goes. */
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** What happened when, for whoever asks where the time of a run goes; also of one that is ended half way. */
 export class Timeline {
   readonly #begin = performance.now()
-  readonly #lines: string[] = []
+  readonly #file: string
+
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true })
+    this.#file = join(folder, 'timeline.log')
+    writeFileSync(this.#file, '')
+  }
 
   /** Seconds since it began. */
   get now(): number {
     return (performance.now() - this.#begin) / 1000
   }
-  get lines(): readonly string[] {
-    return this.#lines
-  }
   note(what: string): void {
-    this.#lines.push(`${this.now.toFixed(2).padStart(8)}  ${what}`)
+    appendFileSync(this.#file, `${this.now.toFixed(2).padStart(8)}  ${what}\n`)
   }
   /** Notes when it begins, and when it ends or fails. */
   async span<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
