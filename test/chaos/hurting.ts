@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Replicated } from '@rondo/testkit/launch'
+import { breathing, brief } from './breath.ts'
 import { faultsOf } from './faults.ts'
 import { missingOf, type Needs } from './kinds.ts'
 import { createRandom } from './random.ts'
@@ -27,22 +28,10 @@ export const unableOf = ({ network, disks }: Replicated): readonly Needs[] => [
   ...('missing' in disks ? (['disks'] as const) : []),
 ]
 
-/** Done as soon as they have hit. While something that takes its time comes to its end they go on: that would else be time without any. */
-const brief: ReadonlySet<FaultName> = new Set(['gateway', 'operations', 'requirements', 'several', 'backend'])
 /** Seconds that what was begun last may take. */
 const lastsMost = 90
 /** Milliseconds before the end from which on nothing is begun that takes its time, unless a kind is missing. */
 const closing = 15_000
-
-/**
- * Messages that are acknowledged between two of a kind, however slow the machine is: who hurts what lies on the ground already finds nobody
- * at work. Connections are ended at work only; the copy is made once.
- */
-const breath = { kill: 4, lasting: 20 } as const
-const needsBreath = (fault: FaultName): keyof typeof breath | undefined => {
-  if (fault === 'backend' || fault === 'backup') return undefined
-  return brief.has(fault) ? 'kill' : 'lasting'
-}
 
 /** Each fault at its time; those that last go on beside the others, never two of one kind. */
 async function hurt(
@@ -53,15 +42,7 @@ async function hurt(
 ): Promise<void> {
   const faults = faultsOf(stage.random)
   const running = new Map<FaultName, Promise<void>>()
-  const last = { kill: 0, lasting: 0 }
-  const breathes = (fault: FaultName): boolean => {
-    const like = needsBreath(fault)
-    if (!like) return true
-    const { acknowledged } = stage.history
-    if (acknowledged < last[like] + breath[like]) return false
-    last[like] = acknowledged
-    return true
-  }
+  const breathes = breathing(() => stage.history.acknowledged)
   const lasting = () => [...running.keys()].some((fault) => !brief.has(fault))
   const started = (fault: FaultName) => {
     const work = () => faults[fault](stage)
