@@ -27,7 +27,7 @@ async function consuming(kafka: Kafka, topic: string): Promise<void> {
     groupId: `empty-${randomUUID()}`,
     sessionTimeout: 10_000,
     heartbeatInterval: 2500,
-    maxWaitTimeInMs: 500,
+    maxWaitTimeInMs: 2500,
   })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic] })

@@ -29,8 +29,8 @@ const post = (edge: string, path: string, token: string, body: object) =>
     body: JSON.stringify(body),
   })
 
-/** Alerts, each a problem of its own, 50 at a time, to the edges in turn; resolves when all that follows from them is done. */
-export async function load([edge = '', ...others]: readonly string[], token: string): Promise<void> {
+/** Alerts, each a problem of its own, 50 at a time, to the edges in turn; resolves when they were taken. */
+export async function sendAlerts([edge = '', ...others]: readonly string[], token: string): Promise<void> {
   const edges = [edge, ...others]
   const run = randomUUID().slice(0, 8)
   const service = { service: 'bench', owner: 'team-bench', alert_labels: { service: 'bench' } }
@@ -46,6 +46,11 @@ export async function load([edge = '', ...others]: readonly string[], token: str
     await response.arrayBuffer()
   }
   for (let done = 0; done < loadAlerts; done += 50) await Promise.all(Array.from({ length: 50 }, (_, index) => alert(done + index)))
+}
+
+/** Resolves when all that follows from them is done, too. */
+async function load(edge: string, token: string): Promise<void> {
+  await sendAlerts([edge], token)
   await quietOf(edge, token)()
 }
 
@@ -55,7 +60,7 @@ const loaded = loadAlerts.toLocaleString('en')
 export async function allInOneFigures(rondo: Process, token: string, idleSeconds: number): Promise<readonly Figure[]> {
   const idle = rondo.memory()
   const [cpu = Number.NaN] = await idleCpu([rondo], idleSeconds)
-  await load([rondo.http], token)
+  await load(rondo.http, token)
   return [
     single('start-up, all in one, existing database', 'ms', rondo.startedMs, 'spawn until /readyz is 200'),
     single('memory, all in one, idle', 'MB', idle, 'resident'),
@@ -95,10 +100,7 @@ export async function serviceFigures(
     const idle = all.map((one) => one.memory())
     const cpu = await idleCpu(all, idleSeconds)
     const before = all.map((one) => one.cpu())
-    await load(
-      all.slice(-1).map(({ http }) => http),
-      token,
-    )
+    await load(all.at(-1)?.http ?? '', token)
     return services.flatMap((service, index) => {
       const one = all[index]
       if (!one) return []

@@ -16,7 +16,7 @@ async function startEmpty(stage: Stage): Promise<Child> {
   const bus = kafkaBus({ brokers: [env.RONDO_KAFKA_BROKERS ?? ''], clientId: 'bench' })
   await bus.ensure([{ name: topic, partitions: 4 }])
   await bus.close()
-  return startChild('empty.ts', { ...env, BENCH_TOPIC: topic }, memoryFlags)
+  return startChild('empty.ts', { ...env, BENCH_TOPIC: topic }, memoryFlags(allInOne))
 }
 
 const single = (figure: string, unit: string, value: number, control: number, note: string): Figure => ({

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { eventually } from '@rondo/testkit/eventually'
 import { freePorts } from '@rondo/testkit/port'
 import { repositoryRoot } from '@rondo/testkit/test-data'
@@ -19,11 +19,12 @@ export interface Process {
 
 const ticksPerSecond = 100
 
-/** What `npm start` gives V8. */
-export const memoryFlags = (() => {
-  const { scripts } = JSON.parse(readFileSync(join(repositoryRoot(), 'package.json'), 'utf8')) as { scripts: { start: string } }
+/** What the `start` script of a service, by its main file, gives V8. */
+export function memoryFlags(main: string): readonly string[] {
+  const file = join(repositoryRoot(), dirname(main), '..', 'package.json')
+  const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: { start: string } }
   return scripts.start.match(/--(max-semi-space-size|heap-growing-percent)=\d+/g) ?? []
-})()
+}
 
 /** Resident memory in MB and seconds of processor time so far. */
 export function statOf(child: Pick<ChildProcess, 'pid'>): { readonly memory: number; readonly cpu: number } {
@@ -41,7 +42,7 @@ export async function startProcess(
 ): Promise<Process> {
   const [http = 0, grpc = 0] = ports ?? (await freePorts(2))
   const begin = performance.now()
-  const child = spawn(process.execPath, ['--conditions=development', ...memoryFlags, join(repositoryRoot(), main)], {
+  const child = spawn(process.execPath, ['--conditions=development', ...memoryFlags(main), join(repositoryRoot(), main)], {
     env: {
       ...process.env,
       ...env,

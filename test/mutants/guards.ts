@@ -1,5 +1,6 @@
 import { consuming } from './consuming.ts'
 import { goingBack } from './going-back.ts'
+import { guessing } from './guessing.ts'
 import type { Mutant } from './mutant.ts'
 import { statements } from './statements.ts'
 
@@ -228,4 +229,4 @@ const relaying: readonly Mutant[] = [
   },
 ]
 
-export const mutants: readonly Mutant[] = [...writing, ...statements, ...relaying, ...consuming, ...goingBack]
+export const mutants: readonly Mutant[] = [...writing, ...guessing, ...statements, ...relaying, ...consuming, ...goingBack]

@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0009-written.sql'
+const sql = 'packages/ledger/migrations/0011-known.sql'
 const store = `${ledger}/store.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 
@@ -12,7 +12,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'where stream.version = excluded.base and stream.fold <= excluded.fold',
     replace: 'where stream.fold <= excluded.fold',
-    test: [store, 'neither loses what the other writes'],
+    test: [concurrency, 'another one has written since it was loaded'],
     simulated: false,
   },
   {
@@ -20,7 +20,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",
     replace: 'null;',
-    test: [`${ledger}/state.int.test.ts`, 'a fold raised while old processes still write'],
+    test: [`${ledger}/store.int.test.ts`, 'a fold raised while old processes still write'],
     simulated: false,
   },
   {

@@ -9,7 +9,7 @@ import { createLog } from '@rondo/runtime/log'
 import { createMetrics } from '@rondo/runtime/metrics'
 import { type Relaying, startRelaying } from '@rondo/runtime/relaying'
 import type { Process } from './process.ts'
-import { orders, table, tally } from './services.ts'
+import { type Program, programs } from './services.ts'
 import type { World } from './world.ts'
 
 const log = createLog('silent')
@@ -19,6 +19,7 @@ const tracer = trace.getTracer('rondo.simulate')
 const againMs = 500
 
 export interface Application {
+  readonly program: Program
   readonly submit: OpenLedger['submit']
   readonly bus: Bus
   readonly tally: OpenLedger
@@ -41,7 +42,9 @@ export async function startApplication(world: World, process: Process): Promise<
 async function started(world: World, process: Process): Promise<Application> {
   const { clock, sessions } = process
   const { partitions } = world
-  const open = (service: typeof orders, name: 'orders' | 'tally') =>
+  const program = programs[process.version]
+  const { orders, tally, table } = program
+  const open = (service: Program['orders'], name: 'orders' | 'tally') =>
     openLedgerOn({
       service: name,
       streams: service.streams,
@@ -60,5 +63,5 @@ async function started(world: World, process: Process): Promise<Application> {
     return consumer
   }
   void startCompared(relay, begin, log)
-  return { submit: refuseUncompared(own.submit, relay), bus, tally: other, relay }
+  return { program, submit: refuseUncompared(own.submit, relay), bus, tally: other, relay }
 }

@@ -7,7 +7,7 @@ import { operate } from './operator.ts'
 import type { Step } from './plan.ts'
 import type { Process } from './process.ts'
 import type { Restored } from './restore.ts'
-import { messagesOf, signal } from './services.ts'
+import { signal } from './services.ts'
 import type { World } from './world.ts'
 
 const mostTries = 6
@@ -64,15 +64,14 @@ export class Callers {
 
   async #ask(step: Extract<Step, { step: 'ask' }>): Promise<void> {
     const { id: messageId, rule, order, value } = step
-    const unit: Unit = {
+    const unit: Omit<Unit, 'messages'> = {
       id: messageId,
       hash: `${rule} ${order} ${value}`,
       remember: true,
-      messages: messagesOf(step),
       cause: { actor: 'person:ada', correlationId: messageId, causationId: messageId },
     }
     const service = 'orders'
-    const answer = await this.#tried(step.process, (application) => application.submit(unit))
+    const answer = await this.#tried(step.process, ({ program, submit }) => submit({ ...unit, messages: program.messagesOf(step) }))
     this.#world.tell(`${messageId} (${rule} ${order} ${value}): ${shown(answer)}`)
     if (answer instanceof DomainError) {
       // Under an id that was used before, the first stands

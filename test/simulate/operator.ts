@@ -1,14 +1,14 @@
 import { DomainError } from '@rondo/kernel'
 import { retryParked, skipParked } from '@rondo/runtime/operator'
 import type { Application } from './application.ts'
-import { isPoison, table, tally } from './services.ts'
+import { isPoison } from './services.ts'
 import type { World } from './world.ts'
 
 const by = { actor: 'person:operator', why: 'simulated' }
 
 /** Looks at each parked key once: leaves out what cannot be applied, and tries the rest again. */
-export async function operate(world: World, { tally: ledger }: Application): Promise<void> {
-  const running = { service: tally, ledger, table }
+export async function operate(world: World, { tally: ledger, program }: Application): Promise<void> {
+  const running = { service: program.tally, ledger, table: program.table }
   try {
     for (const key of await ledger.parkedKeys()) {
       const waiting = await ledger.parkedRecords(key)

@@ -58,6 +58,8 @@ export type Fault =
   | { readonly fault: 'restore'; readonly of: 'orders' | 'tally' | 'both'; readonly at: number; readonly ms: number }
   /** The partition plan becomes larger, and the processes are stopped and started one after the other, to go on by it. */
   | { readonly fault: 'grow'; readonly at: number; readonly by: number }
+  /** A newer version, with higher folds, takes the place of the older one, process after process: so long lies between two of them. */
+  | { readonly fault: 'raise'; readonly at: number; readonly apartMs: number }
   /** The group forgets its members: partitions move. */
   | { readonly fault: 'move'; readonly at: number }
 
@@ -159,6 +161,12 @@ const restore = (random: Random, span: number): Fault => ({
 
 const grow = (random: Random, span: number): Fault => ({ fault: 'grow', at: random.below(span), by: random.between(1, 3) })
 
+const raise = (random: Random, span: number): Fault => ({
+  fault: 'raise',
+  at: random.below(span),
+  apartMs: random.pick([100, 700, 5_000]),
+})
+
 /** What a seed stands for: who does what when, and what goes wrong. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed)
@@ -186,6 +194,7 @@ export function planOf(seed: number): Plan {
   const skewMs = random.pick([0, 600_000])
   // Not beside a restore: see docs/guarantees.md
   const grows = restores.length === 0 && random.chance(0.15) ? [grow(random, span)] : []
-  const decisions = [...asks, ...again, ...intakes, ...looks, ...faults, ...restores, ...grows]
+  const raises = random.chance(0.15) ? [raise(random, span)] : []
+  const decisions = [...asks, ...again, ...intakes, ...looks, ...faults, ...restores, ...grows, ...raises]
   return { seed, processes, partitions, deaf, skewMs, clears, decisions }
 }

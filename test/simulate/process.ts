@@ -1,6 +1,7 @@
 import type { Clock } from '@rondo/bus'
 import { Cut, type Wire } from '@rondo/bus/wire'
 import type { Engine, Fault } from './plan.ts'
+import type { Version } from './services.ts'
 import type { World } from './world.ts'
 
 type Cutting = Extract<Fault, { fault: 'cut' }>
@@ -10,6 +11,7 @@ type Crash = Extract<Fault, { fault: 'crash' }>
 export class Process {
   readonly slot: number
   readonly name: string
+  readonly version: Version
   /** Ends its open transactions, as the servers do when its connections break. */
   readonly sessions = new Set<() => void>()
   readonly died = Promise.withResolvers<void>()
@@ -23,6 +25,7 @@ export class Process {
     this.#world = world
     this.slot = slot
     this.name = `p${slot}.${life}`
+    this.version = world.version
   }
 
   end(): void {

@@ -31,6 +31,8 @@ function inWords(one: Step | Fault): string {
       return `at ${seconds(one.at)} a copy of ${one.of === 'both' ? 'both ledgers' : one.of} is made, and restored at ${seconds(one.at + one.ms)}`
     case 'grow':
       return `at ${seconds(one.at)} the partition plan grows by ${one.by}`
+    case 'raise':
+      return `from ${seconds(one.at)} a newer version takes the place of the older one, ${one.apartMs} ms from process to process`
     case 'move':
       return `at ${seconds(one.at)} the group forgets its members`
   }

@@ -7,7 +7,7 @@ import { Callers } from './callers.ts'
 import { operate } from './operator.ts'
 import type { Plan } from './plan.ts'
 import type { Process } from './process.ts'
-import { box, counted, isPoison, order, orderFact, signal, topic, tray } from './services.ts'
+import { counted, isPoison, orderFact, type Program, programs, signal, topic } from './services.ts'
 import { World } from './world.ts'
 
 const intake = 'rondo.intake.v1'
@@ -94,8 +94,11 @@ const lastOf = ({ decisions }: Plan): number =>
   )
 
 /** What still has to be done, in words. */
-function unfinished({ databases: { orders, tally }, broker, scheduler, restored }: World): string | undefined {
+function unfinished({ databases: { orders, tally }, broker, scheduler, restored, version }: World): string | undefined {
   if (restored.some(({ noticed }) => !noticed)) return 'nobody has noticed that an older copy was restored'
+  const folds = { ...orders.head.folds, ...tally.head.folds }
+  const lower = programs[version].streams.find(({ name, fold }) => (folds[name] ?? 0) < fold)
+  if (lower) return `nobody has raised the fold of ${lower.name} to ${lower.fold}`
   const sent = orders.relays.get(topic)?.position ?? 0
   if (sent < orders.head.position) return `positions up to ${sent} of ${orders.head.position} were sent`
   const timer = [...orders.timers.values()].find(({ firedAt, due }) => firedAt === undefined && due <= orders.instant)
@@ -169,7 +172,7 @@ function historyOf(world: World, callers: Callers): History {
         return one?.is_unique ? [{ service, stream: one.stream, name: one.name, value: one.value, streamIds: [...holders.keys()] }] : []
       }),
     ),
-    rebuilt: [...Object.entries(world.databases)].flatMap(([service, database]) => rebuiltOf(service, database)),
+    rebuilt: [...Object.entries(world.databases)].flatMap(([service, database]) => rebuiltOf(service, database, programs[world.version])),
     timers: timersOf(ledgers.orders),
     restores: world.restored.map(({ noticed, lost }) => ({
       service: 'orders',
@@ -189,9 +192,8 @@ function divergedOf(records: readonly StoredRecord[]): readonly number[] {
   })
 }
 
-const kinds = new Map([order, box, tray].map((one) => [one.name, one]))
-
-function rebuiltOf(service: string, { streams, events }: World['databases']['orders']) {
+function rebuiltOf(service: string, { streams, events }: World['databases']['orders'], program: Program) {
+  const kinds = new Map(program.streams.map((one) => [one.name, one]))
   const bySubject = Map.groupBy(events, ({ envelope }) => `${envelope.stream}/${envelope.streamId}`)
   return [...new Set([...streams.keys(), ...bySubject.keys()])].map((what) => {
     const kind = kinds.get(what.slice(0, what.indexOf('/')))

@@ -5,7 +5,7 @@ import { Process } from './process.ts'
 import { Random } from './random.ts'
 import { planRestore, type Restored } from './restore.ts'
 import { Scheduler } from './scheduler.ts'
-import { topic } from './services.ts'
+import { topic, type Version } from './services.ts'
 
 /** A plan that grows: how long a process is down, and after how long the next one is. */
 const [stopMs, betweenStopsMs] = [200, 700]
@@ -28,6 +28,8 @@ export class World {
   readonly processes: (Process | undefined)[] = []
   /** The partition plan that who starts goes by. */
   partitions: number
+  /** The version of the program that whoever starts runs. */
+  version: Version = 1
   /** When everything has healed: nothing goes wrong from then on. */
   healed = false
   readonly #random: Random
@@ -62,6 +64,7 @@ export class World {
     for (const one of of('move')) this.at(one.at, () => this.#move())
     for (const { engine, at } of this.#outages) if (engine !== 'bus') this.at(at, () => this.#crashServer(engine))
     for (const one of of('grow')) this.at(one.at, () => this.#grow(one))
+    for (const one of of('raise')) this.at(one.at, () => this.#raise(one))
     for (const one of of('restore')) planRestore(this, one)
   }
 
@@ -174,10 +177,20 @@ export class World {
     this.partitions += by
     this.tell(`the partition plan grows to ${this.partitions}`)
     this.broker.ensure({ name: topic, partitions: this.partitions })
+    this.#restartEach(betweenStopsMs, 'to go on by the larger plan')
+  }
+
+  #raise({ apartMs }: Of<'raise'>): void {
+    this.version = 2
+    this.tell('a newer version is there')
+    this.#restartEach(apartMs, 'to go on by the newer version')
+  }
+
+  #restartEach(apartMs: number, why: string): void {
     for (const slot of this.processes.keys()) {
-      this.scheduler.after(slot * betweenStopsMs, () => {
+      this.scheduler.after(slot * apartMs, () => {
         const process = this.processes[slot]
-        if (process?.alive) this.crash(process, { downMs: stopMs }, 'as it is told to, to go on by the larger plan')
+        if (process?.alive) this.crash(process, { downMs: stopMs }, `as it is told to, ${why}`)
       })
     }
   }

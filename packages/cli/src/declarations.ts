@@ -205,9 +205,10 @@ function repairs(declared: Declared): void {
   declared
     .command('restore', 'goes on with a ledger that was restored from an older backup')
     .argument('<service>', 'whose ledger, such as operations')
-    .action(async (service: string) => {
+    .option('--anyway', 'also where nothing shows that it is an older copy: the topics, or the high-water file, went back with it')
+    .action(async (service: string, options: { anyway?: boolean }) => {
       const { restore } = await import('./commands/gap.ts')
-      await restore(declared.session(), service)
+      await restore(declared.session(), service, options)
     })
   declared
     .command(

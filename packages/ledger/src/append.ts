@@ -20,7 +20,7 @@ const isDurable = (works: readonly Work[], { streams, events, fired }: Batch): b
   works.some(({ unit: { checkpoint, beside, projections = [] } }) => !checkpoint || beside !== undefined || projections.length > 0)
 
 function rowsOf(works: readonly Work[], batch: Batch): AppendRows {
-  const { partitions, streams, events, derived, messages, checkpoints, counted, fired, parked } = batch
+  const { partitions, guess, streams, events, derived, messages, checkpoints, counted, fired, parked } = batch
   const heads = streams.map(({ stream, id, base, version, fold, state, firstAt, lastAt }) => ({
     stream: stream.name,
     id,
@@ -41,6 +41,7 @@ function rowsOf(works: readonly Work[], batch: Batch): AppendRows {
     derived: {
       partitions,
       folds,
+      guess: guess && { now: guess.now, seen: some(guess.seen), read: some(guess.read) },
       keys: some(keys),
       keys_gone: some(keys_gone),
       timers: some(timers),

@@ -6,6 +6,7 @@ import { chainOf, type Loaded } from './load.ts'
 import type { Checkpoint, Retried, Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
 import { keyOf, type StoredOutcome } from './storage.ts'
+import type { Guess } from './store.ts'
 
 export interface Work {
   readonly unit: Unit
@@ -38,6 +39,7 @@ export interface CheckpointRow {
 
 export interface Batch {
   readonly partitions: number
+  readonly guess: Guess | undefined
   readonly outcomes: readonly Outcome[]
   /** Written streams with the version they must have now. */
   readonly streams: readonly (Draft & { readonly base: number })[]
@@ -220,6 +222,7 @@ export function decideBatch(works: readonly Work[], loaded: Loaded, rules: Ledge
   })
   return {
     partitions: loaded.partitions,
+    guess: loaded.guess && { ...loaded.guess, read: loaded.guess.read.filter(({ stream, id }) => !drafting.drafts.has(keyOf(stream, id))) },
     outcomes,
     streams,
     events: drafting.events,

@@ -1,4 +1,5 @@
 import { type Clock, pause } from '@rondo/bus'
+import type { DomainError } from '@rondo/kernel'
 import { append, findWritten, isEmpty, lostOf } from './append.ts'
 import type { Batch, Work } from './batch.ts'
 import type { Database } from './database.ts'
@@ -13,6 +14,8 @@ export type Committed =
   | { readonly lost: Lost }
   /** It will fail each time: somebody in the batch is the culprit. */
   | { readonly failed: unknown }
+  /** Nobody can write by what this process takes the ledger for. */
+  | { readonly refused: DomainError }
 
 const maxAttempts = 8
 /** How long a lost reply is looked up before those who wait are told that the outcome is not known. */
@@ -43,9 +46,9 @@ async function judged(database: Database, batch: Batch, error: unknown): Promise
   if (lost) return { lost }
   switch (failureOf(error)) {
     case 'fenced':
-      throw unavailable('a newer version of this service has taken over', error)
+      return { refused: unavailable('a newer version of this service has taken over', error) }
     case 'replanned':
-      throw unavailable('the partition plan was changed at this moment', error)
+      return { refused: unavailable('the partition plan was changed at this moment', error) }
     case 'statement':
     case 'lost':
       return { failed: error }

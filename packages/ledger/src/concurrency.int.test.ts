@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
 import { silent } from './database.ts'
-import type { Batched, OpenLedger, Unit } from './index.ts'
+import type { Batched, OpenLedger } from './index.ts'
 
 /** Two ledgers on one database are two processes: nothing in memory is common to them. */
 describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
@@ -42,54 +42,71 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
     }
   })
 
-  test('two batches that lock the same streams in another order do not deadlock', async () => {
-    const ids = Array.from({ length: 300 }, (_, n) => `crossing-${n}`)
-    const writers = [
-      { ledger: one, ids },
-      { ledger: two, ids: ids.toReversed() },
-    ]
-    const rounds = 15
-    await Promise.all(
-      writers.map(async ({ ledger, ids }) => {
-        for (let round = 0; round < rounds; round++) {
-          const each = () =>
-            ledger.submit(
-              unit(
-                ids.map((id) => tell(order, id, 'count', 1)),
-                { remember: false },
-              ),
-            )
-          await eventually(each, { within: 20_000 }) // `conflict` after several lost races is no deadlock
-        }
-      }),
+  /** Runs while another connection holds what its statement has taken: until so many wait for a lock, and beyond that. */
+  async function heldUp<T>(statement: string, waiting: number, run: () => Promise<T>): Promise<T> {
+    const [holder, looker] = [new pg.Client(place), new pg.Client(place)]
+    await Promise.all([holder.connect(), looker.connect()])
+    await holder.query('begin')
+    await holder.query(statement)
+    const running = run()
+    await eventually(
+      async () => {
+        const { rows } = await looker.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+        return rows.length >= waiting
+      },
+      { within: 20_000 },
     )
-    expect((await one.read.loadAll(order, ids)).map(({ state }) => state.count)).toEqual(ids.map(() => 2 * rounds))
+    await holder.query('rollback')
+    await Promise.all([holder.end(), looker.end()])
+    return running
+  }
+  const counting = (ids: readonly string[]) =>
+    unit(
+      ids.map((id) => tell(order, id, 'count', 1)),
+      { remember: false },
+    )
+  const numbered = (name: string, count: number) => Array.from({ length: count }, (_, n) => `${name}-${String(n).padStart(2, '0')}`)
+
+  test('a stream that another one has written since it was loaded is decided again', async () => {
+    await one.submit(counting(['seen']))
+    // Both have loaded the same version when the first of them can go on
+    await heldUp('select from head for update', 2, () => Promise.all(both().map((ledger) => ledger.submit(counting(['seen'])))))
+    expect(await one.read.load(order, 'seen')).toEqual({ count: 3 })
+  })
+
+  /*
+   * One goes up, the other down, and both are held up in the middle: whoever takes locks in the order of its messages holds then what the
+   * other one comes to next.
+   */
+  test('two batches that lock the same streams in another order do not deadlock', async () => {
+    const ids = numbered('crossing', 20)
+    await one.submit(counting(ids))
+    await heldUp(`select from stream where id = 'crossing-10' for update`, 2, () =>
+      Promise.all([one.submit(counting(ids)), two.submit(counting(ids.toReversed()))]),
+    )
+    expect((await one.read.loadAll(order, ids)).map(({ state }) => state.count)).toEqual(ids.map(() => 3))
     expect(victims).toEqual([])
   })
 
   test('units that make the same streams in opposite orders do not deadlock', async () => {
-    for (let round = 0; round < 15; round++) {
-      const ids = Array.from({ length: 300 }, (_, n) => `made-${round}-${n}`)
-      const making = (ledger: OpenLedger, streams: readonly string[]) => {
-        const tells = streams.map((id) => tell(order, id, 'count', 1))
-        return eventually(() => ledger.submit(unit(tells, { remember: false })), { within: 20_000 })
-      }
-      await Promise.all([making(one, ids), making(two, ids.toReversed())])
-      expect((await one.read.loadAll(order, ids)).map(({ state }) => state.count)).toEqual(ids.map(() => 2))
-    }
+    const ids = numbered('made', 20)
+    const middle = `insert into stream (stream, id, version, base, fold, state, phase, first_at, last_at)
+      values ('order', 'made-10', 1, 0, 1, '{}', null, '', '')`
+    await heldUp(middle, 2, () => Promise.all([one.submit(counting(ids)), two.submit(counting(ids.toReversed()))]))
+    expect((await one.read.loadAll(order, ids)).map(({ state }) => state.count)).toEqual(ids.map(() => 2))
     expect(victims).toEqual([])
   })
 
   test('batches that carry the same ids in opposite orders do not deadlock', async () => {
-    for (let round = 0; round < 15; round++) {
-      // Each decides for streams of its own, so that only the ids can stand in each other's way
-      const units = (name: string) =>
-        Array.from({ length: 60 }, (_, n) => unit([tell(order, `${name}-${round}-${n}`, 'count', 1)], { id: `id-${round}-${n}` }))
-      const submitting = (ledger: OpenLedger, all: readonly Unit[]) => Promise.all(all.map((each) => ledger.submit(each)))
-      const [first, second] = await Promise.all([submitting(one, units('first')), submitting(two, units('second').toReversed())])
-      const applied = [...first, ...second].filter(({ duplicate }) => !duplicate)
-      expect(applied).toHaveLength(60)
-    }
+    const ids = numbered('id', 20)
+    // Each decides for streams of its own, so that only the ids can stand in each other's way
+    const submitting = (ledger: OpenLedger, name: string, ids: readonly string[]) =>
+      Promise.all(ids.map((id) => ledger.submit(unit([tell(order, `${name}-${id}`, 'count', 1)], { id }))))
+    const middle = `insert into message (id, hash, at, keep_until, outcome) values ('id-10', '', '', '', '{}')`
+    const [first, second] = await heldUp(middle, 2, () =>
+      Promise.all([submitting(one, 'first', ids), submitting(two, 'second', ids.toReversed())]),
+    )
+    expect([...first, ...second].filter(({ duplicate }) => !duplicate)).toHaveLength(20)
     expect(victims).toEqual([])
   })
 

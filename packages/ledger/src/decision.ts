@@ -20,7 +20,7 @@ import { storable, storableId } from './storable.ts'
 import { type Head, keyOf } from './storage.ts'
 
 /** A stream while a batch is decided. `version` 0: does not exist. */
-export interface Draft extends Omit<Head, 'phase'> {
+export interface Draft extends Omit<Head, 'phase' | 'seen'> {
   readonly stream: AnyStream
   readonly id: string
 }

@@ -4,7 +4,7 @@ import { tell, toInstant } from '@rondo/kernel'
 import { beforeEach, expect, test } from 'vitest'
 import { service, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
-import { openLedgerOn } from './index.ts'
+import { type OpenLedger, openLedgerOn, startRelay } from './index.ts'
 import { ModelDatabase } from './model/database.ts'
 import { modelStore } from './model/store.ts'
 
@@ -101,6 +101,46 @@ test('a tell that another process has made while this one rests is fired when it
   await clock.pass(2600)
   expect(fired('a')).toHaveLength(1)
   await Promise.all([ledger.close(), other.close()])
+})
+
+const relayOf = (ledger: OpenLedger) => {
+  const encode = () => ({ key: 'k', value: null, headers: {} })
+  const bus = { send: async () => [], last: async () => [] }
+  return startRelay({ database: ledger.database, onCommit: (listener) => ledger.onCommit(listener), bus, topic: 't', encode })
+}
+const asked = (what: string) => calls.filter((one) => one === what).length
+
+test('an idle relay asks for its lease every four seconds, and for nothing else', async () => {
+  const ledger = await opened()
+  const relay = relayOf(ledger)
+  await clock.pass(0)
+  calls = []
+  await clock.pass(60_000)
+  expect(relay.state.state).toBe('running')
+  expect(asked('hold lease')).toBeLessThanOrEqual(15)
+  expect(asked('chained')).toBe(0)
+  await Promise.all([relay.stop(), ledger.close(), clock.pass(100)])
+})
+
+test('one that stands by asks every two seconds, however often it is woken, and takes over when the lease is given back', async () => {
+  const other = await openLedgerOn({ service, streams: [order], store: modelStore({ database }), clock })
+  const first = relayOf(other)
+  await clock.pass(0)
+  const ledger = await opened()
+  const second = relayOf(ledger)
+  await clock.pass(0)
+  calls = []
+  for (let times = 0; times < 100; times++) {
+    await other.submit(unit([tell(order, 'a', 'count', 1)]))
+    await clock.pass(100)
+  }
+  expect([first.state.state, second.state.state]).toEqual(['running', 'standby'])
+  expect(asked('hold lease')).toBeLessThanOrEqual(5)
+  expect(asked('chained')).toBe(0)
+  await Promise.all([first.stop(), clock.pass(100)])
+  await clock.pass(2_100)
+  expect(second.state).toMatchObject({ state: 'running', position: 100 })
+  await Promise.all([second.stop(), ledger.close(), other.close(), clock.pass(100)])
 })
 
 test('where wake-ups get lost a tell is fired within ten seconds', async () => {

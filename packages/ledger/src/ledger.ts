@@ -9,6 +9,7 @@ import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
 import { Gathered } from './gathered.ts'
 import { forgetOld, startHousekeeping } from './housekeeping.ts'
+import { Known } from './known.ts'
 import { type ParkedRecord, park, skip } from './parking.ts'
 import type { Ledger, ParkedKey } from './port.ts'
 import { postgresStore } from './postgres/store.ts'
@@ -86,13 +87,14 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
     throw error
   }
   const commits = new Commits(database)
-  const writer = new Writer(database, rules, commits.own)
+  const known = new Known(clock, rules)
+  const writer = new Writer(database, rules, known, commits.own)
   const timers = new Timers(database, rules, writer)
   let stopHousekeeping: (() => void) | undefined
   return {
     database,
     submit: (unit) => writer.submit(unit),
-    ...lookUps(database),
+    ...lookUps(database, known),
     onCommit: (listener) => commits.on(listener),
     park: (record, at) => park(database, record, at),
     skip: (record, by) => skip(database, record, by),
@@ -116,14 +118,14 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
 }
 
 /** What only reads. */
-function lookUps(database: Database) {
+function lookUps(database: Database, known: Known) {
   const { store, clock } = database
   const messages = new Gathered(
     () => clock.turn(),
     (ids: readonly string[]) => reaching(store.findMessages(ids)),
   )
   return {
-    read: reads(database),
+    read: reads(database, known),
     sql: store.sql,
     events: (after, limit, filter) => reaching(store.eventsAfter(after, limit, filter?.types)),
     chained: (after, limit) => reaching(store.chainedEvents(after, limit)),

@@ -1,7 +1,7 @@
 import { type AnyStream, type DomainError, type Instant, DomainError as Refusal } from '@rondo/kernel'
 import type { Checkpoint, Unit } from './port.ts'
 import { current, type Head, type HeadRow, keyOf, type StoredMessage } from './storage.ts'
-import type { Store } from './store.ts'
+import type { Guess, Store } from './store.ts'
 
 /** Everything that a batch is decided on. */
 export interface Loaded {
@@ -13,6 +13,8 @@ export interface Loaded {
   readonly refused: ReadonlyMap<string, DomainError>
   readonly messages: ReadonlyMap<string, StoredMessage>
   readonly checkpoints: ReadonlyMap<string, number>
+  /** It was not loaded: what has to be compared; `read` holds all streams that the units look at. */
+  readonly guess?: Guess
 }
 
 /** By source and partition: asked for several times with each record that is read, of which there are many and of these few. */

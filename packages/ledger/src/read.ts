@@ -3,6 +3,7 @@ import type { Found, ListOptions, Read, View } from '@rondo/reaction'
 import type { Database } from './database.ts'
 import { reaching } from './failure.ts'
 import { Gathered } from './gathered.ts'
+import type { Known } from './known.ts'
 import { pageToken, readPageToken } from './page-token.ts'
 import { current, type HeadRow, keyOf } from './storage.ts'
 import type { Sought, Store } from './store.ts'
@@ -15,12 +16,13 @@ const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, v
 const microtask = async () => undefined
 
 /** What reactions look for at once is one query; several may be on their way. By question the streams, in the order of their keys. */
-const gathered = ({ find }: Pick<Store, 'find'>) =>
+const gathered = ({ find }: Pick<Store, 'find'>, known: Known) =>
   new Gathered(
     microtask,
     async (all: readonly Sought[]) => {
       const keys = [...new Set(all.flatMap((sought) => sought.keys))]
-      const { rows, holders } = await find({ keys, held: all.flatMap(({ held }) => held) })
+      const { rows, holders, seen } = await find({ keys, held: all.flatMap(({ held }) => held) })
+      known.found(keys, rows, seen)
       let from = 0
       const answers = all.map((sought) => {
         const until = from + sought.held.length
@@ -34,9 +36,9 @@ const gathered = ({ find }: Pick<Store, 'find'>) =>
   )
 
 /** Reads of committed state, from the service's own rows. */
-export function reads({ store }: Database): Read {
+export function reads({ store }: Database, known: Known): Read {
   const views = new Map<View, unknown>()
-  const sought = gathered(store)
+  const sought = gathered(store, known)
   const rowsOf = async (one: Sought) => (await sought.find(one)) ?? []
   const byKeys = (stream: AnyStream, ids: readonly string[]) =>
     present(stream, rowsOf({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))

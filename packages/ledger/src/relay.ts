@@ -3,7 +3,7 @@ import type { Envelope } from '@rondo/kernel'
 import type { CommitListener } from './commits.ts'
 import { epochOf } from './epoch.ts'
 import { writeHighWater } from './high-water.ts'
-import type { Chained, Chaining, Fresh, Sent } from './store.ts'
+import type { Chained, Chaining, Fresh, Lease, Sent } from './store.ts'
 import { compare, isShared, RestoredBackup, type Seen, type Witnesses } from './witness.ts'
 
 /** What stands before a record, the same from any relay. */
@@ -43,8 +43,10 @@ const batchSize = 300
 const mostFresh = 64
 /** How long a holder that says nothing keeps the lease. */
 const leaseSeconds = 10
-/** The safety net where a wake-up got lost; also renews the lease. */
-const pollMs = 2_000
+/** When the holder renews it; also the safety net where a wake-up got lost. */
+const renewMs = 4_000
+/** How often whoever stands by asks whether it is free, however often it is woken. */
+const askMs = 2_000
 /** So long after it was sent it is marked, when those who wait for it have been served; at once where more is to be sent. */
 const markMs = 30
 const retryFirstMs = 50
@@ -74,8 +76,8 @@ class RelayLoop implements Relay {
   #fresh: Fresh[] = []
   /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
   #head = 0
-  /** When the lease was taken or kept last. */
-  #heldAt = Number.NEGATIVE_INFINITY
+  /** When the lease is to be asked for. */
+  #askAt = Number.NEGATIVE_INFINITY
   #retries = 0
   #compared = false
   #stopped = false
@@ -115,7 +117,7 @@ class RelayLoop implements Relay {
       try {
         const more = await this.#step()
         this.#retries = 0
-        if (!more) await this.#sleep(pollMs, false)
+        if (!more) await this.#sleep(this.#untilAsked(), false)
       } catch (error) {
         await this.#failed(error)
       }
@@ -125,39 +127,45 @@ class RelayLoop implements Relay {
     this.#say({ state: 'stopped' })
   }
 
+  /** Milliseconds; never too few, as a timer may be early by less than one. */
+  #untilAsked(): number {
+    return Math.max(0, this.#askAt - this.#options.database.clock.now()) + 1
+  }
+
   /** True when more is waiting. */
   async #step(): Promise<boolean> {
     const { database, topic } = this.#options
     const asked = database.clock.now()
-    // Far from its end the lease is not asked for again: two more round trips, and a commit, before each event
-    if (this.#position !== undefined && asked - this.#heldAt < pollMs) return this.#send()
+    // Far from its end the lease is not asked for again: another round trip before each event; nor by each of those who stand by
+    if (asked < this.#askAt) return this.#position !== undefined && this.#send()
     await this.#settled()
-    const position = await database.store.holdLease(topic, this.#holder, leaseSeconds)
-    if (position === undefined) {
+    const lease = await database.store.holdLease(topic, this.#holder, leaseSeconds)
+    const { sent } = lease
+    if (sent === undefined) {
       this.#position = undefined
       // Another one sends. Whether this ledger is an older copy is to be known before anything is recorded, by each process
-      await this.#look(false)
+      await this.#look(lease, false)
+      this.#askAt = asked + askMs
       this.#say({ state: 'standby' })
       return false
     }
     // A lease that was another's is looked at anew; where less is marked than was sent, the ledger went back under this process
-    await this.#look(this.#position === undefined || position < this.#position)
-    this.#position = position
-    this.#known = [{ at: database.clock.now(), marked: position }]
-    this.#heldAt = asked
-    if (this.#head > position) return this.#send()
-    this.#say({ state: 'running', position })
+    await this.#look(lease, this.#position === undefined || sent < this.#position)
+    this.#position = sent
+    this.#known = [{ at: database.clock.now(), marked: sent }]
+    this.#askAt = asked + renewMs
+    if (this.#head > sent) return this.#send()
+    this.#say({ state: 'running', position: sent })
     return false
   }
 
   /** Compares if told, and where the ledger is in another epoch or stands behind where it stood. */
-  async #look(anew: boolean): Promise<void> {
-    const { epoch, position } = await this.#options.database.store.standing()
-    if (anew || epoch !== this.#epoch || position < this.#head) {
+  async #look({ epoch, head }: Lease, anew: boolean): Promise<void> {
+    if (anew || epoch !== this.#epoch || head < this.#head) {
       this.#seen = await compare(this.#options)
       this.#epoch = epoch
     }
-    this.#head = position
+    this.#head = head
     this.#compared = true
   }
 
@@ -165,7 +173,7 @@ class RelayLoop implements Relay {
     const { database, topic } = this.#options
     await this.#settled()
     const from = this.#position
-    if (from === undefined || this.#heldAt === Number.NEGATIVE_INFINITY) return !this.#stopped
+    if (from === undefined || this.#askAt === Number.NEGATIVE_INFINITY) return !this.#stopped
     const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
     if (epoch !== this.#epoch || marked < from) return this.#lookAnew()
     const last = batch.at(-1)?.event
@@ -216,11 +224,11 @@ class RelayLoop implements Relay {
       const asked = database.clock.now()
       if (!(await database.store.markSent(topic, this.#holder, { from, to }, leaseSeconds))) throw new Error('not kept')
       this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to.position }]
-      this.#heldAt = asked
+      this.#askAt = asked + renewMs
     } catch (error) {
       // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
       database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
-      this.#heldAt = Number.NEGATIVE_INFINITY
+      this.#askAt = Number.NEGATIVE_INFINITY
       this.#woken()
     }
     this.#marking = undefined
@@ -240,6 +248,7 @@ class RelayLoop implements Relay {
   /** The lease was lost, the epoch was raised, or the ledger went back. */
   #lookAnew(): boolean {
     this.#position = undefined
+    this.#askAt = Number.NEGATIVE_INFINITY
     return !this.#stopped
   }
 
@@ -256,10 +265,11 @@ class RelayLoop implements Relay {
   async #failed(error: unknown): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error)
     this.#position = undefined
+    this.#askAt = Number.NEGATIVE_INFINITY
     if (error instanceof RestoredBackup) {
       this.#compared = false
       this.#say({ state: 'restored_backup', reason })
-      return this.#sleep(pollMs, true)
+      return this.#sleep(askMs, true)
     }
     this.#retries += 1
     const fix = fixOf(error)

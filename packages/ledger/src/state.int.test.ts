@@ -3,7 +3,7 @@ import type { Projection, View } from '@rondo/reaction'
 import { needs } from '@rondo/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import { freshLedger, open, unit } from '../test/fixture.ts'
-import { order, orderOfFold2, sums } from '../test/order-stream.ts'
+import { order, sums } from '../test/order-stream.ts'
 import type { LedgerOptions, OpenLedger } from './index.ts'
 
 const opened: OpenLedger[] = []
@@ -61,32 +61,6 @@ describe.each([15, 18] as const)('what follows from events, on PostgreSQL %i', (
     const again = await opening(url)
     expect(await again.sql('select id, version, state, phase from stream order by id')).toEqual(live)
     expect(await derived()).toEqual(before)
-  })
-
-  test('a fold raised while old processes still write: it is complete before it is ready, and nobody writes over it', async () => {
-    const { url } = await freshLedger(major)
-    const old = await opening(url)
-    for (let n = 0; n < 250; n++) await old.submit(unit([tell(order, `o-${n}`, 'count', 1)]))
-    let taken = 0
-    const writing = (async () => {
-      for (;;) {
-        await old.submit(unit([tell(order, 'busy', 'count', 1)]))
-        taken += 1
-      }
-    })().catch((error: unknown) => error)
-    const [newer] = await Promise.all([opening(url, { streams: [orderOfFold2] }), opening(url, { streams: [orderOfFold2] })])
-    expect(await writing).toMatchObject({ code: 'unavailable' })
-    expect(taken).toBeGreaterThan(0)
-    expect(await newer.read.load(orderOfFold2, 'busy')).toEqual({ count: 2 * taken })
-    expect(
-      (await newer.read.list(orderOfFold2, { pageSize: 1_000 })).items.every(({ id, state }) => id === 'busy' || state.count === 2),
-    ).toBe(true)
-    await expect(old.submit(unit([tell(order, 'o-1', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(old.submit(unit([tell(order, 'one more', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(old.read.load(order, 'o-1')).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(open(url)).rejects.toMatchObject({ code: 'unavailable' })
-    await newer.submit(unit([tell(orderOfFold2, 'o-1', 'count', 1)]))
-    expect(await newer.read.load(orderOfFold2, 'o-1')).toEqual({ count: 4 })
   })
 
   test('a view of a new version is made again from the own facts', async () => {

@@ -2,6 +2,16 @@ import { type AnyStream, type ErrorCode, fold, type Instant } from '@rondo/kerne
 import { unavailable } from './failure.ts'
 import type { Store } from './store.ts'
 
+/** How the ledger stood when something of it was read: what an append compares that rests on that. */
+export interface Seen {
+  /** The last one. */
+  readonly position: number
+  /** When the event there was recorded; null: it is not known. */
+  readonly recordedAt: Instant | null
+  /** How often states were set right. */
+  readonly repaired: number
+}
+
 /** A stream as it is stored. */
 export interface Head {
   readonly version: number
@@ -10,6 +20,8 @@ export interface Head {
   readonly phase: string | null
   readonly firstAt: Instant
   readonly lastAt: Instant
+  /** Absent: it was loaded for the batch. */
+  readonly seen?: Seen
 }
 export interface HeadRow extends Head {
   readonly stream: string

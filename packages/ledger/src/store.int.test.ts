@@ -3,7 +3,7 @@ import { ask, type DomainError, plus, tell, toInstant } from '@rondo/kernel'
 import { needs, shared, sharedMissing } from '@rondo/testkit'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { engines, type Opening, unit } from '../test/fixture.ts'
-import { order } from '../test/order-stream.ts'
+import { order, orderOfFold2 } from '../test/order-stream.ts'
 import { CheckpointGap, type OpenLedger, type Unit } from './index.ts'
 
 /* What the ledger promises on any store: on PostgreSQL, and on the model of it that the simulation runs against. */
@@ -237,6 +237,36 @@ describe.each(engines)('two writers on $name', (engine) => {
     await Promise.all(both().flatMap((ledger) => records.map((record) => ledger.submit(record))))
     expect(await one.read.load(order, 'consumed')).toEqual({ count: 50 })
     expect(await two.checkpoint('both', 0)).toEqual({ position: 50, nextOffset: 50n })
+  })
+})
+
+describe.each(engines)('a newer version on $name', (engine) => {
+  engine.needs()
+
+  test('a fold raised while old processes still write: it is complete before it is ready, and nobody writes over it', async () => {
+    const fresh = await engine.fresh()
+    const old = await opening(fresh)
+    for (let n = 0; n < 250; n++) await old.submit(unit([tell(order, `o-${n}`, 'count', 1)]))
+    let taken = 0
+    const writing = (async () => {
+      for (;;) {
+        await old.submit(unit([tell(order, 'busy', 'count', 1)]))
+        taken += 1
+      }
+    })().catch((error: unknown) => error)
+    const [newer] = await Promise.all([opening(fresh, { streams: [orderOfFold2] }), opening(fresh, { streams: [orderOfFold2] })])
+    expect(await writing).toMatchObject({ code: 'unavailable' })
+    expect(taken).toBeGreaterThan(0)
+    expect(await newer.read.load(orderOfFold2, 'busy')).toEqual({ count: 2 * taken })
+    expect(
+      (await newer.read.list(orderOfFold2, { pageSize: 1_000 })).items.every(({ id, state }) => id === 'busy' || state.count === 2),
+    ).toBe(true)
+    await expect(old.submit(unit([tell(order, 'o-1', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(old.submit(unit([tell(order, 'one more', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(old.read.load(order, 'o-1')).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(fresh()).rejects.toMatchObject({ code: 'unavailable' })
+    await newer.submit(unit([tell(orderOfFold2, 'o-1', 'count', 1)]))
+    expect(await newer.read.load(orderOfFold2, 'o-1')).toEqual({ count: 4 })
   })
 })
 

@@ -10,7 +10,7 @@ import type { AcceptedGap } from './gaps.ts'
 import type { ParkedRecord } from './parking.ts'
 import type { Checkpoint, ParkedKey, Retried, UpTo } from './port.ts'
 import type { LedgerRules } from './rules.ts'
-import type { HeadRow, StoredMessage, StoredOutcome } from './storage.ts'
+import type { HeadRow, Seen, StoredMessage, StoredOutcome } from './storage.ts'
 
 /*
  * What the ledger needs of the database under it. Behind it are rows, their constraints and one clock; what is decided on them, and in
@@ -45,6 +45,17 @@ export interface StreamRow {
   readonly first_at: Instant
   readonly last_at: Instant
 }
+/** What a batch rests on that was not loaded for it, beside the rows that it writes. */
+export interface Guess {
+  /** Must have been so within the last second, by the store's clock; undefined: nobody asked for it. */
+  readonly now: Instant | undefined
+  /** How it stood when its streams were read: the last event is to be there still, and no state set right since. */
+  readonly seen: readonly Seen[]
+  /** Streams that it looked at and does not write, with the version that must be stored; 0: none. */
+  readonly read: readonly ReadRow[]
+}
+export type ReadRow = Pick<StreamRow, 'stream' | 'id' | 'version' | 'fold'>
+
 type Some<Rows> = { readonly [Name in keyof Rows]: Rows[Name] | undefined }
 
 /** All that a batch writes, once: rows that must be as they were loaded, and what takes their place. Absent: nothing of this kind. */
@@ -59,6 +70,7 @@ export interface AppendRows {
     readonly partitions: number
     /** By kind of stream. */
     readonly folds: Readonly<Record<string, number>>
+    readonly guess: Some<Guess> | undefined
   }
   readonly intake: Some<{
     messages: readonly { readonly id: string; readonly hash: string; readonly days: number; readonly outcome: StoredOutcome }[]
@@ -77,6 +89,8 @@ export interface Written {
   /** How the ledger stood in that moment. Absent where the reply was lost. */
   readonly before?: {
     readonly epoch: number
+    /** As in `Seen`. */
+    readonly repaired: number
     /** The last position in each partition. */
     readonly tails: readonly number[]
     /** The last position that was placed by the partition plan before; -1: there was none. */
@@ -99,8 +113,8 @@ export interface Lost {
 export interface Writing {
   load(wanted: Wanted): Promise<LoadedRows>
   /**
-   * Writes all of it or nothing. Rejects with RL001 and a `Lost` as JSON in `detail` where a row is not as it was loaded, RL002 where a
-   * higher fold has taken over, RL003 where the plan is another. `project` runs before the commit and is part of it.
+   * Writes all of it or nothing. Rejects with RL001 and a `Lost` as JSON in `detail` where a row is not as it was loaded (one that names
+   * nothing: what was guessed is wrong), RL002 where a higher fold has taken over, RL003 where the plan is another. `project` runs before the commit and is part of it.
    */
   append(rows: AppendRows, project?: (sql: Sql, written: Written) => Promise<void>): Promise<Written>
   findEvent(event: {
@@ -141,6 +155,7 @@ export interface FoundRows {
   readonly rows: readonly HeadRow[]
   /** Of each of `held`: the keys of the streams that hold it. */
   readonly holders: readonly (readonly string[])[]
+  readonly seen: Seen
 }
 
 export interface Reading {
@@ -189,6 +204,13 @@ export interface Chaining {
   readonly marked: number
 }
 
+export interface Lease extends Pick<Standing, 'epoch'> {
+  /** Up to where everything was sent; undefined: another one holds it. */
+  readonly sent: number | undefined
+  /** The last position of the ledger. */
+  readonly head: number
+}
+
 /** An event as it was sent. */
 export type Sent = Pick<Envelope, 'position' | 'id'>
 
@@ -199,8 +221,8 @@ export interface Relaying {
    * nothing was found `marked` is the position asked for.
    */
   chainedAfter(position: number, limit: number, epoch: number): Promise<Chaining>
-  /** Takes or keeps the lease for so many seconds; up to where everything was sent, or undefined where another one holds it. */
-  holdLease(topic: string, holder: string, seconds: number): Promise<number | undefined>
+  /** Takes or keeps the lease for so many seconds, where no other one holds it. Does not wait for the disk: a lease that is lost is asked for anew. */
+  holdLease(topic: string, holder: string, seconds: number): Promise<Lease>
   /**
    * Everything up to `to` was sent, never less than before. False where another one holds the lease now, or where less than `from` was
    * marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice.

@@ -66,6 +66,10 @@ export class Timers {
     }
   }
 
+  #next(): Promise<number | undefined> {
+    return this.#database.store.nextDue([...this.#rules.streams.keys()])
+  }
+
   async #due(): Promise<readonly TimerRow[]> {
     const now = this.#database.clock.now()
     const resting = [...this.#failed].filter(([, { until }]) => until > now).map(([id]) => id)
@@ -128,8 +132,11 @@ export class Timers {
     this.#nextLook = Number.NEGATIVE_INFINITY
     let next: number | undefined
     try {
-      await this.fireDue()
-      next = await this.#database.store.nextDue([...this.#rules.streams.keys()])
+      next = await this.#next()
+      if (next !== undefined && next <= 0) {
+        await this.fireDue()
+        next = await this.#next()
+      }
     } catch (error) {
       this.#database.log.warn({ service: this.#database.service, error: String(error) }, 'could not look for due tells')
       next = 0

@@ -46,6 +46,17 @@ export async function raiseEpoch(witnesses: Witnesses): Promise<number> {
   return store.raiseEpoch(Math.max(0, file?.epoch ?? 0, ...known.map(({ epoch }) => epoch)), known.at(-1)?.recordedAt)
 }
 
+/** Whether the bus, or the mark beside it, shows that the ledger is an older copy of what was sent. */
+export async function isOlderCopy(witnesses: Witnesses): Promise<boolean> {
+  try {
+    await compare(witnesses)
+    return false
+  } catch (error) {
+    if (error instanceof RestoredBackup) return true
+    throw error
+  }
+}
+
 /** Throws RestoredBackup where the bus, or the mark beside it, is ahead of the ledger. First the bus, then the ledger: it may grow meanwhile. */
 export async function compare(witnesses: Witnesses): Promise<Seen> {
   const { database, topic } = witnesses

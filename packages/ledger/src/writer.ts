@@ -5,6 +5,7 @@ import { backoff, commit } from './commit.ts'
 import type { Database } from './database.ts'
 import type { TimerRow } from './derived.ts'
 import { Defect, isDown, unavailable } from './failure.ts'
+import { isHeld, type Known } from './known.ts'
 import { type Loaded, load } from './load.ts'
 import { type Loss, losersOf, renewed } from './losers.ts'
 import type { Applied, Unit } from './port.ts'
@@ -50,11 +51,13 @@ export class Writer {
   #drained: PromiseWithResolvers<void> | undefined
   readonly #database: Database
   readonly #rules: LedgerRules
+  readonly #known: Known
   readonly #committed: Committing
 
-  constructor(database: Database, rules: LedgerRules, committed: Committing) {
+  constructor(database: Database, rules: LedgerRules, known: Known, committed: Committing) {
     this.#database = database
     this.#rules = rules
+    this.#known = known
     this.#committed = committed
   }
 
@@ -111,7 +114,24 @@ export class Writer {
     return this.#waiting.takeHalf(maxBatch)
   }
 
+  /** A small batch is decided on what is known or guessed; where that does not hold it is loaded, at once and once. */
   async #process(works: readonly Waiting[]): Promise<void> {
+    const guessed = this.#known.guess(works)
+    if (!guessed || !(await this.#writeGuess(works, guessed))) await this.#processLoaded(works)
+  }
+
+  /** False: nothing was written, nobody was answered. */
+  async #writeGuess(works: readonly Waiting[], guessed: Loaded): Promise<boolean> {
+    const batch = decideBatch(works, guessed, this.#rules)
+    if (!isHeld(batch)) return false
+    const result = await commit(this.#database, works, batch, this.#rules)
+    if (!('written' in result)) return false
+    this.#answer(works, batch, result, new Map())
+    this.#database.onBatch?.({ written: works.length, lost: 0 })
+    return true
+  }
+
+  async #processLoaded(works: readonly Waiting[]): Promise<void> {
     const loaded = await this.#load(works)
     let rest = works
     const lost: LostWorks = new Map()
@@ -124,6 +144,7 @@ export class Writer {
         written = rest.filter((work) => !lost.has(work)).length
         break
       }
+      if ('refused' in result) throw result.refused
       if ('failed' in result) {
         await this.#halve(rest, result.failed)
         break
@@ -142,8 +163,8 @@ export class Writer {
     const [alone] = works
     if (works.length === 1 && alone) return alone.reject(asFailure(error, `unit ${alone.unit.id} cannot be written`))
     const half = Math.ceil(works.length / 2)
-    await this.#process(works.slice(0, half))
-    await this.#process(works.slice(half))
+    await this.#processLoaded(works.slice(0, half))
+    await this.#processLoaded(works.slice(half))
   }
 
   /** A broken idle connection is met here first; it is worth a second try. */
@@ -151,7 +172,9 @@ export class Writer {
     const units = works.map(({ unit }) => unit)
     for (let attempt = 0; ; attempt++) {
       try {
-        return await load(this.#database.store, units)
+        const loaded = await load(this.#database.store, units)
+        this.#known.loaded(units, loaded)
+        return loaded
       } catch (error) {
         if (!isDown(error) || attempt === 2) throw error
         await backoff(this.#database.clock, attempt)
@@ -160,6 +183,7 @@ export class Writer {
   }
 
   #answer(works: readonly Waiting[], batch: Batch, { written, at }: { written: Written; at: number }, lost: LostWorks): void {
+    this.#known.wrote(works, batch, written)
     const events = envelopesOf(batch.events, written)
     const envelopes = new Map(events.map((event) => [event.id, event]))
     works.forEach((work, index) => {

@@ -55,6 +55,21 @@ async function resend({ service, ledger, bus }: RunningService, after: number, u
   return { sent: wanted.length, last: wanted.at(-1)?.event.position, end }
 }
 
+/**
+ * Begins another epoch of a ledger that is an older copy. Where nothing shows that it is one, only `anyway`: the witnesses may have gone back
+ * with it, but on a whole ledger it makes every reader's cursor stale for nothing.
+ */
+export async function goOnFromBackup({ service: { name }, relay }: RunningService, anyway: boolean) {
+  const older = await relay.isOlderCopy()
+  if (!older && !anyway)
+    throw new DomainError(
+      'wrong_phase',
+      `service: nothing shows that the ledger of ${name} is an older copy of what was sent: nothing was done. Where what it sent went back with it, tell so with "rondo restore ${name} --anyway"`,
+      { path: 'service' },
+    )
+  return { older, epoch: await relay.raiseEpoch() }
+}
+
 /** Goes on behind intake that is lost for ever: from the first record that is there. Refuses where nothing is lost. */
 export async function acceptGap(
   { service, ledger, bus, consumer }: RunningService,

@@ -1,7 +1,7 @@
 import type { Bus } from '@rondo/bus'
 import { topicOf, toRecord } from '@rondo/contracts/cloudevents'
 import { millis } from '@rondo/kernel'
-import { type OpenLedger, type RelayOptions, type RelayState, raiseEpoch, startRelay } from '@rondo/ledger'
+import { isOlderCopy, type OpenLedger, type RelayOptions, type RelayState, raiseEpoch, startRelay } from '@rondo/ledger'
 import type { Metrics } from './metrics.ts'
 
 export interface Relaying {
@@ -13,6 +13,8 @@ export interface Relaying {
   readonly hindered: Promise<void>
   /** Age of the oldest event that the bus does not have yet, in milliseconds; 0: it has all. */
   delayMs(): Promise<number>
+  /** Whether what was sent shows, now, that the ledger is an older copy. */
+  isOlderCopy(): Promise<boolean>
   /** What is recorded from now on belongs to a new epoch, which is resolved with. */
   raiseEpoch(): Promise<number>
   stop(): Promise<void>
@@ -70,6 +72,7 @@ export function startRelaying(
       metrics.relayDelay.record(delay / 1000, { service })
       return delay
     },
+    isOlderCopy: () => isOlderCopy(options),
     raiseEpoch: () => raiseEpoch(options),
     stop: () => relay.stop(),
   }

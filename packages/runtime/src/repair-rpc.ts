@@ -2,7 +2,7 @@ import { DomainError } from '@rondo/kernel'
 import type { Ledger as LedgerV1 } from '@rondo/proto/ledger'
 import { z } from 'zod'
 import { foreignFacts } from './foreign-facts.ts'
-import { acceptGap, replay, retryParked, skipParked } from './operator.ts'
+import { acceptGap, goOnFromBackup, replay, retryParked, skipParked } from './operator.ts'
 import type { RunningService } from './running-service.ts'
 import { type Role, type RpcTable, rpcs } from './service.ts'
 
@@ -94,7 +94,10 @@ export const repairs = (find: (service: string) => RunningService): RpcTable =>
     },
     RaiseEpoch: {
       roles: ['admin'],
-      request: z.strictObject({ service: z.string() }),
-      call: async ({ service }) => ({ epoch: String(await find(service).relay.raiseEpoch()) }),
+      request: z.strictObject({ service: z.string(), anyway: z.boolean() }),
+      call: async ({ service, anyway }) => {
+        const { older, epoch } = await goOnFromBackup(find(service), anyway)
+        return { epoch: String(epoch), older_copy: older }
+      },
     },
   })

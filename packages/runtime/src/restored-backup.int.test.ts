@@ -32,6 +32,8 @@ const stop = async () => {
 }
 const note = (text: string) =>
   process?.channels.call('things', 'rondo.things.v1.Things/Note', { thing_id: 'a', text }, as('developer')) as Promise<unknown>
+const raiseEpoch = (service: string, anyway = false) =>
+  process?.channels.call('things', 'rondo.ledger.v1.Ledger/RaiseEpoch', { service, anyway }, as('admin')) as Promise<unknown>
 const counted = async () =>
   Number((await process?.channels.call('counts', 'rondo.counts.v1.Counts/Get', { thing_id: 'a' }, as('auditor')))?.notes)
 const status = (name: string) =>
@@ -65,10 +67,22 @@ describe('an older copy of the database on the embedded bus', () => {
     await expect(note('three')).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('older backup') })
     expect(run.log.some(({ msg }) => msg === 'reading did not begin')).toBe(false)
 
-    for (const service of ['things', 'counts'])
-      await run.channels.call('things', 'rondo.ledger.v1.Ledger/RaiseEpoch', { service }, as('admin'))
+    for (const service of ['things', 'counts']) expect(await raiseEpoch(service)).toMatchObject({ older_copy: true })
     await eventually(async () => (await run.readiness()).ready, within)
     await note('three')
+    await eventually(async () => (await counted()) === 2, within)
+  })
+
+  test('is no ledger of which nothing shows it: its epoch is raised only where that is asked for', async () => {
+    await start()
+    await note('one')
+    await eventually(async () => (await counted()) === 1, within)
+    await expect(raiseEpoch('things')).rejects.toMatchObject({
+      code: 'wrong_phase',
+      message: expect.stringContaining('rondo restore things --anyway'),
+    })
+    expect(await raiseEpoch('things', true)).toMatchObject({ epoch: '2', older_copy: false })
+    await note('two')
     await eventually(async () => (await counted()) === 2, within)
   })
 

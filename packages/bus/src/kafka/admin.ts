@@ -5,6 +5,7 @@ import { BusError, unavailable } from '../error.ts'
 import type { TopicFacts } from '../outbox.ts'
 import type { Bounds, TopicSpec } from '../port.ts'
 import { type KafkaClient, kafkajs, protocolError } from './client.ts'
+import { type Cluster, fetchBounds, openCluster } from './protocol.ts'
 
 const tries = 5
 const factsAge_ms = 30_000
@@ -21,8 +22,9 @@ const translated = (what: string, topic: string, error: unknown): BusError =>
 export class KafkaAdmin {
   readonly #client: KafkaClient
   readonly #known = new Map<string, { readonly at: number; readonly facts: Promise<TopicFacts> }>()
-  readonly #asking = new Map<string, Promise<readonly Bounds[]>>()
+  #asking: { readonly topics: Set<string>; readonly found: ReturnType<typeof fetchBounds> } | undefined
   #connected: Promise<Admin> | undefined
+  #cluster: Promise<Cluster> | undefined
 
   constructor(client: KafkaClient) {
     this.#client = client
@@ -49,15 +51,36 @@ export class KafkaAdmin {
   }
 
   /** Who asks in one turn is answered together, nobody by what was asked of the broker before. */
-  bounds(topic: string): Promise<readonly Bounds[]> {
-    const asking = this.#asking.get(topic)
-    if (asking !== undefined) return asking
-    const bounds = realClock.turn().then(() => {
-      this.#asking.delete(topic)
-      return this.#bounds(topic)
+  async bounds(topic: string): Promise<readonly Bounds[]> {
+    this.#asking ??= this.#ask(new Set())
+    this.#asking.topics.add(topic)
+    const { found } = this.#asking
+    return (await found).get(topic) ?? this.#bounds(topic)
+  }
+
+  #ask(topics: Set<string>) {
+    const found = realClock.turn().then(() => {
+      this.#asking = undefined
+      return this.#boundsTogether([...topics])
     })
-    this.#asking.set(topic, bounds)
-    return bounds
+    return { topics, found }
+  }
+
+  /** None where that fails, whatever for: then each topic is asked for by itself, which tries again and says what is wrong with it. */
+  async #boundsTogether(topics: readonly string[]): ReturnType<typeof fetchBounds> {
+    try {
+      this.#cluster ??= openCluster(this.#client)
+      return await fetchBounds(await this.#cluster, topics)
+    } catch {
+      await this.#dropCluster()
+      return new Map()
+    }
+  }
+
+  async #dropCluster(): Promise<void> {
+    const old = this.#cluster
+    this.#cluster = undefined
+    await old?.then((cluster) => cluster.disconnect()).catch(() => undefined) // it had failed already: that is why it goes
   }
 
   async #bounds(topic: string): Promise<readonly Bounds[]> {
@@ -83,8 +106,8 @@ export class KafkaAdmin {
     return facts
   }
 
-  close(): Promise<void> {
-    return this.#drop()
+  async close(): Promise<void> {
+    await Promise.all([this.#drop(), this.#dropCluster()])
   }
 
   async #connect(): Promise<Admin> {

@@ -12,8 +12,8 @@ const settings = {
   // After a crash the group waits so long for the member that is gone.
   sessionTimeout: 10_000,
   heartbeatInterval: 2500,
-  // The longest that a resumed partition waits for the fetch under way, and the price of an idle consumer.
-  maxWaitTimeInMs: 500,
+  // The price of an idle consumer. Whatever is resumed, or stops, ends a fetch that waits (patches/kafkajs); a heartbeat follows each.
+  maxWaitTimeInMs: 2500,
   /*
    * What a member holds of one fetch, before it is decoded to about five times that: it asks for more only when all of it was worked on. A record
    * or a batch that is larger comes all the same.

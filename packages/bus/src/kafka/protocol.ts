@@ -1,9 +1,10 @@
 import { BusError } from '../error.ts'
+import type { Bounds } from '../port.ts'
 import type { KafkaClient } from './client.ts'
 
 /*
- * Two things the client can do but does not offer: fetch a record by its offset without a group, and ask for a topic's id.
- * Both go through the cluster object that its producer and consumer use (so through the same brokers, TLS and SASL). It is private to
+ * Things the client can do but does not offer: fetch a record by its offset without a group, ask for a topic's id, and for the ends of several
+ * topics at once. They go through the cluster object that its producer and consumer use (so through the same brokers, TLS and SASL). It is private to
  * kafkajs 2.2.4, whose version is pinned; nothing else in Rondo reaches into it.
  */
 
@@ -35,10 +36,21 @@ interface Broker {
   fetch(request: FetchRequest): Promise<{ responses: readonly { partitions: readonly { messages: readonly RawMessage[] }[] }[] }>
 }
 
-interface Cluster {
+interface TopicOffsets<Partition> {
+  readonly topic: string
+  readonly partitions: readonly Partition[]
+}
+
+export interface Cluster {
   connect(): Promise<void>
   disconnect(): Promise<void>
   addTargetTopic(topic: string): Promise<void>
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>
+  refreshMetadata(): Promise<void>
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[]
+  fetchTopicsOffset(
+    topics: readonly (TopicOffsets<{ readonly partition: number }> & { readonly fromBeginning: boolean })[],
+  ): Promise<readonly TopicOffsets<{ readonly partition: number; readonly offset: string }>[]>
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>
   findBroker(which: { nodeId: string }): Promise<Broker>
   /** The broker it connected to first. */
@@ -54,9 +66,14 @@ function createCluster(client: KafkaClient): Cluster {
   return create({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 })
 }
 
-async function withCluster<Result>(client: KafkaClient, work: (cluster: Cluster) => Promise<Result>): Promise<Result> {
+export async function openCluster(client: KafkaClient): Promise<Cluster> {
   const cluster = createCluster(client)
   await cluster.connect()
+  return cluster
+}
+
+async function withCluster<Result>(client: KafkaClient, work: (cluster: Cluster) => Promise<Result>): Promise<Result> {
+  const cluster = await openCluster(client)
   try {
     return await work(cluster)
   } finally {
@@ -80,6 +97,37 @@ export function fetchFrom(client: KafkaClient, topic: string, partition: number,
     })
     return responses.flatMap(({ partitions }) => partitions.flatMap(({ messages }) => messages))
   })
+}
+
+/** The ends of all partitions of the topics, as many as there are now: two requests to each broker for all of them. */
+export async function fetchBounds(cluster: Cluster, topics: readonly string[]): Promise<ReadonlyMap<string, readonly Bounds[]>> {
+  await cluster.addMultipleTargetTopics(topics)
+  await cluster.refreshMetadata()
+  const asked = topics.map((topic) => ({
+    topic,
+    partitions: cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => ({ partition: partitionId })),
+  }))
+  const ends = async (fromBeginning: boolean) => {
+    const found = await cluster.fetchTopicsOffset(asked.map((one) => ({ ...one, fromBeginning })))
+    return new Map(
+      found.flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, offset }) => [`${topic}/${partition}`, BigInt(offset)] as const),
+      ),
+    )
+  }
+  const [firsts, nexts] = await Promise.all([ends(true), ends(false)])
+  const boundsOf = (topic: string, partition: number): Bounds => {
+    const [first, next] = [firsts.get(`${topic}/${partition}`), nexts.get(`${topic}/${partition}`)]
+    if (first === undefined || next === undefined)
+      throw new BusError('unavailable', `nothing was said of the ends of ${topic}/${partition}`)
+    return { partition, first, next }
+  }
+  return new Map(
+    asked.map(({ topic, partitions }) => [
+      topic,
+      partitions.map(({ partition }) => boundsOf(topic, partition)).sort((one, other) => one.partition - other.partition),
+    ]),
+  )
 }
 
 // Metadata, version 10: the first that tells topic ids. https://kafka.apache.org/protocol#The_Messages_Metadata

@@ -17,10 +17,17 @@ export async function replay({ api, terminal }: Session, service: string, { from
 }
 
 /** What came after the backup is given up: from here on another history begins, and its readers are told so. */
-export async function restore({ api, terminal }: Session, service: string): Promise<void> {
-  const request: Ledger['RaiseEpoch']['request'] = { service }
-  const { epoch } = await api.rpc<Ledger['RaiseEpoch']['response']>('rondo.ledger.v1.Ledger/RaiseEpoch', request)
-  terminal.data({ service, epoch }, `${service} goes on from its backup, in epoch ${epoch}: what it had recorded after it is given up.`)
+export async function restore(
+  { api, terminal }: Session,
+  service: string,
+  { anyway = false }: { readonly anyway?: boolean },
+): Promise<void> {
+  const request: Ledger['RaiseEpoch']['request'] = { service, anyway }
+  const { epoch, older_copy } = await api.rpc<Ledger['RaiseEpoch']['response']>('rondo.ledger.v1.Ledger/RaiseEpoch', request)
+  const given = older_copy
+    ? 'what it had recorded after it is given up.'
+    : 'nothing showed that it is an older copy; whoever follows its events begins anew.'
+  terminal.data({ service, epoch, older_copy }, `${service} goes on from its backup, in epoch ${epoch}: ${given}`)
 }
 
 export interface GapOptions {

@@ -70,7 +70,15 @@ export function refill<Key, Row>(table: Map<Key, Row>, rows: ReadonlyMap<Key, Ro
 
 /** One service's schema as PostgreSQL keeps it: the same rows, keys and constraints, and one clock. Each statement is done at once. */
 export class ModelDatabase {
-  readonly head = { position: 0, epoch: 1, raised: [] as EpochStart[], tails: [] as number[], folds: {} as Record<string, number> }
+  readonly head = {
+    position: 0,
+    recordedAt: null as Instant | null,
+    repaired: 0,
+    epoch: 1,
+    raised: [] as EpochStart[],
+    tails: [] as number[],
+    folds: {} as Record<string, number>,
+  }
   /** The newest first. */
   readonly plans: { readonly start: number; readonly tails: readonly number[] }[] = []
   readonly streams = new Map<string, StoredStream>()
@@ -171,6 +179,7 @@ export class ModelDatabase {
   /** What the function `append` of the migrations does. */
   #append(rows: AppendRows): Written {
     const { streams = [], events = [], derived, intake } = rows
+    this.#refuseWrongGuess(derived.guess)
     if (this.head.tails.length !== derived.partitions) throw new Raised('RL003', 'the partition plan has changed')
     const newer = Object.entries(derived.folds).some(([stream, fold]) => (this.head.folds[stream] ?? 0) > fold)
     if (newer) throw new Raised('RL002', 'a newer version of this service has taken over')
@@ -181,16 +190,16 @@ export class ModelDatabase {
     const texts = (intake.messages ?? []).map(({ outcome }) => jsonb(outcome))
     const placed = this.#placed(events)
     this.#refuseTwoHolders(derived.keys ?? [])
-    const { position, epoch, tails } = this.head
+    const { position, epoch, repaired, tails } = this.head
     const marked = Math.max(0, ...[...this.relays.values()].map((relay) => relay.position))
-    const before = { epoch, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked }
+    const before = { epoch, repaired, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked }
     const written = { position, recordedAt: this.instant, before }
     for (const row of stored) {
       const before = this.streams.get(keyOf(row.stream, row.id))
       this.streams.set(keyOf(row.stream, row.id), before ? { ...row, first_at: before.first_at } : row)
     }
     this.#writeIntake(intake, texts)
-    this.#writeDerived(derived)
+    this.writeDerived(derived)
     this.#writeEvents(placed)
     return written
   }
@@ -212,7 +221,19 @@ export class ModelDatabase {
       this.events.push(event)
       this.head.tails[partition] = position
       this.head.position = position
+      this.head.recordedAt = event.envelope.recordedAt
     }
+  }
+
+  #refuseWrongGuess(guess: AppendRows['derived']['guess']): void {
+    // Its clock knows no microseconds
+    const isTime =
+      guess?.now === undefined || (guess.now.slice(0, 23) <= this.instant.slice(0, 23) && guess.now >= plus(this.instant, -1_000))
+    const isThere = (guess?.seen ?? []).every(
+      ({ position, recordedAt, repaired }) =>
+        repaired === this.head.repaired && this.events[position - 1]?.envelope.recordedAt === recordedAt,
+    )
+    if (!isTime || !isThere) throw new Raised('RL001', 'what was guessed is wrong', '{}')
   }
 
   #writeIntake(
@@ -247,7 +268,7 @@ export class ModelDatabase {
     if ((this.parkedRecords.get(parkedKey(key))?.size ?? 0) === 0) this.parkedKeys.delete(parkedKey(key))
   }
 
-  #writeDerived({ keys = [], keys_gone = [], timers = [], timers_gone = [], loops = [] }: AppendRows['derived']): void {
+  writeDerived({ keys = [], keys_gone = [], timers = [], timers_gone = [], loops = [] }: Partial<AppendRows['derived']>): void {
     for (const row of keys_gone) this.keys.get(heldKey(row))?.delete(row.id)
     for (const row of keys) {
       const holders = this.keys.get(heldKey(row)) ?? new Map<string, KeyRow>()

@@ -1,5 +1,5 @@
 import { keyOf } from '../storage.ts'
-import type { AppendRows, Lost } from '../store.ts'
+import type { AppendRows, Lost, ReadRow, StreamRow } from '../store.ts'
 import type { ModelDatabase } from './database.ts'
 import { chainKey, heldKey, parkedKey, timerKey } from './names.ts'
 
@@ -7,12 +7,10 @@ import { chainKey, heldKey, parkedKey, timerKey } from './names.ts'
 export function lostOf(database: ModelDatabase, { streams = [], derived, intake }: AppendRows): Lost | undefined {
   const { messages = [], checkpoints = [], fired = [], parked = [] } = intake
   const lost = {
-    streams: streams
-      .filter(({ stream, id, base, fold }) => {
-        const stored = database.streams.get(keyOf(stream, id))
-        return stored !== undefined && (stored.version !== base || stored.fold > fold)
-      })
-      .map(({ stream, id }) => [stream, id] as const),
+    streams: [
+      ...streams.filter((row) => isOther(database, row)),
+      ...(derived.guess?.read ?? []).filter((row) => isMoved(database, row)),
+    ].map(({ stream, id }) => [stream, id] as const),
     messages: messages.filter(({ id }) => database.messages.has(id)).map(({ id }) => id),
     checkpoints: checkpoints
       .filter(({ source, partition, previous }) => (database.checkpoints.get(chainKey(source, partition))?.position ?? null) !== previous)
@@ -30,6 +28,16 @@ export function lostOf(database: ModelDatabase, { streams = [], derived, intake 
   }
   const some = Object.entries(lost).filter(([, rows]) => rows.length > 0)
   return some.length > 0 ? Object.fromEntries(some) : undefined
+}
+
+function isOther(database: ModelDatabase, { stream, id, base, fold }: StreamRow): boolean {
+  const stored = database.streams.get(keyOf(stream, id))
+  return stored !== undefined && (stored.version !== base || stored.fold > fold)
+}
+
+function isMoved(database: ModelDatabase, { stream, id, version, fold }: ReadRow): boolean {
+  const stored = database.streams.get(keyOf(stream, id))
+  return (stored?.version ?? 0) !== version || (stored?.fold ?? 0) > fold
 }
 
 function heldByOthers(database: ModelDatabase, { keys = [], keys_gone = [] }: AppendRows['derived']) {

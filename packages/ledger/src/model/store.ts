@@ -5,6 +5,7 @@ import { type HeadRow, keyOf, type StoredMessage } from '../storage.ts'
 import type { Reading, RebuildOptions, RebuiltPage, Relaying, Store, Writing } from '../store.ts'
 import { jsonb, type ModelDatabase, type StoredStream } from './database.ts'
 import { chainKey, heldKey, timerKey } from './names.ts'
+import { raiseFolds } from './raised-fold.ts'
 import { transactions } from './transaction.ts'
 
 export interface ModelStoreOptions {
@@ -74,8 +75,8 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
         if (head.tails.length > partitions)
           throw new Error(`the ledger has ${head.tails.length} partitions, not ${partitions}: the count can only grow`)
         if (head.tails.length < partitions) database.grow(partitions)
-        for (const { name, fold } of rules.streams.values()) head.folds[name] = Math.max(head.folds[name] ?? 0, fold)
       })
+      await raiseFolds(database, ask, write, rules)
     },
     rebuildPage: (rules, _views, options) => ask('rebuild', () => rebuilt(database, rules, options)),
     archiving: () => noArchive,
@@ -105,6 +106,7 @@ function rebuilt(database: ModelDatabase, { streams }: LedgerRules, { from, repa
   })
   const wrong = of.flatMap((stored, index) => (stored.state === again[index] ? [] : [{ ...stored, state: again[index] ?? stored.state }]))
   if (repair) for (const one of wrong) database.streams.set(keyOf(name, one.id), one)
+  if (repair && wrong.length > 0) database.head.repaired++
   const next = names[names.indexOf(name) + 1]
   return {
     part: 'stream',
@@ -172,7 +174,8 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
     find: ({ keys, held }) =>
       ask('find', () => {
         const found = held.map(({ stream, name, value }) => holders(stream, name, value).map((id) => keyOf(stream, id)))
-        return { rows: heads([...keys, ...found.flat()]), holders: found }
+        const { position, recordedAt, repaired } = database.head
+        return { rows: heads([...keys, ...found.flat()]), holders: found, seen: { position, recordedAt, repaired } }
       }),
     page: (stream, { phase, keys, direction, after, limit }) =>
       ask('page', () => {
@@ -242,13 +245,21 @@ function relaying(database: ModelDatabase, ask: Ask, write: Ask): Relaying {
         return { batch: head.epoch === epoch ? batch : [], epoch: head.epoch, marked }
       }),
     holdLease: (topic, holder, seconds) =>
-      write('hold lease', () => {
+      ask('hold lease', () => {
         const lease = relays.get(topic) ?? { position: 0, holder: undefined, heldUntil: 0 }
         relays.set(topic, lease)
-        if (lease.holder !== undefined && lease.holder !== holder && lease.heldUntil >= database.millis) return undefined
-        lease.holder = holder
-        lease.heldUntil = database.millis + seconds * 1_000
-        return lease.position
+        const { position, epoch } = head
+        if (lease.holder !== undefined && lease.holder !== holder && lease.heldUntil >= database.millis)
+          return { sent: undefined, head: position, epoch }
+        const before = { ...lease }
+        return database.softly(
+          () => Object.assign(lease, before),
+          () => {
+            lease.holder = holder
+            lease.heldUntil = database.millis + seconds * 1_000
+            return { sent: lease.position, head: position, epoch }
+          },
+        )
       }),
     markSent: (topic, holder, { from, to }, seconds) =>
       ask('mark sent', () => {

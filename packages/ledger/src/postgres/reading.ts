@@ -1,5 +1,5 @@
 import type { ArchiveReader } from '../archive/reader.ts'
-import type { HeadRow } from '../storage.ts'
+import type { HeadRow, Seen } from '../storage.ts'
 import type { Reading } from '../store.ts'
 import { chainedEvents, loopHistory, streamEvents } from './archived.ts'
 import { texts } from './arrays.ts'
@@ -8,7 +8,11 @@ import { page } from './listing.ts'
 
 const findText = 'select find_streams($1, $2, $3, $4) as found'
 interface FindAnswer {
-  readonly found: { readonly rows: readonly HeadRow[] | null; readonly held: readonly (readonly [n: number, key: string])[] | null }
+  readonly found: {
+    readonly rows: readonly HeadRow[] | null
+    readonly held: readonly (readonly [n: number, key: string])[] | null
+    readonly seen: Seen
+  }
 }
 
 export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
@@ -16,9 +20,11 @@ export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
     async find({ keys, held }) {
       const values = [keys, held.map(({ stream }) => stream), held.map(({ name }) => name), held.map(({ value }) => value)].map(texts)
       const { rows: answers } = await pool.query<FindAnswer>({ name: 'find', text: findText, values })
-      const { rows, held: pairs } = answers[0]?.found ?? { rows: null, held: null }
+      const [answer] = answers
+      if (!answer) throw new Error('the find query gave no row')
+      const { rows, held: pairs, seen } = answer.found
       const holders = Map.groupBy(pairs ?? [], ([n]) => n)
-      return { rows: rows ?? [], holders: held.map((_, index) => holders.get(index + 1)?.map(([, key]) => key) ?? []) }
+      return { rows: rows ?? [], holders: held.map((_, index) => holders.get(index + 1)?.map(([, key]) => key) ?? []), seen }
     },
     page: (stream, listing) => page(sqlOf(pool), stream, listing),
     streamEvents: (stream, id, after, upTo) => streamEvents(pool, archive, { stream, id }, after, upTo),

@@ -103,7 +103,8 @@ export async function replace(
      where s.fold < $3 or $4 order by s.key for update of s`,
     [heads.map(({ id }) => keyOf(stream.name, id)), heads.map(({ version }) => version), stream.fold, which === 'any fold'],
   )
-  await client.query('select from head for update')
+  // Who knows what was stored has to read it again: the version stays
+  await client.query(which === 'any fold' ? 'update head set repaired = repaired + 1' : 'select from head for update')
   const ids = new Set(locked.rows.map(({ id }) => id))
   const won = heads.filter(({ id }) => ids.has(id))
   const derived = won.map((head) => derive(stream, head.id, head))

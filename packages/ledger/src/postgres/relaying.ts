@@ -24,14 +24,23 @@ export function relaying({ pool }: Schema): Relaying {
       return { batch, epoch: now, marked: first ? Number(first.marked) : position }
     },
     async holdLease(topic, holder, seconds) {
-      const { rows } = await pool.query<{ position: string }>(
-        `insert into relay as r (topic, position, holder, held_until) values ($1, 0, $2, clock_timestamp() + make_interval(secs => $3))
-         on conflict (topic) do update set (holder, held_until) = (excluded.holder, excluded.held_until)
-           where r.holder is null or r.holder = excluded.holder or r.held_until < clock_timestamp()
-         returning position`,
+      // Whoever stands by writes nothing: it asks more often than the one who holds it
+      const { rows } = await pool.query<{ sent: string | null; head: string; epoch: number }>(
+        `with softly as materialized (select set_config('synchronous_commit', 'off', true)),
+           kept as (
+             update relay set holder = $2, held_until = clock_timestamp() + make_interval(secs => $3)
+             from softly where topic = $1 and (holder is null or holder = $2 or held_until < clock_timestamp())
+             returning position),
+           made as (
+             insert into relay (topic, position, holder, held_until)
+             select $1, 0, $2, clock_timestamp() + make_interval(secs => $3) from softly where not exists (select from relay where topic = $1)
+             on conflict do nothing returning position)
+         select coalesce((select position from kept), (select position from made)) as sent, position as head, epoch from head`,
         [topic, holder, seconds],
       )
-      return rows[0] && Number(rows[0].position)
+      const [row] = rows
+      if (!row) throw new Error('the ledger has no head')
+      return { sent: row.sent === null ? undefined : Number(row.sent), head: Number(row.head), epoch: row.epoch }
     },
     async markSent(topic, holder, { from, to }, seconds) {
       const { rows } = await pool.query<{ kept: boolean }>(

@@ -1,0 +1,79 @@
+import { Cut, soundWire } from '@rondo/bus/wire'
+import { ask, tell } from '@rondo/kernel'
+import { expect, test } from 'vitest'
+import { service, unit } from '../test/fixture.ts'
+import { order, orderOfFold2 } from '../test/order-stream.ts'
+import { openLedgerOn } from './index.ts'
+import { backUp } from './model/backup.ts'
+import { ModelDatabase } from './model/database.ts'
+import { modelStore } from './model/store.ts'
+import { StoreClock } from './store-clock.ts'
+import { Trust } from './trust.ts'
+
+test('a state of a lower fold, which an older copy may bring back, is not taken for one of the present', async () => {
+  const database = new ModelDatabase()
+  const former = await openLedgerOn({ service, streams: [order], store: modelStore({ database }) })
+  await former.submit(unit([tell(order, 'a', 'count', 1)]))
+  const restore = backUp(database)
+  const ledger = await openLedgerOn({ service, streams: [orderOfFold2], store: modelStore({ database }) })
+  restore()
+  await ledger.submit(unit([tell(orderOfFold2, 'b', 'count', 1)]))
+  expect(await ledger.read.load(orderOfFold2, 'a')).toEqual({ count: 2 })
+  const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+  await ledger.submit(unit([tell(orderOfFold2, 'a', 'count', 1)], { cause }))
+  expect(await ledger.read.load(orderOfFold2, 'a')).toEqual({ count: 4 })
+})
+
+test.each(['before it was done', 'after it was done'] as const)('a guess whose reply was lost %s is written once', async (when) => {
+  const database = new ModelDatabase()
+  let cuts = 0
+  let requests: string[] = []
+  const wire: typeof soundWire = {
+    ...soundWire,
+    async call(what, done) {
+      requests.push(what)
+      if (what !== 'append' || cuts === 0) return done()
+      cuts--
+      if (when === 'after it was done') await done()
+      throw new Cut('nobody has heard')
+    },
+  }
+  const ledger = await openLedgerOn({ service, streams: [order], store: modelStore({ database, wire }) })
+  const place = (id: string) => unit([ask(order, id, 'place', { item: 'tea' })])
+  for (const id of ['1', '2', '3', '4']) await ledger.submit(place(id))
+  ;[cuts, requests] = [1, []]
+  const given = place('5')
+  expect(await ledger.submit(given)).toMatchObject({ duplicate: false, results: [{ version: 1 }] })
+  expect(requests).not.toContain('load')
+  expect(await ledger.submit(given)).toMatchObject({ duplicate: true })
+  expect(await ledger.events(0, 10)).toHaveLength(5)
+})
+
+test('the store’s clock is known from the quickest of its latest replies, and for some seconds', () => {
+  let now = 1_000
+  const clock = new StoreClock({ now: () => now } as ConstructorParameters<typeof StoreClock>[0])
+  expect(clock.now()).toBeUndefined()
+  clock.told('2026-01-01T00:00:01.000875Z')
+  now += 0.25
+  expect(clock.now()).toBe('2026-01-01T00:00:01.001125Z')
+  // One that came slower says less
+  clock.heard('2026-01-01T00:00:01.000875Z')
+  expect(clock.now()).toBe('2026-01-01T00:00:01.001125Z')
+  clock.heard('2026-01-01T00:00:01.002000Z')
+  expect(clock.now()).toBe('2026-01-01T00:00:01.002000Z')
+  now += 2_001
+  clock.heard('2026-01-01T00:00:02.000000Z')
+  expect(clock.now()).toBe('2026-01-01T00:00:02.000000Z')
+  now += 5_001
+  expect(clock.now()).toBeUndefined()
+})
+
+test('what came true often enough is trusted until it does not', () => {
+  const [given, earned] = [new Trust(true), new Trust(false)]
+  given.saw('order', true)
+  expect([given.has('order'), earned.has('order')]).toEqual([true, false])
+  for (let n = 0; n < 4; n++) earned.saw('order', true)
+  expect([earned.has('order'), earned.has('other')]).toEqual([true, false])
+  for (const trust of [given, earned]) trust.saw('order', false)
+  expect([given.has('order'), earned.has('order')]).toEqual([false, false])
+})
