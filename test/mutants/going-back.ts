@@ -58,7 +58,7 @@ export const goingBack: readonly Mutant[] = [
   {
     name: 'who stands by looks whether the ledger went back',
     file: `${ledger}/relay.ts`,
-    find: ' || position < this.#head) {',
+    find: ' || head < this.#head) {',
     replace: ') {',
     test: [`${ledger}/witness.int.test.ts`, 'that stands by notices'],
   },

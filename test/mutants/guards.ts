@@ -154,8 +154,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'the relay goes on where the store says after a failure',
     file: `${ledger}/relay.ts`,
-    find: 'this.#position = position\n    this.#known',
-    replace: 'this.#position ??= position + 1\n    this.#known',
+    find: 'this.#position = sent\n    this.#known',
+    replace: 'this.#position ??= sent + 1\n    this.#known',
   },
   {
     name: 'a bus that is ahead of the ledger is noticed',
