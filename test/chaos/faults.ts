@@ -4,7 +4,7 @@ import kafkajs from 'kafkajs'
 import { type Backend, oneAtWork, terminated } from './backends.ts'
 import { backUp } from './backup.ts'
 import { answering, brokerDisk, serverDisk } from './disks.ts'
-import type { Member } from './fleet.ts'
+import type { Fleet, Member } from './fleet.ts'
 import { hurtLines } from './network.ts'
 import type { Random } from './random.ts'
 import type { FaultName } from './schedule.ts'
@@ -41,21 +41,23 @@ const reaching =
 const downMost = 4
 /** Milliseconds until both of a service are there. */
 const wholeWithin = 30_000
-/** Mostly its like goes on meanwhile. */
+/** Mostly one side goes on meanwhile: gateway n sends to the nth of each service, and with one of each side gone no caller reaches anybody. */
 const bothDown = 0.15
 
-function victimOf({ fleet: { members }, random }: Stage, service: string): Member | undefined {
-  if (members.filter(({ up }) => !up).length >= downMost) return undefined
-  const up = members.filter((one) => one.service === service && one.up && !one.needed)
-  const like = members.filter((one) => one.service === service).length
-  if (up.length === 0 || (up.length < like && !random.chance(bothDown))) return undefined
-  return random.pick(up)
+/** Some member of this service that may be killed now. */
+export function victimOf({ members, random }: Pick<Fleet, 'members'> & Pick<Stage, 'random'>, service: string): Member | undefined {
+  const down = members.filter(({ up }) => !up)
+  if (down.length >= downMost) return undefined
+  const sides = new Set(down.filter((one) => one.service !== 'several').map(({ replica }) => replica))
+  const either = sides.size === 0 || service === 'several' || random.chance(bothDown)
+  const up = members.filter((one) => one.service === service && one.up && !one.needed && (either || sides.has(one.replica)))
+  return up.length === 0 ? undefined : random.pick(up)
 }
 
 const killed =
   (service: string): Fault =>
   async (stage) => {
-    const victim = victimOf(stage, service)
+    const victim = victimOf({ members: stage.fleet.members, random: stage.random }, service)
     if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
     if (!victim.up || victim.needed) return
