@@ -43,8 +43,8 @@ export const consuming: readonly Mutant[] = [
   {
     name: 'what another owner has parked since keeps what follows it',
     file: `${runtime}/consumer-partition.ts`,
-    find: 'if (duplicate && (await ledger',
-    replace: 'if (false && (await ledger',
+    find: 'if (await this.#parts.ledger.isParked(',
+    replace: 'if (false && await this.#parts.ledger.isParked(',
     test: [`${runtime}/consumer.int.test.ts`, 'that another owner has parked meanwhile'],
   },
   {
@@ -130,7 +130,7 @@ export const consuming: readonly Mutant[] = [
   {
     name: 'facts of one partition are handed over in their order',
     file: `${runtime}/consumer-unit.ts`,
-    find: '  if (ahead.handed) await ahead.handed\n',
+    find: '  if (handed) return handed.then(() => handedOver(ledger, unit, turn))\n',
     replace: '',
     test: [`${runtime}/consumer-unit.test.ts`, ''],
   },

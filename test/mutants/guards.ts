@@ -99,7 +99,7 @@ const writing: readonly Mutant[] = [
   {
     name: 'what is larger than its topic takes is refused before it is recorded',
     file: `${ledger}/decision.ts`,
-    find: '    if (rules.record) refuseLarger(event, text, rules.record)\n',
+    find: '    if (rules.record) refuseLarger(traced, text, rules.record)\n',
     replace: '',
     test: [`${runtime}/record-bound.test.ts`, 'what is recorded can be sent'],
   },

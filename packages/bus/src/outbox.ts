@@ -40,17 +40,17 @@ const batchOverhead = 100
 
 /** An upper bound of what a record takes in a batch: its bytes, and the longest form of each length and number around them. */
 export function bytesOf({ key, value, headers }: BusRecord): number {
-  const named = Object.entries(headers).reduce((sum, [name, text]) => sum + 10 + Buffer.byteLength(name) + Buffer.byteLength(text), 0)
-  return 36 + Buffer.byteLength(key) + (value?.byteLength ?? 0) + named
+  let bytes = 36 + Buffer.byteLength(key) + (value?.byteLength ?? 0)
+  for (const name in headers) bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '')
+  return bytes
 }
 
-function place(topic: string, record: BusRecord, index: number, { partitions, maxBytes, setting }: TopicFacts): Placed {
+function place(topic: string, record: BusRecord, bytes: number, index: number, { partitions, maxBytes, setting }: TopicFacts): Placed {
   const partition = record.partition ?? partitionOf(record.key, partitions)
   if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
     const message = `record ${index} (key ${record.key}) names partition ${partition}; ${topic} has 0 to ${partitions - 1}`
     throw new BusError('partition_mismatch', message, { topic, index, partition, partitions })
   }
-  const bytes = bytesOf(record)
   if (bytes + batchOverhead > maxBytes) {
     const limit = maxBytes - batchOverhead
     const wanted = `${setting} of ${topic} to ${bytes + batchOverhead}`
@@ -135,12 +135,13 @@ export class Outbox {
   async #placeAll(parcel: Parcel, fresh: boolean): Promise<void> {
     const known = await this.#store.facts(parcel.topic, fresh)
     // The topic may have grown since, or its limit
+    const sizes = parcel.records.map(bytesOf)
     const isBeyond = parcel.records.some(
-      (record) => (record.partition ?? 0) >= known.partitions || bytesOf(record) + batchOverhead > known.maxBytes,
+      ({ partition = 0 }, index) => partition >= known.partitions || (sizes[index] ?? 0) + batchOverhead > known.maxBytes,
     )
     const facts = isBeyond && !fresh ? await this.#store.facts(parcel.topic, true) : known
     parcel.maxBytes = facts.maxBytes
-    parcel.placed = parcel.records.map((record, index) => place(parcel.topic, record, index, facts))
+    parcel.placed = parcel.records.map((record, index) => place(parcel.topic, record, sizes[index] ?? 0, index, facts))
   }
 
   async #work(): Promise<void> {

@@ -19,4 +19,4 @@ export function murmur2(data: Uint8Array): number {
 }
 
 /** The partition of a key: the same for both adapters, and the one that other Kafka clients choose by default. */
-export const partitionOf = (key: string, partitions: number): number => (murmur2(new TextEncoder().encode(key)) & 0x7fffffff) % partitions
+export const partitionOf = (key: string, partitions: number): number => (murmur2(Buffer.from(key)) & 0x7fffffff) % partitions

@@ -71,7 +71,10 @@ const attributes = (event: Common, source: string, subject: string): Record<stri
   ...(event.loopIds.length > 0 ? { ce_loopids: event.loopIds.map(encodeURIComponent).join(' ') } : {}),
 })
 
-const encode = (data: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(data))
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+const encode = (data: unknown): Uint8Array => encoder.encode(JSON.stringify(data))
 
 /** A ledger's event as a record: the same from any relay, whenever it is sent. */
 export function toRecord(event: Envelope, { previous, epoch, after }: Chain): CloudEventRecord {
@@ -118,55 +121,82 @@ function count(record: ReceivedRecord, name: string): number {
 
 function dataOf(record: ReceivedRecord): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(record.value ?? new Uint8Array()))
+    return JSON.parse(decoder.decode(record.value ?? new Uint8Array()))
   } catch (error) {
     throw new NotAnEvent(`the value of ${record.topic}/${record.partition} offset ${record.offset} is not JSON`, { cause: error })
   }
 }
 
-function commonOf(record: ReceivedRecord) {
-  const [, type, version] = /^(.+)\.v(\d+)$/.exec(header(record, 'ce_type')) ?? []
-  if (!type || !version) throw new NotAnEvent(`ce_type of ${record.topic}/${record.partition} offset ${record.offset} names no version`)
-  const traceparent = record.headers.ce_traceparent
-  return {
+/** Undefined: it names no version. */
+function typeOf(text: string): { readonly type: string; readonly schemaVersion: number } | undefined {
+  const [, type, version] = /^(.+)\.v(\d+)$/.exec(text) ?? []
+  return type && version ? { type, schemaVersion: Number(version) } : undefined
+}
+
+/** Few types stand in many records. */
+const types = new Map<string, ReturnType<typeof typeOf>>()
+const mostTypes = 1_000
+
+function knownType(record: ReceivedRecord): NonNullable<ReturnType<typeof typeOf>> {
+  const text = header(record, 'ce_type')
+  const found = types.get(text) ?? typeOf(text)
+  if (!found) throw new NotAnEvent(`ce_type of ${record.topic}/${record.partition} offset ${record.offset} names no version`)
+  if (types.size < mostTypes) types.set(text, found)
+  return found
+}
+
+type Placing = Pick<Envelope, 'stream' | 'streamId' | 'version' | 'position' | 'partition' | 'recordedAt'>
+
+function envelopeOf(record: ReceivedRecord, { stream, streamId, version, position, partition, recordedAt }: Placing): Envelope {
+  const { type, schemaVersion } = knownType(record)
+  const { ce_traceparent: traceparent, ce_loopids: loopIds } = record.headers
+  const event = {
     id: header(record, 'ce_id'),
+    stream,
+    streamId,
+    version,
+    position,
+    partition,
     type,
-    schemaVersion: Number(version),
+    schemaVersion,
     data: dataOf(record),
     occurredAt: header(record, 'ce_time'),
+    recordedAt,
     actor: header(record, 'ce_actor'),
     correlationId: header(record, 'ce_correlationid'),
     causationId: header(record, 'ce_causationid'),
-    ...(traceparent ? { traceparent } : {}),
-    loopIds: record.headers.ce_loopids?.split(' ').map(decodeURIComponent) ?? [],
+    loopIds: loopIds?.split(' ').map(decodeURIComponent) ?? [],
   }
+  return traceparent ? { ...event, traceparent } : event
 }
 
 /** A record of a service's topic. Throws NotAnEvent. */
 export function fromRecord(record: ReceivedRecord): { readonly event: Envelope; readonly chain: Chain } {
-  const [stream = '', ...rest] = header(record, 'ce_subject').split('/')
-  const event = {
-    ...commonOf(record),
-    stream,
-    streamId: rest.join('/'),
+  const subject = header(record, 'ce_subject')
+  const slash = subject.indexOf('/')
+  const event = envelopeOf(record, {
+    stream: slash < 0 ? subject : subject.slice(0, slash),
+    streamId: slash < 0 ? '' : subject.slice(slash + 1),
     version: count(record, 'ce_streamversion'),
     position: count(record, 'ce_position'),
     partition: count(record, 'ce_partition'),
     recordedAt: header(record, 'ce_recordedtime'),
-  }
+  })
+  const chain = { previous: count(record, 'ce_previous'), epoch: count(record, 'ce_epoch') }
   const after = record.headers.ce_after?.split(' ').map(Number)
-  if (after?.some((position) => !Number.isSafeInteger(position)))
+  if (!after) return { event, chain }
+  if (!after.every(Number.isSafeInteger))
     throw new NotAnEvent(`header ce_after of ${record.topic}/${record.partition} offset ${record.offset} holds no positions`)
-  return { event, chain: { previous: count(record, 'ce_previous'), epoch: count(record, 'ce_epoch'), ...(after ? { after } : {}) } }
+  return { event, chain: { ...chain, after } }
 }
 
 /** A record of the intake topic: its position is the offset, its stream the record key. Throws NotAnEvent. */
-export const fromIntakeRecord = (record: ReceivedRecord): Envelope => ({
-  ...commonOf(record),
-  stream: 'intake',
-  streamId: record.key,
-  version: 1,
-  position: Number(record.offset),
-  partition: record.partition,
-  recordedAt: `${record.timestamp.toISOString().slice(0, -1)}000Z`,
-})
+export const fromIntakeRecord = (record: ReceivedRecord): Envelope =>
+  envelopeOf(record, {
+    stream: 'intake',
+    streamId: record.key,
+    version: 1,
+    position: Number(record.offset),
+    partition: record.partition,
+    recordedAt: `${record.timestamp.toISOString().slice(0, -1)}000Z`,
+  })

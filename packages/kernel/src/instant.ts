@@ -12,7 +12,7 @@ export function parseInstant(text: string): Instant | undefined {
   const wall = new Date(`${date}T${time}Z`)
   // Date rolls 30 February over into March; a time that does not exist is refused instead
   if (Number.isNaN(wall.getTime()) || wall.toISOString().slice(0, 19) !== `${date}T${time}`) return undefined
-  const utc = new Date(`${date}T${time}${zone.toUpperCase()}`)
+  const utc = zone === 'Z' || zone === 'z' ? wall : new Date(`${date}T${time}${zone}`)
   // An offset can lead out of the years 0000 to 9999, where the width is another
   if (Number.isNaN(utc.getTime()) || utc.toISOString().length !== 24) return undefined
   return `${utc.toISOString().slice(0, 19)}.${fraction.padEnd(6, '0').slice(0, 6)}Z`

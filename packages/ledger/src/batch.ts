@@ -1,6 +1,6 @@
 import { DomainError } from '@rondo/kernel'
 import { type Draft, type DraftEvent, decideUnit, draftOf, type Find, type UnitDecision } from './decision.ts'
-import { type Changes, changes, derive, type KeyRow, type TimerRow } from './derived.ts'
+import { Changed, type Changes, derive, type KeyRow, type TimerRow } from './derived.ts'
 import { CheckpointGap, Defect } from './failure.ts'
 import { chainOf, type Loaded } from './load.ts'
 import type { Checkpoint, Retried, Unit } from './port.ts'
@@ -158,7 +158,8 @@ class Drafting {
   }
 
   #lostKey({ drafts }: UnitDecision): LostKey | undefined {
-    const keys = [...drafts.values()].flatMap(uniqueKeys)
+    const keys: KeyRow[] = []
+    for (const draft of drafts.values()) keys.push(...uniqueKeys(draft))
     if (keys.length === 0) return undefined
     const own = new Map<string, string>()
     for (const key of keys) {
@@ -198,8 +199,11 @@ class Drafting {
   }
 }
 
+const none: readonly KeyRow[] = []
 const uniqueKeys = (draft: Draft): readonly KeyRow[] =>
-  draft.version === 0 || !draft.stream.unique?.length ? [] : derive(draft.stream, draft.id, draft).keys.filter(({ is_unique }) => is_unique)
+  draft.version === 0 || !draft.stream.unique?.length
+    ? none
+    : derive(draft.stream, draft.id, draft).keys.filter(({ is_unique }) => is_unique)
 
 const unique = (draft: Draft): readonly string[] => uniqueKeys(draft).map(uniqueName)
 
@@ -216,23 +220,18 @@ export function decideBatch(works: readonly Work[], loaded: Loaded, rules: Ledge
   const outcomes = works.map((work) => drafting.decide(work))
   const drafts = [...drafting.drafts.entries()]
   const streams = drafts.map(([key, draft]) => ({ ...draft, base: loaded.streams.get(key)?.version ?? 0 }))
-  const each = drafts.map(([key, draft]) => {
-    const before = loaded.streams.get(key)
-    return changes(derive(draft.stream, draft.id, before), derive(draft.stream, draft.id, draft), draft.firstAt)
-  })
+  const derived = new Changed()
+  for (const [key, draft] of drafts) {
+    const before = derive(draft.stream, draft.id, loaded.streams.get(key))
+    derived.add(before, derive(draft.stream, draft.id, draft), draft.firstAt)
+  }
   return {
     partitions: loaded.partitions,
     guess: loaded.guess && { ...loaded.guess, read: loaded.guess.read.filter(({ stream, id }) => !drafting.drafts.has(keyOf(stream, id))) },
     outcomes,
     streams,
     events: drafting.events,
-    derived: {
-      keys: each.flatMap(({ keys }) => keys),
-      keys_gone: each.flatMap(({ keys_gone }) => keys_gone),
-      timers: each.flatMap(({ timers }) => timers),
-      timers_gone: each.flatMap(({ timers_gone }) => timers_gone),
-      loops: each.flatMap(({ loops }) => loops),
-    },
+    derived,
     messages: [...drafting.messages.entries()].map(([id, { hash, days, outcome }]) => ({ id, hash, days, outcome })),
     checkpoints: [...drafting.checkpoints.entries()].map(([chain, { source, partition, position, nextOffset }]) => ({
       source,

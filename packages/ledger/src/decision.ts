@@ -10,7 +10,7 @@ import {
   type FactType,
   type Message,
 } from '@rondo/kernel'
-import { derive, loopIds } from './derived.ts'
+import { type Deriving, derive, loopIds } from './derived.ts'
 import { eventId } from './event-id.ts'
 import { Defect } from './failure.ts'
 import type { Loaded } from './load.ts'
@@ -20,7 +20,7 @@ import { storable, storableId } from './storable.ts'
 import { type Head, keyOf } from './storage.ts'
 
 /** A stream while a batch is decided. `version` 0: does not exist. */
-export interface Draft extends Omit<Head, 'phase' | 'seen'> {
+export interface Draft extends Omit<Head, 'phase' | 'seen'>, Deriving {
   readonly stream: AnyStream
   readonly id: string
 }
@@ -40,32 +40,33 @@ export type Find = (stream: AnyStream, id: string, key: string) => Draft
 
 export function draftOf(stream: AnyStream, id: string, key: string, loaded: Loaded): Draft {
   const head = loaded.streams.get(key)
-  return head ? { ...head, stream, id } : { stream, id, version: 0, fold: stream.fold, state: stream.initial, firstAt: '', lastAt: '' }
+  return head
+    ? { ...head, stream, id }
+    : { stream, id, version: 0, fold: stream.fold, state: stream.initial, firstAt: '', lastAt: '', derived: undefined }
 }
 
 /** Decides one unit, message by message, each on what those before it left. Throws where it cannot be stored at all. */
 export function decideUnit(unit: Unit, find: Find, loaded: Loaded, rules: LedgerRules): UnitDecision {
   const drafts = new Map<string, Draft>()
-  const events: DraftEvent[] = []
-  const results: { streamId: string; version: number; events: readonly DraftEvent[] }[] = []
-  const counted = new Map<string, number>()
-  for (const message of unit.messages) {
+  const results = new Array<UnitDecision['results'][number]>(unit.messages.length)
+  for (const [n, message] of unit.messages.entries()) {
     const key = keyOf(message.stream.name, message.id)
-    const before = drafts.get(key) ?? find(streamOf(message, rules), message.id, key)
-    const outcome = decideMessage(unit, message, before, key, loaded, rules, counted)
+    const first = find(streamOf(message, rules), message.id, key)
+    const outcome = decideMessage(unit, message, drafts.get(key) ?? first, first.version, key, loaded, rules)
     if (outcome.refused) return { ...refusal(message, unit, find, loaded, rules, outcome.refused), refused: outcome.refused }
     if (outcome.events.length > 0) drafts.set(key, outcome.draft)
-    events.push(...outcome.events)
-    results.push({ streamId: message.id, version: outcome.draft.version, events: outcome.events })
+    results[n] = { streamId: message.id, version: outcome.draft.version, events: outcome.events }
   }
-  return { drafts, events, results }
+  // Nearly all units have one message, and this is run for each
+  const [only] = results
+  return { drafts, events: only && results.length === 1 ? only.events : results.flatMap(({ events }) => events), results }
 }
 
 /** A refused unit leaves the refusal's facts alone, on the state before the unit. */
 function refusal(message: Message, unit: Unit, find: Find, loaded: Loaded, rules: LedgerRules, refused: DomainError) {
   const key = keyOf(message.stream.name, message.id)
   const before = find(message.stream, message.id, key)
-  const { draft, events } = appended(unit, before, key, refused.record, contextOf(unit, message, loaded), loaded, rules, new Map())
+  const { draft, events } = appended(unit, before, before.version, key, refused.record, contextOf(unit, message, loaded), loaded, rules)
   return { drafts: new Map(events.length > 0 ? [[key, draft]] : []), events, results: [] }
 }
 
@@ -82,15 +83,7 @@ const contextOf = (unit: Unit, { id }: Message, loaded: Loaded): Context => ({
   streamId: id,
 })
 
-function decideMessage(
-  unit: Unit,
-  message: Message,
-  before: Draft,
-  key: string,
-  loaded: Loaded,
-  rules: LedgerRules,
-  counted: Map<string, number>,
-) {
+function decideMessage(unit: Unit, message: Message, before: Draft, version: number, key: string, loaded: Loaded, rules: LedgerRules) {
   const context = contextOf(unit, message, loaded)
   let decision: ReturnType<typeof decide>
   try {
@@ -102,28 +95,26 @@ function decideMessage(
     )
   }
   if (decision.refused) return { draft: before, events: [], refused: decision.refused }
-  return { ...appended(unit, before, key, decision.facts, context, loaded, rules, counted), refused: undefined }
+  return { ...appended(unit, before, version, key, decision.facts, context, loaded, rules), refused: undefined }
 }
 
+/** `version`: of the stream before the unit, from which its events are counted. */
 function appended(
   unit: Unit,
   before: Draft,
+  version: number,
   key: string,
   facts: readonly Fact[],
   context: Context,
   loaded: Loaded,
   rules: LedgerRules,
-  counted: Map<string, number>,
 ) {
   const { stream, id } = before
   const { correlationId, causationId, traceparent } = unit.cause
-  const events: DraftEvent[] = []
   let draft = before
-  for (const fact of facts) {
+  const events = facts.map((fact) => {
     const { type, data, text } = checkedFact(stream, fact, rules)
-    const n = (counted.get(key) ?? 0) + 1
-    counted.set(key, n)
-    const eventIdentity = eventId(unit.id, stream.name, id, n)
+    const eventIdentity = eventId(unit.id, stream.name, id, draft.version + 1 - version)
     draft = evolved(draft, fact.verb, data, { id: eventIdentity, at: context.at, actor: context.actor })
     const event: DraftEvent = {
       id: eventIdentity,
@@ -138,26 +129,30 @@ function appended(
       actor: context.actor,
       correlationId,
       causationId,
-      ...(traceparent === undefined ? {} : { traceparent }),
       loopIds: loopIds(stream, id, draft.state),
     }
-    if (rules.record) refuseLarger(event, text, rules.record)
-    events.push(event)
-  }
+    const traced = traceparent === undefined ? event : { ...event, traceparent }
+    if (rules.record) refuseLarger(traced, text, rules.record)
+    return traced
+  })
   if (events.length > 0) checkState(draft, rules)
   return { draft, events }
 }
 
 function evolved(draft: Draft, verb: string, data: unknown, occurrence: { id: string; at: string; actor: string }): Draft {
   const { at } = occurrence
+  const { stream, id } = draft
   return {
-    ...draft,
+    stream,
+    id,
     version: draft.version + 1,
-    fold: draft.stream.fold,
-    state: evolve(draft.stream, draft.state, verb, data, occurrence),
+    fold: stream.fold,
+    state: evolve(stream, draft.state, verb, data, occurrence),
     firstAt: draft.version === 0 ? at : draft.firstAt,
     // biome-ignore lint/complexity/useMathMinMax: both are text
     lastAt: draft.lastAt > at ? draft.lastAt : at,
+    // What is derived from the state before is not from this one
+    derived: undefined,
   }
 }
 

@@ -41,20 +41,21 @@ export const loopIds = (stream: AnyStream, id: string, state: unknown): readonly
 const allLoopIds = (stream: AnyStream, id: string, state: unknown): readonly string[] =>
   stream.loops ? [...new Set(stream.loops(state, id))] : []
 
-/** Heads and drafts never change, and each is asked for several times in a batch. */
-const derivedBefore = new WeakMap<object, Derived>()
+/** A head or draft. They never change, and each is asked for several times in a batch: it keeps the answer. */
+export interface Deriving {
+  readonly state: unknown
+  derived?: Derived | undefined
+}
 
 /** Keys, timers and loops of a head's state; none where the stream does not exist yet. */
-export function derive(stream: AnyStream, id: string, head: { readonly state: unknown } | undefined): Derived {
+export function derive(stream: AnyStream, id: string, head: Deriving | undefined): Derived {
   if (!head) return nothing
-  const before = derivedBefore.get(head)
-  if (before) return before
-  const derived = derivedFrom(stream, id, head.state)
-  derivedBefore.set(head, derived)
-  return derived
+  head.derived ??= derivedFrom(stream, id, head.state)
+  return head.derived
 }
 
 function derivedFrom(stream: AnyStream, id: string, state: unknown): Derived {
+  if (isPlain(stream)) return nothing
   const unique: readonly string[] = stream.unique ?? []
   const keys = Object.entries(stream.keys).flatMap(([name, of]) =>
     [...new Set((of as (state: unknown) => readonly string[])(state))].map((value) => ({
@@ -68,6 +69,11 @@ function derivedFrom(stream: AnyStream, id: string, state: unknown): Derived {
   const timers = (stream.timers?.(state) ?? []).map(({ tell, at }: Due) => ({ stream: stream.name, stream_id: id, tell, due: at }))
   const loops = allLoopIds(stream, id, state).map((loop_id) => ({ loop_id, stream: stream.name, stream_id: id }))
   return { keys, timers, loops }
+}
+
+const isPlain = ({ keys, timers, loops }: AnyStream): boolean => {
+  for (const _ in keys) return false
+  return !timers && !loops
 }
 
 function checked(stream: AnyStream, name: string, value: string): string {
@@ -91,13 +97,21 @@ export interface Changes {
   readonly loops: readonly LoopRow[]
 }
 
-/** `firstAt`: of the stream, which never changes. */
-export function changes(before: Derived, after: Derived, firstAt: Instant): Changes {
-  return {
-    keys: without(after.keys, before.keys).map((key) => ({ ...key, first_at: firstAt })),
-    keys_gone: without(before.keys, after.keys),
-    timers: without(after.timers, before.timers),
-    timers_gone: without(before.timers, after.timers),
-    loops: without(after.loops, before.loops),
+/** Of one stream after the other. */
+export class Changed implements Changes {
+  readonly keys: HeldRow[] = []
+  readonly keys_gone: KeyRow[] = []
+  readonly timers: TimerRow[] = []
+  readonly timers_gone: TimerRow[] = []
+  readonly loops: LoopRow[] = []
+
+  /** `firstAt`: of the stream, which never changes. */
+  add(before: Derived, after: Derived, firstAt: Instant): void {
+    if (before === nothing && after === nothing) return
+    for (const key of without(after.keys, before.keys)) this.keys.push({ ...key, first_at: firstAt })
+    this.keys_gone.push(...without(before.keys, after.keys))
+    this.timers.push(...without(after.timers, before.timers))
+    this.timers_gone.push(...without(before.timers, after.timers))
+    this.loops.push(...without(after.loops, before.loops))
   }
 }

@@ -8,7 +8,10 @@ function bytesOf(uuid: string): Buffer {
 }
 
 function uuid5(space: Buffer, name: string): string {
-  const hex = hash('sha1', Buffer.concat([space, Buffer.from(name)]))
+  const bytes = Buffer.allocUnsafe(space.length + Buffer.byteLength(name))
+  space.copy(bytes)
+  bytes.write(name, space.length)
+  const hex = hash('sha1', bytes)
   const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

@@ -73,6 +73,18 @@ describe.each(engines)('a small batch on $name', (engine) => {
     ])
   })
 
+  test('is written without a load where what it looks at was there before this process, once it was loaded', async () => {
+    const fresh = await engine.fresh()
+    const former = await fresh({ streams: [order, lamp] })
+    await former.submit(unit([tell(lamp, 'l', 'light')]))
+    await former.close()
+    const ledger = await fresh({ streams: [order, lamp] })
+    opened.push(ledger)
+    const { load } = calls(ledger)
+    for (let n = 0; n < 6; n++) await ledger.submit(unit([tell(lamp, 'l', 'light'), tell(order, `o-${n}`, 'count', 1)]))
+    expect(load).toHaveBeenCalledTimes(4)
+  })
+
   test.each([
     ['is there', async (id: string, two: OpenLedger) => void (await two.submit(unit([tell(order, id, 'count', 5)])))],
     [

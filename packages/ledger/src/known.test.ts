@@ -77,3 +77,53 @@ test('what came true often enough is trusted until it does not', () => {
   for (const trust of [given, earned]) trust.saw('order', false)
   expect([given.has('order'), earned.has('order')]).toEqual([false, false])
 })
+
+/** Numbers below `most`, the same ones each time. */
+function numbers(seed: number): (most: number) => number {
+  let state = seed
+  return (most) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * most)
+  }
+}
+
+/** Two processes on one database that others go back with, set states right in and set the clock of, for so many steps. */
+async function livedThrough(seed: number): Promise<{ readonly database: ModelDatabase; readonly differing: readonly object[] }> {
+  const below = numbers(seed)
+  // No two moments are the same: PostgreSQL's clock has microseconds, and no copy is put back in one
+  let [skew, now] = [0, Date.now()]
+  const database = new ModelDatabase(() => ++now + skew)
+  const ledgers = await Promise.all([0, 1].map(() => openLedgerOn({ service, streams: [order], store: modelStore({ database }) })))
+  const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+  let restore: (() => void) | undefined
+  for (let step = 0; step < 40; step++) {
+    const ledger = ledgers[below(2)]!
+    const id = `o-${below(3)}`
+    const what = below(20)
+    if (what === 0) restore = backUp(database)
+    else if (what === 1) restore?.()
+    else if (what === 2) skew += (below(2) - 0.5) * 1_200_000
+    else if (what === 3) {
+      const key = `order/${id}`
+      const stored = database.streams.get(key)
+      if (stored) database.streams.set(key, { ...stored, state: '{"count":-5}' })
+      await ledger.read.load(order, id)
+      await ledgers[below(2)]!.rebuildPage({ from: undefined, repair: true })
+    } else if (what < 7) await ledger.read.load(order, id)
+    else await ledger.submit(unit([tell(order, id, 'count', 1 + below(9))], what < 14 ? { cause } : {}))
+  }
+  const { differing } = await ledgers[0]!.rebuildPage({ from: undefined, repair: false })
+  await Promise.all(ledgers.map((ledger) => ledger.close()))
+  return { database, differing }
+}
+
+test('whatever becomes of the ledger, states are those of its events, whose versions have no gap', async () => {
+  for (let seed = 1; seed <= 80; seed++) {
+    const { database, differing } = await livedThrough(seed)
+    expect(differing, `seed ${seed}`).toEqual([])
+    for (const [key, { version }] of database.streams) {
+      const versions = database.events.flatMap(({ envelope }) => (key === `order/${envelope.streamId}` ? [envelope.version] : []))
+      expect(versions, `${key} of seed ${seed}`).toEqual(Array.from({ length: version }, (_, n) => n + 1))
+    }
+  }
+})

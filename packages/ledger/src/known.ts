@@ -12,6 +12,8 @@ import { Trust } from './trust.ts'
 
 /** More units than this share a load well enough. */
 const fewUnits = 16
+/** Whoever reads more streams at once is about to write a large batch, or only shows them. */
+const fewRead = 64
 /** Streams that are remembered, and characters of a state that is. */
 const [mostHeads, mostCharacters] = [256, 8_000]
 
@@ -77,7 +79,7 @@ export class Known {
 
   /** Streams as a query has found them: those of the keys that are not among them are not there. */
   found(keys: readonly string[], rows: readonly HeadRow[], seen: Seen): void {
-    if (seen.recordedAt === null) return
+    if (seen.recordedAt === null || keys.length > fewRead || rows.length > fewRead) return
     for (const row of rows) {
       const key = keyOf(row.stream, row.id)
       // What is written meanwhile may be told before what was read before
@@ -89,7 +91,8 @@ export class Known {
   }
 
   /** How things stood when the units were loaded: learns from it how well it would have guessed. */
-  loaded(units: readonly Unit[], { now, partitions, streams, refused, messages, checkpoints }: Loaded): void {
+  loaded(units: readonly Unit[], loaded: Loaded): void {
+    const { now, partitions, streams, refused, messages, checkpoints } = loaded
     this.#partitions = partitions
     this.#clock.told(now)
     for (const { id, remember, checkpoint, messages: touching } of units) {
@@ -97,12 +100,22 @@ export class Known {
       if (checkpoint) this.#setCheckpoint(chainOf(checkpoint), checkpoints.get(chainOf(checkpoint)))
       for (const { stream, id } of touching) {
         const key = keyOf(stream.name, id)
-        const version = refused.has(key) ? undefined : (streams.get(key)?.version ?? 0)
+        const head = streams.get(key)
         const trust = this.#heads.has(key) ? this.#seen : this.#unseen
-        trust.saw(stream.name, version === (this.#heads.get(key)?.version ?? 0))
-        // Who writes it says how it stands then
+        trust.saw(stream.name, !refused.has(key) && (head?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
         this.#heads.delete(key)
       }
+    }
+    if (units.length <= fewUnits) this.#keepLoaded(units, loaded)
+  }
+
+  /** What is written in large batches is not worth keeping. */
+  #keepLoaded(units: readonly Unit[], { streams, refused, seen }: Loaded): void {
+    if (!seen || seen.recordedAt === null) return
+    for (const { stream, id } of units.flatMap(({ messages }) => messages)) {
+      const key = keyOf(stream.name, id)
+      const head = streams.get(key)
+      if (!refused.has(key)) this.#keep(key, head && { ...head, seen })
     }
   }
 

@@ -1,6 +1,6 @@
 import { type AnyStream, type DomainError, type Instant, DomainError as Refusal } from '@rondo/kernel'
 import type { Checkpoint, Unit } from './port.ts'
-import { current, type Head, type HeadRow, keyOf, type StoredMessage } from './storage.ts'
+import { current, type Head, type HeadRow, keyOf, type Seen, type StoredMessage } from './storage.ts'
 import type { Guess, Store } from './store.ts'
 
 /** Everything that a batch is decided on. */
@@ -8,6 +8,8 @@ export interface Loaded {
   /** By the database's clock. */
   readonly now: Instant
   readonly partitions: number
+  /** Of all streams that were loaded. */
+  readonly seen?: Seen
   readonly streams: ReadonlyMap<string, Head>
   /** Streams that only a newer version of the service understands. */
   readonly refused: ReadonlyMap<string, DomainError>
@@ -45,6 +47,7 @@ export async function load(store: Store, units: readonly Unit[]): Promise<Loaded
   return {
     now: row.now,
     partitions: row.partitions,
+    seen: row.seen,
     ...heads,
     messages: new Map(row.messages?.map((message) => [message.id, message])),
     checkpoints: new Map(row.checkpoints?.map((checkpoint) => [chainOf(checkpoint), checkpoint.position])),

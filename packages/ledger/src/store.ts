@@ -28,6 +28,7 @@ export interface LoadedRows {
   /** By the store's clock, as every time in it. */
   readonly now: Instant
   readonly partitions: number
+  readonly seen: Seen
   readonly streams: readonly HeadRow[] | null
   readonly messages: readonly StoredMessage[] | null
   readonly checkpoints: readonly { readonly source: string; readonly partition: number; readonly position: number }[] | null

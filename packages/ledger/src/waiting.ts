@@ -5,11 +5,11 @@ import { keyOf } from './storage.ts'
 /** What a unit is decided on and writes: its streams, its id, the partition that it comes from. */
 function touchesOf(work: Work): readonly string[] {
   const { unit } = work
-  const touched = unit.messages.map(({ stream, id }) => `stream ${keyOf(stream.name, id)}`)
-  if (unit.remember) touched.push(`message ${unit.id}`)
+  const streams = unit.messages.map(({ stream, id }) => `stream ${keyOf(stream.name, id)}`)
   const partition = partitionOf(work)
-  if (partition !== undefined) touched.push(partition)
-  return touched
+  // As long as they are: an array that grows takes room for sixteen more
+  if (unit.remember) return partition === undefined ? [...streams, `message ${unit.id}`] : [...streams, `message ${unit.id}`, partition]
+  return partition === undefined ? streams : [...streams, partition]
 }
 
 const partitionOf = ({ unit: { checkpoint } }: Work): string | undefined => checkpoint && `partition ${chainOf(checkpoint)}`

@@ -3,6 +3,7 @@ import { envelopesOf, freshOf } from './append.ts'
 import { type Batch, decideBatch, type Outcome, type Work } from './batch.ts'
 import { backoff, commit } from './commit.ts'
 import type { Database } from './database.ts'
+import type { UnitDecision } from './decision.ts'
 import type { TimerRow } from './derived.ts'
 import { Defect, isDown, unavailable } from './failure.ts'
 import { isHeld, type Known } from './known.ts'
@@ -66,7 +67,7 @@ export class Writer {
     if (this.#waiting.length >= maxWaiting)
       return Promise.reject(new DomainError('overloaded', `${maxWaiting} messages wait already: nothing was done, try again`))
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ unit, ...(timer ? { timer } : {}), tries: 0, resolve, reject })
+      this.#waiting.push(timer ? { unit, timer, tries: 0, resolve, reject } : { unit, tries: 0, resolve, reject })
       this.#came++
       if (this.#lanes === 0 || (this.#lanes < maxLanes && this.#came >= worthALane)) this.#start()
     })
@@ -185,11 +186,17 @@ export class Writer {
   #answer(works: readonly Waiting[], batch: Batch, { written, at }: { written: Written; at: number }, lost: LostWorks): void {
     this.#known.wrote(works, batch, written)
     const events = envelopesOf(batch.events, written)
-    const envelopes = new Map(events.map((event) => [event.id, event]))
+    let from = 0
     works.forEach((work, index) => {
       const outcome = batch.outcomes[index]
       if (!outcome || outcome.kind === 'later') lost.set(work, outcome?.lostKey)
-      else settle(work, outcome, envelopes)
+      else if (outcome.kind === 'applied') {
+        const { events: own, results } = outcome.decision
+        // In the order of the units; what a refusal has left stands between them
+        if (own.length > 0) while (batch.events[from] !== own[0]) from++
+        work.resolve({ duplicate: false, results: writtenBy(results, events, from) })
+        from += own.length
+      } else settle(work, outcome)
     })
     if (events.length > 0) this.#committed(written.position + events.length, freshOf(events, written, at))
   }
@@ -208,16 +215,16 @@ export class Writer {
   }
 }
 
-function settle(work: Waiting, outcome: Exclude<Outcome, { kind: 'later' }>, envelopes: ReadonlyMap<string, Envelope>): void {
+/** What each message wrote, of the batch's events from a place on. */
+function writtenBy(results: UnitDecision['results'], events: readonly Envelope[], from: number): Applied['results'] {
+  let begin = from
+  return results.map(({ streamId, version, events: { length } }) => {
+    begin += length
+    return { streamId, version, events: events.slice(begin - length, begin) }
+  })
+}
+
+function settle(work: Waiting, outcome: Extract<Outcome, { kind: 'rejected' | 'duplicate' }>): void {
   if (outcome.kind === 'rejected') work.reject(outcome.error)
-  else if (outcome.kind === 'duplicate') {
-    work.resolve({ duplicate: true, results: outcome.results.map((result) => ({ ...result, events: [] })) })
-  } else {
-    const results = outcome.decision.results.map(({ streamId, version, events }) => ({
-      streamId,
-      version,
-      events: events.flatMap(({ id }) => envelopes.get(id) ?? []),
-    }))
-    work.resolve({ duplicate: false, results })
-  }
+  else work.resolve({ duplicate: true, results: outcome.results.map((result) => ({ ...result, events: [] })) })
 }

@@ -5,10 +5,10 @@ import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
 import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { missing, replayCommand, startOf } from './consumer-start.ts'
-import { contentHash, submitFact, submitTells, type Turn } from './consumer-unit.ts'
-import { type Ahead, InFlight } from './in-flight.ts'
+import { contentHash, type Reading, submitFact, submitTells } from './consumer-unit.ts'
+import { InFlight, type Turn } from './in-flight.ts'
 import type { Logger } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import { type Metrics, tallied } from './metrics.ts'
 import { OtherPartitionsFirst, unreadOf } from './other-partitions.ts'
 import { type Interest, isIntake, type ReactionTable, raised } from './reaction-table.ts'
 import type { Service } from './service.ts'
@@ -29,21 +29,22 @@ export interface Consuming {
 /** What is known of a partition's work beside its parts. */
 interface Working extends Consuming {
   readonly clock: Clock
-  readonly reading: Turn['reading']
+  readonly reading: Reading
   /** Asks for a `store` soon. */
   readonly later: () => void
 }
 
 /** Facts of a partition that are on their way at the same time. */
-const window = 128
+const window = 256
 
 /**
  * Milliseconds that what was read and is of no interest may wait to be stored: most of what a service reads is, and a commit for each would
- * hold up what others wait for. Whoever is killed meanwhile reads it once more.
+ * hold up what others wait for. Each replica pays for it by the time, not by the work: so it is long. Whoever is killed meanwhile reads it once
+ * more.
  */
-export const storedWithinMs = 250
-/** Intake of no interest that waits, at most: it is stored by its id. */
-const mostWaiting = 256
+export const storedWithinMs = 1000
+/** Intake of no interest of a partition that waits, at most: it is stored by its id, and holds what it was fetched with. */
+const mostWaiting = 64
 
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
 export class ConsumerPartition {
@@ -65,6 +66,7 @@ export class ConsumerPartition {
   #waitingSince: number | undefined
   #handling = false
   #storing: Promise<void> | undefined
+  readonly #count: (outcome: string) => void
   /** What is known of the database is no longer true: `start` begins anew. */
   #broken: unknown
   #control: PartitionControl | undefined
@@ -73,6 +75,8 @@ export class ConsumerPartition {
     this.#parts = parts
     this.#topic = topic
     this.#partition = partition
+    const { metrics, service } = parts
+    this.#count = tallied(metrics.consumed, (outcome) => ({ service: service.name, topic, outcome }))
   }
 
   /** Where reading goes on: from the database, every time anew. */
@@ -269,56 +273,61 @@ export class ConsumerPartition {
       else this.#count('of no interest')
       return undefined
     }
-    const read = { record, event, position }
-    return this.#waiting.length > 0 ? this.#begin().then(() => this.#add(read, interest)) : this.#add(read, interest)
+    if (this.#waiting.length > 0) return this.#begin().then(() => this.#add(record, event, position, interest))
+    return this.#add(record, event, position, interest)
   }
 
   /** Intake of no interest is known by its id, too; in its order, ahead of what comes after it. */
   async #begin(): Promise<void> {
-    for (const read of this.#waiting.splice(0)) await this.#add(read, undefined)
+    for (const { record, event, position } of this.#waiting.splice(0)) await this.#add(record, event, position, undefined)
   }
 
   /** Undefined: it is on its way. */
-  #add({ record, event, position }: Read, interest: Interest | undefined): Promise<void> | undefined {
-    return this.#inFlight.add(record.key, (ahead, handOver) => {
+  #add(record: StoredRecord, event: Envelope, position: number, interest: Interest | undefined): Promise<void> | undefined {
+    return this.#inFlight.add(record.key, (turn) => {
       // Where the position jumps over what was of no interest, the checkpoint jumps with it
       const place = { record, event, position, checkpoint: this.#checkpoint(record, position) }
       this.#mark.seen = Math.max(this.#mark.seen, position)
       this.#mark.stored = position
       if (this.#mark.stored === this.#mark.seen) this.#waitingSince = undefined
-      return processSpan(this.#parts.spanning, record, event, () => this.#process(place, interest, ahead, handOver))
+      return processSpan(this.#parts.spanning, record, event, () => this.#process(place, interest, turn))
     })
   }
 
   /** All but its first try waits until what is ahead of it is stored. */
-  async #process(place: Place, interest: Interest | undefined, ahead: Ahead, handOver: () => void): Promise<void> {
-    const { ledger, reading } = this.#parts
-    const { record, event, checkpoint } = place
-    const submit = async (turn: Turn) => {
-      const known = interest ? raised(interest, event) : event
-      const { duplicate } = await submitFact(ledger, { event: known, interest, checkpoint, hash: this.#intakeHash(place) }, turn)
-      // Another owner was ahead, and may have parked it since we began: what follows under this key has to wait, too
-      if (duplicate && (await ledger.isParked(this.#mark.source, this.#parkedIn, record.key))) this.#parked.add(record.key)
-      this.#count(duplicate ? 'duplicate' : 'applied')
-    }
+  async #process(place: Place, interest: Interest | undefined, turn: Turn): Promise<void> {
+    const { record } = place
     if (this.#parked.has(record.key) && (await this.#waits(place))) {
-      await ahead.settled
+      await turn.ahead.settled
       return this.#park(place, `behind an earlier record of ${record.key}`)
     }
     try {
       try {
-        await submit({ reading, ahead, handOver })
+        await this.#submit(place, interest, turn)
       } catch (error) {
         // Its place in the chain may have been open only because what is ahead of it was not accepted at once
-        await ahead.settled
+        await turn.ahead.settled
         if (!(error instanceof CheckpointGap)) throw error
-        await submit({ reading, ahead, handOver })
+        await this.#submit(place, interest, turn)
       }
     } catch (error) {
       if (error instanceof DomainError && error.code === 'id_reused') await this.#conflict(place)
       else if (isTemporary(error)) throw error
       else return this.#park(place, reasonOf(error))
     }
+  }
+
+  #submit(place: Place, interest: Interest | undefined, turn: Turn): Promise<void> {
+    const { ledger, reading } = this.#parts
+    const event = interest ? raised(interest, place.event) : place.event
+    const fact = { event, interest, checkpoint: place.checkpoint, hash: this.#intakeHash(place) }
+    return submitFact(ledger, fact, reading, turn).then(({ duplicate }) => (duplicate ? this.#repeated(place) : this.#count('applied')))
+  }
+
+  /** Another owner was ahead, and may have parked it since we began: what follows under this key has to wait, too. */
+  async #repeated({ record }: Place): Promise<void> {
+    if (await this.#parts.ledger.isParked(this.#mark.source, this.#parkedIn, record.key)) this.#parked.add(record.key)
+    this.#count('duplicate')
   }
 
   /** Whether it has to wait behind its key. Intake that was applied before and comes again does not: it would be applied once more. */
@@ -373,9 +382,5 @@ export class ConsumerPartition {
     const checkpoint = { source, partition: this.#partition, previous: stored, position: seen, nextOffset: this.#nextOffset }
     await submitTells(this.#parts.ledger, `${source}/${this.#partition}/${seen}`, undefined, [], checkpoint)
     this.#mark.stored = seen
-  }
-
-  #count(outcome: string) {
-    this.#parts.metrics.consumed.add(1, { service: this.#parts.service.name, topic: this.#topic, outcome })
   }
 }

@@ -33,11 +33,11 @@ test('facts of one partition are handed over in their order, also where one read
   const ledger = { submit, read: { load: unused, loadAll: unused, find: unused, list: unused, view: unread } }
   const inFlight = new InFlight(9)
   const add = (id: string, { base }: typeof slow | typeof quick) =>
-    inFlight.add(id, async (ahead, handOver) => {
+    inFlight.add(id, async (turn) => {
       const event = { ...common, id, type: base, correlationId: id, causationId: id }
       const checkpoint = { source: 's', partition: 0, previous: 0, position: 1, nextOffset: 1n }
       const fact = { event, interest: interests.get(base), checkpoint, hash: undefined }
-      await submitFact(ledger, fact, { reading: (work) => work(), ahead, handOver })
+      await submitFact(ledger, fact, (work) => work(), turn)
     })
   for (const begun of [add('one', quick), add('two', slow), add('three', quick)]) expect(begun).toBeUndefined()
   await new Promise(setImmediate)

@@ -1,6 +1,6 @@
 import type { Envelope, Tell } from '@rondo/kernel'
-import type { Checkpoint, Ledger, ParkedRecord, Unit } from '@rondo/ledger'
-import type { Ahead } from './in-flight.ts'
+import type { Applied, Checkpoint, Ledger, ParkedRecord, Unit } from '@rondo/ledger'
+import type { Turn } from './in-flight.ts'
 import { type Interest, raised, react, reactAtOnce } from './reaction-table.ts'
 import { hashOf } from './request.ts'
 import { activeTraceparent } from './trace.ts'
@@ -43,40 +43,57 @@ export interface Fact {
   /** Of intake. */
   readonly hash: string | undefined
 }
-/** When it may read, and when it may stand behind what came before it in its partition. */
-export interface Turn {
-  readonly reading: <Result>(work: () => Promise<Result>) => Promise<Result>
-  readonly ahead: Ahead
-  readonly handOver: () => void
-}
+/** When it may read. */
+export type Reading = <Result>(work: () => Promise<Result>) => Promise<Result>
 
 /** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
-export async function submitFact(
-  ledger: Pick<Ledger, 'submit' | 'read'>,
-  { event, interest, checkpoint, hash }: Fact,
-  { reading, ahead, handOver }: Turn,
-) {
-  const again = async () => (interest ? react(interest, event, ledger.read) : [])
-  const tells = interest?.reads ? await reading(again) : interest ? reactAtOnce(interest, event) : []
-  // The steps of a fan-out are no part of the chain: they come after all before it
-  const isLarge = tells.length > mostTells
-  if (isLarge) await ahead.settled
-  const unit: Unit = {
+export function submitFact(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, reading: Reading, turn: Turn): Promise<Applied> {
+  const { event, interest } = fact
+  // Most read nothing, and come to the writer without a promise of their own
+  if (!interest?.reads) return submitTold(ledger, fact, interest ? reactAtOnce(interest, event) : [], turn)
+  return reading(() => react(interest, event, ledger.read)).then((tells) => submitTold(ledger, fact, tells, turn))
+}
+
+function submitTold(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, tells: readonly Tell[], turn: Turn): Promise<Applied> {
+  return tells.length > mostTells ? submitLarge(ledger, fact, tells, turn) : inTurn(ledger, unitOf(ledger, fact, tells), turn)
+}
+
+/** The steps of a fan-out are no part of the chain: they come after all before it. */
+async function submitLarge(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, tells: readonly Tell[], turn: Turn): Promise<Applied> {
+  await turn.ahead.settled
+  return inTurn(ledger, unitOf(ledger, fact, await steps(ledger, fact.event, tells)), turn)
+}
+
+function unitOf(ledger: Pick<Ledger, 'read'>, { event, interest, checkpoint, hash }: Fact, messages: readonly Tell[]): Unit {
+  return {
     id: event.id,
     hash: hash ?? event.id,
     remember: hash !== undefined,
-    messages: isLarge ? await steps(ledger, event, tells) : tells,
+    messages,
     cause: causeOf(event),
     checkpoint,
-    projections: interest?.projections.map((projection) => ({ projection, event })) ?? [],
+    projections: projecting(interest, event),
     // Asked by the writer, which waits for it: steps of its own would wait for the writer
-    again,
+    again: async () => (interest ? react(interest, event, ledger.read) : []),
   }
-  if (ahead.handed) await ahead.handed
+}
+
+function inTurn(ledger: Pick<Ledger, 'submit'>, unit: Unit, turn: Turn): Promise<Applied> {
+  const { handed } = turn.ahead
+  if (handed) return handed.then(() => handedOver(ledger, unit, turn))
+  return handedOver(ledger, unit, turn)
+}
+
+function handedOver(ledger: Pick<Ledger, 'submit'>, unit: Unit, turn: Turn): Promise<Applied> {
   const applied = ledger.submit(unit)
-  handOver()
+  turn.handOver()
   return applied
 }
+
+const nothing: NonNullable<Unit['projections']> = []
+
+const projecting = (interest: Interest | undefined, event: Envelope): NonNullable<Unit['projections']> =>
+  interest && interest.projections.length > 0 ? interest.projections.map((projection) => ({ projection, event })) : nothing
 
 /** Moves the checkpoint and commits the given tells: for what was read and is of no interest, and for conflicts. */
 export const submitTells = (ledger: Ledger, id: string, event: Envelope | undefined, tells: readonly Tell[], checkpoint: Checkpoint) =>
@@ -108,7 +125,7 @@ export async function submitParked(
     messages: await again(),
     cause: causeOf(event),
     parked: { source, partition, key, position, eventId: event.id, actor, why },
-    projections: interest?.projections.map((projection) => ({ projection, event })) ?? [],
+    projections: projecting(interest, event),
     again,
   })
 }

@@ -11,28 +11,36 @@ export class Behind extends Error {
 }
 const nothing: Ahead = { handed: undefined, settled: Promise.resolve() }
 
-type Job = (ahead: Ahead, handOver: () => void) => Promise<void>
+/** A work's own place in its lane. */
+export interface Turn {
+  readonly ahead: Ahead
+  /** It stands where whoever comes after it may stand behind it. */
+  handOver(): void
+}
+
+type Job = (turn: Turn) => Promise<void>
 
 /** Promises for others are made when somebody asks: most never wait, and there is one of these for each fact that is read. */
-class Going implements Ahead {
+class Going implements Ahead, Turn {
   readonly key: string
   readonly ended: Promise<void>
   /** It has ended well. */
   isDone = false
+  ahead: Ahead
   #isHanded = false
   #handing: PromiseWithResolvers<void> | undefined
 
   constructor(key: string, job: Job, ahead: Ahead) {
     this.key = key
-    const handOver = () => {
-      this.#isHanded = true
-      this.#handing?.resolve()
-    }
-    this.ended = job(ahead, handOver)
-    this.ended.then(() => {
-      this.isDone = true
-      handOver()
-    }, handOver)
+    this.ahead = ahead
+    this.ended = job(this)
+    this.ended.then(
+      () => {
+        this.isDone = true
+        this.#leave()
+      },
+      () => this.#leave(),
+    )
   }
 
   get handed(): Promise<void> | undefined {
@@ -45,6 +53,17 @@ class Going implements Ahead {
     return this.ended.catch((error: unknown) => {
       throw new Behind('what is ahead of it failed', { cause: error })
     })
+  }
+
+  handOver(): void {
+    this.#isHanded = true
+    this.#handing?.resolve()
+  }
+
+  #leave(): void {
+    // Whoever holds the last of a lane would hold all that ever were in it
+    this.ahead = nothing
+    this.handOver()
   }
 }
 

@@ -1,4 +1,4 @@
-import { metrics } from '@opentelemetry/api'
+import { type Attributes, type Counter, metrics } from '@opentelemetry/api'
 
 /** What Rondo measures of itself. Made once a meter provider is there (the API hands out dead instruments before). */
 export function createMetrics() {
@@ -43,6 +43,19 @@ export function createMetrics() {
       unit: 's',
     }),
     relayed: meter.createCounter('rondo.relay.events', { description: 'Events sent to the bus', unit: '{event}' }),
+  }
+}
+
+/** Adds up, by a name, what is counted in one turn of the event loop: at each call a counter writes its attributes out. */
+export function tallied(counter: Pick<Counter, 'add'>, attributesOf: (name: string) => Attributes): (name: string) => void {
+  const counts = new Map<string, number>()
+  const tell = () => {
+    for (const [name, count] of counts) counter.add(count, attributesOf(name))
+    counts.clear()
+  }
+  return (name) => {
+    if (counts.size === 0) setImmediate(tell)
+    counts.set(name, (counts.get(name) ?? 0) + 1)
   }
 }
 export type Metrics = ReturnType<typeof createMetrics>

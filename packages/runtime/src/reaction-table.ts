@@ -20,9 +20,11 @@ export interface ReactionTable {
   readonly interests: ReadonlyMap<string, Interest>
 }
 
-export function reactionTable({ name, reactions, views = [] }: Pick<Service, 'name' | 'reactions' | 'views'>): ReactionTable {
+type Reacting = Pick<Service, 'name' | 'reactions' | 'remembers' | 'views'>
+
+export function reactionTable({ name, reactions, remembers = [], views = [] }: Reacting): ReactionTable {
   const foreign = views.flatMap(({ on }) => on).filter(({ fact }) => !fact.base.startsWith(`rondo.${name}.`))
-  const facts = new Map([...reactions, ...foreign].map(({ fact }) => [fact.base, fact]))
+  const facts = new Map([...remembers, ...[...reactions, ...foreign].map(({ fact }) => fact)].map((fact) => [fact.base, fact]))
   const interests = [...facts].map(([base, fact]) => {
     const of = <Row extends { readonly fact: FactType }>(rows: readonly Row[]) => rows.filter((row) => row.fact.base === base)
     const own = of(reactions)
@@ -39,7 +41,9 @@ export class NewerFact extends Error {
 }
 
 /** The event with its data raised to the newest version of its fact. Throws NewerFact, or what the schema says of data that do not fit. */
-export function raised({ fact }: Interest, event: Envelope): Envelope {
+export function raised({ fact, reactions, projections }: Interest, event: Envelope): Envelope {
+  // Nobody looks at them
+  if (reactions.length + projections.length === 0) return event
   if (event.schemaVersion > fact.version) {
     throw new NewerFact(
       `${event.type} has version ${event.schemaVersion} and this program knows it up to ${fact.version}: start the newer version of Rondo`,
@@ -55,5 +59,7 @@ export async function react({ reactions }: Interest, event: Envelope, read: Read
 }
 
 /** The same where none of them reads. */
-export const reactAtOnce = ({ reactions }: Interest, event: Envelope): readonly Tell[] =>
-  reactions.flatMap((reaction) => reaction.react(event, undefined))
+export const reactAtOnce = ({ reactions }: Interest, event: Envelope): readonly Tell[] => {
+  const [only] = reactions
+  return only && reactions.length === 1 ? only.react(event, undefined) : reactions.flatMap((one) => one.react(event, undefined))
+}

@@ -23,11 +23,12 @@ function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
   if (Buffer.isBuffer(value)) return value.toString('base64')
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
-  return `{${entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`)
-    .join()}}`
+  let text = ''
+  for (const name of Object.keys(value).sort()) {
+    const item = (value as Readonly<Record<string, unknown>>)[name]
+    if (item !== undefined) text += `${text ? ',' : ''}${JSON.stringify(name)}:${canonical(item)}`
+  }
+  return `{${text}}`
 }
 
 /** Of what a message says: the same id with another hash is another message. */

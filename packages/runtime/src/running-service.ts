@@ -6,7 +6,7 @@ import { groupOf, startConsumer } from './consumer.ts'
 import { openServiceLedger } from './engines.ts'
 import { highWaterFile } from './high-water.ts'
 import type { Logger } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import { type Metrics, tallied } from './metrics.ts'
 import { type ReactionTable, reactionTable } from './reaction-table.ts'
 import type { Check } from './readiness.ts'
 import { recordBound } from './record-bound.ts'
@@ -64,18 +64,22 @@ const counting =
 
 /** The ledger, counted. */
 function measured(ledger: OpenLedger, service: string, metrics: Metrics): OpenLedger {
+  const count = {
+    fact: tallied(metrics.units, (outcome) => ({ service, origin: 'fact', outcome })),
+    ask: tallied(metrics.units, (outcome) => ({ service, origin: 'ask', outcome })),
+  }
   return {
     ...ledger,
     async submit(unit) {
       const origin = unit.checkpoint ? 'fact' : 'ask'
       try {
         const applied = await ledger.submit(unit)
-        metrics.units.add(1, { service, origin, outcome: applied.duplicate ? 'duplicate' : 'applied' })
+        count[origin](applied.duplicate ? 'duplicate' : 'applied')
         const events = applied.results.reduce((sum, result) => sum + result.events.length, 0)
         if (events > 0) metrics.events.add(events, { service })
         return applied
       } catch (error) {
-        metrics.units.add(1, { service, origin, outcome: error instanceof Error && 'code' in error ? String(error.code) : 'defect' })
+        count[origin](error instanceof Error && 'code' in error ? String(error.code) : 'defect')
         throw error
       }
     },

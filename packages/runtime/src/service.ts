@@ -113,6 +113,8 @@ export interface Service {
   readonly name: string
   readonly streams: readonly AnyStream[]
   readonly reactions: readonly Reaction[]
+  /** Intake that it does nothing with but remember at once, by its id, that it was read (the gateway's receipts). */
+  readonly remembers?: readonly FactType[]
   readonly views?: readonly View[]
   /** Numbered SQL files for the views' tables; they run in the service's own schema. */
   readonly migrations?: URL

@@ -3,15 +3,12 @@ import { type Envelope, type FactType, tell } from '@rondo/kernel'
 import { when } from '@rondo/reaction'
 import { refusal } from './refusal.ts'
 
-const kept = when(intake.item.refused, ({ id, data }) => [tell(refusal, id, 'recorded', data)])
-
 /** All other intake is read for its receipt alone: that it was read, and how often, stands in the ledger under its id. */
-const receipts = Object.values(intake)
+export const remembers = Object.values(intake)
   .flatMap((table): readonly FactType[] => Object.values(table))
   .filter(({ base }) => base !== intake.item.refused.base)
-  .map((fact) => when(fact, () => []))
 
-export const reactions = [kept, ...receipts]
+export const reactions = [when(intake.item.refused, ({ id, data }) => [tell(refusal, id, 'recorded', data)])]
 
 /** (source, id) again with another content: the first stands, this one is listed. The position makes each its own. */
 export const conflicted = (event: Envelope) => [

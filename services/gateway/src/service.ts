@@ -1,7 +1,7 @@
 import type { Service } from '@rondo/runtime'
 import { routes } from './http.ts'
 import { person } from './person.ts'
-import { conflicted, reactions } from './reactions.ts'
+import { conflicted, reactions, remembers } from './reactions.ts'
 import { refusal } from './refusal.ts'
 import { intakeRpc } from './rpc-intake.ts'
 import { loopsRpc } from './rpc-loops.ts'
@@ -12,6 +12,7 @@ export const gateway: Service = {
   name: 'gateway',
   streams: [person, refusal],
   reactions,
+  remembers,
   rpc: { 'rondo.intake.v1.Intake': intakeRpc, 'rondo.intake.v1.People': peopleRpc, 'rondo.intake.v1.Loops': loopsRpc },
   onConflict: conflicted,
   http: routes,

@@ -15,12 +15,13 @@ const settings = {
   // The price of an idle consumer. Whatever is resumed, or stops, ends a fetch that waits (patches/kafkajs); a heartbeat follows each.
   maxWaitTimeInMs: 2500,
   /*
-   * What a member holds of one fetch, before it is decoded to about five times that: it asks for more only when all of it was worked on. A record
-   * or a batch that is larger comes all the same.
+   * What a member holds of one fetch, before it is decoded to about five times that. Of two at most: while one is worked on the next is asked
+   * for where there is more (our patch). A record or a batch that is larger comes all the same.
    */
   maxBytes: 1 << 20,
   maxBytesPerPartition: 256 << 10,
   allowAutoTopicCreation: false,
+  fetchAhead: true,
 }
 
 /** A member that neither fetches nor joins for so long has died without saying so. */

@@ -1,7 +1,7 @@
 import { soundWire, type Wire } from '@rondo/bus/wire'
 import { type Envelope, fold } from '@rondo/kernel'
 import type { LedgerRules } from '../rules.ts'
-import { type HeadRow, keyOf, type StoredMessage } from '../storage.ts'
+import { type HeadRow, keyOf, type Seen, type StoredMessage } from '../storage.ts'
 import type { Reading, RebuildOptions, RebuiltPage, Relaying, Store, Writing } from '../store.ts'
 import { jsonb, type ModelDatabase, type StoredStream } from './database.ts'
 import { chainKey, heldKey, timerKey } from './names.ts'
@@ -25,6 +25,7 @@ const headOf = ({ stream, id, version, fold, state, phase, first_at, last_at }: 
   firstAt: first_at,
   lastAt: last_at,
 })
+const seenIn = ({ head: { position, recordedAt, repaired } }: ModelDatabase): Seen => ({ position, recordedAt, repaired })
 const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0)
 
 /** A process's connections to a database in memory. It knows no SQL: views are PostgreSQL's. */
@@ -124,6 +125,7 @@ function writing(database: ModelDatabase, ask: Ask, write: Ask): Writing {
       ask('load', () => ({
         now: database.instant,
         partitions: database.head.tails.length,
+        seen: seenIn(database),
         streams: streams.flatMap((key) => {
           const found = database.streams.get(key)
           return found ? [headOf(found)] : []
@@ -174,8 +176,7 @@ function reading(database: ModelDatabase, ask: Ask): Reading {
     find: ({ keys, held }) =>
       ask('find', () => {
         const found = held.map(({ stream, name, value }) => holders(stream, name, value).map((id) => keyOf(stream, id)))
-        const { position, recordedAt, repaired } = database.head
-        return { rows: heads([...keys, ...found.flat()]), holders: found, seen: { position, recordedAt, repaired } }
+        return { rows: heads([...keys, ...found.flat()]), holders: found, seen: seenIn(database) }
       }),
     page: (stream, { phase, keys, direction, after, limit }) =>
       ask('page', () => {

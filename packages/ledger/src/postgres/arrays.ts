@@ -45,15 +45,30 @@ export const jsons = (values: readonly string[]): Buffer => varying('jsonb', val
 /** Version of the binary format of jsonb. */
 const jsonbVersion = 1
 
+/** Columns are put together here: how long a text is in bytes is known when it is written, so that it need not be gone through for that first. */
+let scratch: Buffer = Buffer.allocUnsafe(64 << 10)
+/** A larger one, of large documents, is not kept. */
+const mostKept = 1 << 20
+
+/** The same bytes with room for so many in all. */
+function roomier(bytes: Buffer, used: number, least: number): Buffer {
+  const larger = Buffer.allocUnsafe(Math.max(least, 2 * bytes.length))
+  bytes.copy(larger, 0, 0, used)
+  if (larger.length <= mostKept) scratch = larger
+  return larger
+}
+
 function varying(type: 'text' | 'jsonb', values: readonly (string | undefined)[]): Buffer {
   if (values.length === 0) return empty(type)
   const prefix = type === 'jsonb' ? 1 : 0
-  const size = values.reduce((sum, value) => sum + 4 + (value === undefined ? 0 : prefix + Buffer.byteLength(value)), headerBytes)
-  const bytes = Buffer.allocUnsafe(size)
+  let bytes: Buffer = scratch
   header(bytes, type, values.length, someNull)
   let end = headerBytes
   for (const value of values) {
     const begin = end + 4
+    // No character takes more than three bytes for each of its units
+    const most = begin + prefix + 3 * (value?.length ?? 0)
+    if (most > bytes.length) bytes = roomier(bytes, end, most)
     if (value === undefined) {
       bytes.writeInt32BE(-1, end)
       end = begin
@@ -64,7 +79,7 @@ function varying(type: 'text' | 'jsonb', values: readonly (string | undefined)[]
     bytes.writeInt32BE(length, end)
     end = begin + length
   }
-  return bytes
+  return Buffer.from(bytes.subarray(0, end))
 }
 
 /** The text of a `text[]`, for arrays of arrays, which all have to be of one length otherwise. */
