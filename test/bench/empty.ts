@@ -26,8 +26,8 @@ async function consuming(kafka: Kafka, topic: string): Promise<void> {
   const consumer = kafka.consumer({
     groupId: `empty-${randomUUID()}`,
     sessionTimeout: 10_000,
-    heartbeatInterval: 2500,
-    maxWaitTimeInMs: 2500,
+    heartbeatInterval: 1000,
+    maxWaitTimeInMs: 2000,
   })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic] })

@@ -11,9 +11,10 @@ import type { Watch } from './watch.ts'
 const settings = {
   // After a crash the group waits so long for the member that is gone.
   sessionTimeout: 10_000,
-  heartbeatInterval: 2500,
-  // The price of an idle consumer. Whatever is resumed, or stops, ends a fetch that waits (patches/kafkajs); a heartbeat follows each.
-  maxWaitTimeInMs: 2500,
+  // A heartbeat follows a fetch: a member learns within both, three seconds, that the group comes together anew.
+  heartbeatInterval: 1000,
+  // The price of an idle consumer. Whatever is resumed, or stops, ends a fetch that waits (patches/kafkajs).
+  maxWaitTimeInMs: 2000,
   /*
    * What a member holds of one fetch, before it is decoded to about five times that. Of two at most: while one is worked on the next is asked
    * for where there is more (our patch). A record or a batch that is larger comes all the same.
