@@ -29,27 +29,23 @@ const atWork = `
   where datname = current_database() and application_name like 'rondo %' and state <> 'idle' and pid <> pg_backend_pid()
     and application_name = any($1) and query not like '%pg_control_system%'
   order by query like '%append(%' desc, random() limit 1`
+/** In one statement: what is looked at first may be over when it is ended. */
+const endedAtWork = `with victim as (${atWork}) select pid, service, pg_terminate_backend(pid) as done from victim`
 
 /** Ends the connection of one of these services while it is at work; undefined where none was within two seconds. */
-export async function terminated(
-  url: string,
-  services: readonly string[],
-  fits: (service: string) => boolean,
-): Promise<Backend | undefined> {
+export async function terminated(url: string, services: () => readonly string[]): Promise<Backend | undefined> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000, query_timeout: 3000 })
   client.on('error', () => undefined)
   await client.connect()
-  const names = services.map((service) => `rondo ${service}`)
   try {
     return await eventually(
       async () => {
-        const { rows } = await client.query<Backend>(atWork, [names])
-        const [victim] = rows
-        if (!victim || !fits(victim.service)) return undefined
-        const { rows: ended } = await client.query<{ done: boolean }>('select pg_terminate_backend($1) as done', [victim.pid])
-        return ended[0]?.done ? victim : undefined
+        const names = services().map((service) => `rondo ${service}`)
+        if (names.length === 0) return undefined
+        const { rows } = await client.query<Backend & { done: boolean }>(endedAtWork, [names])
+        return rows.find(({ done }) => done)
       },
-      { within: 2000, every: 1 },
+      { within: 2000, every: 5 },
     ).catch(() => undefined) // nobody was at work
   } finally {
     await client.end()

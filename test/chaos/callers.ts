@@ -25,6 +25,8 @@ export interface Calling {
   readonly broken: (one: Broken) => void
   /** Milliseconds between two messages of a caller, on average. */
   readonly rest: number
+  /** Nothing for intake. */
+  readonly asksOnly: boolean
 }
 
 /** Sends it until somebody says yes or no, at the other gateway after each failure. */
@@ -87,7 +89,7 @@ async function done(calling: Calling, job: Job): Promise<void> {
 }
 
 export function startCaller(name: string, calling: Calling): Caller {
-  const work = new Work(name, calling.random)
+  const work = new Work(name, calling.random, calling)
   let stopped = false
   const run = async () => {
     while (!stopped) {

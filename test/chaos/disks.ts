@@ -5,11 +5,11 @@ import { asked } from './backends.ts'
 import { count, type Stage } from './stage.ts'
 
 /** Milliseconds that a disk stays full, at least. */
-const fullFor = 6000
+const fullFor = 4000
 /** Milliseconds that a server may take to notice what it cannot write. */
-const noticedWithin = 8000
+const noticedWithin = 6000
 /** Of the faults under Kafka, those that take all brokers at once. */
-const allAtOnce = 0.3
+const allAtOnce = 0.2
 
 /** Of those who were told something from then on: how many heard "later". */
 const toldLater = ({ history: { told } }: Stage, from: number): number =>

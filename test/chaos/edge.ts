@@ -2,6 +2,7 @@ import { DomainError } from '@rondo/kernel'
 import { loadProtos } from '@rondo/proto'
 import { type Channels, createChannels } from '@rondo/runtime'
 import { z } from 'zod'
+import { type Answered, streamed } from './streaming.ts'
 import type { History, Outcome, Target } from './told.ts'
 
 /** One gateway as callers see it. */
@@ -21,6 +22,11 @@ export interface Ask {
 export interface Delivery {
   readonly messageId: string
   readonly body: Readonly<Record<string, unknown>>
+}
+
+export interface Events {
+  readonly messageId: string
+  readonly events: readonly object[]
 }
 
 const protos = loadProtos()
@@ -88,6 +94,17 @@ export class Edge {
     })
   }
 
+  /** The same over a stream. */
+  stream(edge: number, { messageId, events }: Events): Promise<Outcome> {
+    return this.#kept(edge, 'intake', 'EmitStream', messageId, {}, async () => {
+      const options = { authorization: `Bearer ${this.#token}`, timeoutMs: patience }
+      const { results, error } = await streamed(this.#channel(edge).client('gateway'), events, options)
+      if (error === undefined && results.length === events.length) return accepted({ results })
+      const outcome = refusalOf(error ?? new DomainError('unavailable', 'the stream ended before its last answer'))
+      return outcome.kind === 'unknown' ? { ...outcome, taken: takenOf(results) } : outcome
+    })
+  }
+
   /** Alertmanager's webhook. */
   alert(edge: number, { messageId, body }: Delivery): Promise<Outcome> {
     return this.#kept(edge, 'intake', 'alertmanager', messageId, {}, async () => {
@@ -133,12 +150,22 @@ export class Edge {
   }
 }
 
-/** Of a batch all or nothing counts as acknowledged: what was not taken is sent again with the rest. */
+const takenOf = (results: readonly Answered[]): readonly string[] =>
+  results.flatMap(({ status, event_id }) => (status === 'refused' ? [] : [event_id]))
+
+const answers = z.object({
+  results: z.array(z.object({ status: z.string(), code: z.string(), message: z.string(), event_id: z.string() })).min(1),
+})
+
+/** What was not taken is sent again with the rest, which stands. */
 function accepted(answer: object): Outcome {
-  const results =
-    'results' in answer && Array.isArray(answer.results) ? (answer.results as { status: string; code: string; message: string }[]) : []
+  const { success, data } = answers.safeParse(answer)
+  if (!success) return { kind: 'refused', code: 'internal', message: `an answer without results: ${JSON.stringify(answer)}` }
+  const { results } = data
   const refused = results.find(({ status }) => status === 'refused')
-  if (results.length === 0) return { kind: 'refused', code: 'internal', message: `an answer without results: ${JSON.stringify(answer)}` }
-  if (!refused) return { kind: 'acknowledged', answer: { ...answer } }
-  return told(refused.code, refused.message)
+  const taken = takenOf(results)
+  // The ids and no more: there are very many
+  if (!refused) return { kind: 'acknowledged', answer: { taken } }
+  const outcome = told(refused.code, refused.message)
+  return outcome.kind === 'unknown' ? { ...outcome, taken } : outcome
 }

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
 import kafkajs from 'kafkajs'
-import { oneAtWork, terminated } from './backends.ts'
+import { type Backend, oneAtWork, terminated } from './backends.ts'
 import { backUp } from './backup.ts'
 import { answering, brokerDisk, serverDisk } from './disks.ts'
-import type { Member } from './fleet.ts'
+import type { Fleet, Member } from './fleet.ts'
 import { hurtLines } from './network.ts'
 import type { Random } from './random.ts'
 import type { FaultName } from './schedule.ts'
@@ -28,6 +28,7 @@ async function underWay(stage: Stage, fits: (call: Call) => boolean): Promise<nu
 function note(stage: Stage, kind: KillKind, victim: string, inFlight: number): void {
   const kill: Kill = { kind, victim, at: performance.now(), inFlight }
   stage.kills.push(kill)
+  stage.timeline.note(`kill: ${victim}, ${inFlight} waited`)
 }
 
 /** Calls that this process, or for it its gateway, has not answered yet. */
@@ -37,24 +38,26 @@ const reaching =
     call.edge === replica && (service === 'gateway' || call.target === service)
 
 /** On a machine that is slow to start processes, callers would else wait for nobody. */
-const downMost = 3
+const downMost = 4
 /** Milliseconds until both of a service are there. */
-const wholeWithin = 60_000
-/** Mostly its like goes on meanwhile. */
+const wholeWithin = 30_000
+/** Mostly one side goes on meanwhile: gateway n sends to the nth of each service, and with one of each side gone no caller reaches anybody. */
 const bothDown = 0.15
 
-function victimOf({ fleet: { members }, random }: Stage, service: string): Member | undefined {
-  if (members.filter(({ up }) => !up).length >= downMost) return undefined
-  const up = members.filter((one) => one.service === service && one.up && !one.needed)
-  const like = members.filter((one) => one.service === service).length
-  if (up.length === 0 || (up.length < like && !random.chance(bothDown))) return undefined
-  return random.pick(up)
+/** Some member of this service that may be killed now. */
+export function victimOf({ members, random }: Pick<Fleet, 'members'> & Pick<Stage, 'random'>, service: string): Member | undefined {
+  const down = members.filter(({ up }) => !up)
+  if (down.length >= downMost) return undefined
+  const sides = new Set(down.filter((one) => one.service !== 'several').map(({ replica }) => replica))
+  const either = sides.size === 0 || service === 'several' || random.chance(bothDown)
+  const up = members.filter((one) => one.service === service && one.up && !one.needed && (either || sides.has(one.replica)))
+  return up.length === 0 ? undefined : random.pick(up)
 }
 
 const killed =
   (service: string): Fault =>
   async (stage) => {
-    const victim = victimOf(stage, service)
+    const victim = victimOf({ members: stage.fleet.members, random: stage.random }, service)
     if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
     if (!victim.up || victim.needed) return
@@ -63,13 +66,15 @@ const killed =
   }
 
 const backend: Fault = async (stage) => {
-  let inFlight = 0
-  const victim = await terminated(stage.database, asking, (service) => {
-    inFlight = stage.history.waiting(callsOf(service))
-    return inFlight > 0
+  let before = 0
+  const victim = await terminated(stage.database, () => {
+    before = performance.now()
+    return asking.filter((service) => stage.history.waiting(callsOf(service)) > 0)
   })
-  if (victim) note(stage, 'backend', `connection of ${victim.service}`, inFlight)
-  else stage.say(`  no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
+  // Those who waited before it was ended, and still do
+  const waits = ({ service }: Backend) => stage.history.waiting((call) => callsOf(service)(call) && call.begun < before)
+  if (victim) note(stage, 'backend', `connection of ${victim.service}`, waits(victim))
+  else stage.timeline.note(`no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
 }
 
 const serverStop: Fault = (stage) =>
@@ -100,7 +105,8 @@ const broker: Fault = (stage) =>
     const victim = stage.random.pick(stage.engines.brokers)
     note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
     await victim.kill()
-    await pause(9000 + stage.random.below(5000))
+    // Mostly until another one leads its partitions
+    await pause(3000 + stage.random.below(5000))
     await victim.start()
   })
 
@@ -123,7 +129,7 @@ const freeze: Fault = async (stage) => {
 const redis: Fault = async (stage) => {
   count(stage, 'Redis gone')
   await stage.engines.redis.kill()
-  await pause(5000)
+  await pause(4000)
   await stage.engines.redis.start()
 }
 
@@ -132,7 +138,7 @@ const storm: Fault = async (stage) => {
   const group = `rondo.${stage.random.pick(['operations', 'requirements'])}`
   const brokers = stage.engines.addresses.kafka
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], clientId: 'storm', logLevel: kafkajs.logLevel.NOTHING })
-  for (let times = 0; times < 5; times += 1) {
+  for (let times = 0; times < 3; times += 1) {
     const settings = { groupId: group, sessionTimeout: 10_000, rebalanceTimeout: 10_000 }
     // The client would else come back by itself after it was disconnected, and keep its partitions from everybody
     const consumer = kafka.consumer({ ...settings, retry: { retries: 3, restartOnFailure: async () => false } })

@@ -5,13 +5,14 @@ import { addToken, newToken } from '@rondo/runtime'
 import type { Replicated } from '@rondo/testkit/launch'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { z } from 'zod'
-import { type Place, placesOf, ServiceProcess } from '../rig/processes.ts'
+import { type Place, placesOf, ServiceProcess, type Spawn } from '../rig/processes.ts'
 import type { Gateway } from './edge.ts'
+import { type Spares, severalServices } from './spares.ts'
+import type { Timeline } from './timeline.ts'
 
 /** Two of each that callers reach; what is not looked at alone runs in one process. */
-const members = ['operations', 'requirements', 'several', 'operations', 'requirements', 'gateway', 'gateway'] as const
+export const members = ['operations', 'requirements', 'several', 'operations', 'requirements', 'gateway', 'gateway'] as const
 const replicas = 2
-const severalServices = ['builds', 'releases', 'feedback']
 const linesKept = 2000
 /** Milliseconds after which a process that was killed should be back, on a busy machine too. */
 const startMost = 180_000
@@ -19,6 +20,20 @@ const startMost = 180_000
 export interface Fell {
   readonly name: string
   readonly log: readonly string[]
+}
+
+/** What a supervisor knows of them. */
+interface Engines {
+  /** Who is started while nobody can be there is a core's second for nothing; an engine that is hurt otherwise is met all the same. */
+  worthTrying(): boolean
+}
+
+interface MemberParts {
+  readonly env: Readonly<Record<string, string>>
+  readonly spawn: Spawn
+  readonly fell: (one: Fell) => void
+  readonly timeline: Timeline
+  readonly engines: Engines
 }
 
 /** A process that is started again whenever it ends. */
@@ -36,14 +51,14 @@ export class Member {
   readonly starts: number[] = []
   #stopping = false
   #restarting: Promise<void> | undefined
-  readonly #fell: (one: Fell) => void
+  readonly #around: MemberParts
 
-  constructor(place: Place, replica: number, env: Readonly<Record<string, string>>, fell: (one: Fell) => void) {
+  constructor(place: Place, replica: number, around: MemberParts) {
     this.service = place.service
     this.replica = replica
     this.name = `${place.service}-${replica}`
-    this.process = new ServiceProcess(place, env, [])
-    this.#fell = fell
+    this.process = new ServiceProcess(place, around.env, [], around.spawn)
+    this.#around = around
   }
 
   async kill(): Promise<void> {
@@ -65,7 +80,7 @@ export class Member {
     if (log.length > 2 * linesKept) log.splice(0, log.length - linesKept)
     if (!this.up || this.process.runs || this.#restarting) return
     this.up = false
-    this.#fell({ name: this.name, log: log.slice(-20) })
+    this.#around.fell({ name: this.name, log: log.slice(-20) })
     this.#restart()
   }
   async back(): Promise<void> {
@@ -86,17 +101,22 @@ export class Member {
     const begin = performance.now()
     // While an engine is down it ends with a sentence: as a supervisor would, it is started again
     while (!this.#stopping && performance.now() - begin < startMost) {
+      if (!this.#around.engines.worthTrying()) {
+        await pause(100)
+        continue
+      }
       try {
         await (this.process.runs ? this.process.ready(false) : this.process.start({ ready: false }))
         this.up = true
         this.starts.push((performance.now() - begin) / 1000)
+        this.#around.timeline.note(`${this.name} is back after ${this.starts.at(-1)?.toFixed(1)} s`)
         return
       } catch {
         // Too slow, or ended: what it said is kept, and shown where it never comes back
         await pause(300)
       }
     }
-    if (!this.#stopping) this.#fell({ name: `${this.name} did not come back`, log: this.process.log.slice(-20) })
+    if (!this.#stopping) this.#around.fell({ name: `${this.name} did not come back`, log: this.process.log.slice(-20) })
   }
 }
 
@@ -180,11 +200,14 @@ interface Surroundings {
   readonly kafka: readonly string[]
   readonly redis: string
   readonly reach: Reach
+  readonly spares: Spares
+  readonly timeline: Timeline
+  readonly engines: Engines
 }
 
 /** Starts all, one kind after the other, so that two do not migrate one schema at once on a cold machine. */
 export async function startFleet(around: Surroundings): Promise<Fleet> {
-  const { reach } = around
+  const { reach, timeline, spares, engines } = around
   const dataDir = temporaryFolder('chaos')
   const token = newToken()
   await addToken(join(dataDir, 'tokens.json'), token, { actor: 'person:chaos', roles: ['admin'] })
@@ -195,14 +218,13 @@ export async function startFleet(around: Surroundings): Promise<Fleet> {
     RONDO_DATA_DIR: dataDir,
     RONDO_RATE_LIMIT: '100000',
     RONDO_LOG_LEVEL: 'warn',
-    // Half the price of a start
-    NODE_COMPILE_CACHE: join(dataDir, 'compiled'),
   }
   const fell: Fell[] = []
   const all: Member[] = []
   const counts = new Map<string, number>()
   const end = async () => {
     clearInterval(looking)
+    spares.end()
     await Promise.all(all.map((one) => one.end()))
     await rm(dataDir, { recursive: true, force: true })
   }
@@ -213,10 +235,12 @@ export async function startFleet(around: Surroundings): Promise<Fleet> {
     for (const [index, place] of places.entries()) {
       const replica = counts.get(place.service) ?? 0
       counts.set(place.service, replica + 1)
-      all.push(new Member(place, replica, { ...common, ...(await envOf(places, index, replica, around)) }, (one) => fell.push(one)))
+      const env = { ...common, ...(await envOf(places, index, replica, around)) }
+      all.push(new Member(place, replica, { env, spawn: spares.take, fell: (one) => fell.push(one), timeline, engines }))
     }
     for (const one of all) await one.process.ready(false)
     for (const one of all) await one.process.ready()
+    spares.refill()
   } catch (error) {
     await end()
     throw error

@@ -1,17 +1,12 @@
 import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
 import type { Acknowledged, AcknowledgedIntake, ConsumerHistory, History, LedgerEvent, Refused, Unknown } from '@rondo/testkit/promises'
 import type { Found, LedgerFound } from './gather.ts'
-import type { Told } from './told.ts'
+import { type Told, takenOf } from './told.ts'
 
 const intakeTypes: Readonly<Record<string, string>> = {
   alertmanager: 'rondo.intake.alert.observed',
   EmitBatch: 'rondo.intake.errors.reported',
-}
-
-/** The ids that intake was answered with. */
-export function eventIds(answer: Readonly<Record<string, unknown>>): readonly string[] {
-  const { results } = answer
-  return Array.isArray(results) ? results.map((one: { event_id: string }) => one.event_id) : []
+  EmitStream: 'rondo.intake.errors.reported',
 }
 
 /** What at most one of those who ask can get. */
@@ -97,8 +92,8 @@ export function historyOf(told: readonly Told[], found: Found): History {
   }
   const seen = new Set<string>()
   for (const { target, method, outcome } of told) {
-    if (target !== 'intake' || outcome.kind !== 'acknowledged') continue
-    for (const messageId of eventIds(outcome.answer)) {
+    if (target !== 'intake') continue
+    for (const messageId of takenOf(outcome)) {
       if (!seen.has(messageId)) intake.push({ messageId, topic: intakeTopic, type: intakeTypes[method] ?? '', key: messageId })
       seen.add(messageId)
     }

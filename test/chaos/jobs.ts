@@ -23,24 +23,25 @@ export class Work {
   #count = 0
   #mine: string[] = []
   #incidents: string[] = []
+  readonly #asks: readonly (() => Job)[] = [
+    () => ({ kind: 'ask', ask: this.#raise() }),
+    () => ({ kind: 'ask', ask: this.#further() }),
+    // As much for operations as for requirements
+    () => ({ kind: 'ask', ask: this.#incident() }),
+    () => ({ kind: 'ask', ask: this.#incident() }),
+    () => (this.#random.chance(0.5) ? this.#duel() : this.#reuse()),
+  ]
+  readonly #kinds: readonly (() => Job)[]
 
-  constructor(name: string, random: Random) {
+  constructor(name: string, random: Random, { asksOnly }: { readonly asksOnly: boolean }) {
     this.#name = name
     this.#random = random
+    this.#kinds = asksOnly ? this.#asks : [...this.#asks, () => this.#alerts(), () => this.#alerts(), () => this.#errors()]
   }
 
   next(): Job {
     this.#count += 1
-    const kinds: readonly (() => Job)[] = [
-      () => ({ kind: 'ask', ask: this.#raise() }),
-      () => ({ kind: 'ask', ask: this.#further() }),
-      () => ({ kind: 'ask', ask: this.#incident() }),
-      () => this.#alerts(),
-      () => this.#alerts(),
-      () => this.#errors(),
-      () => (this.#random.chance(0.5) ? this.#duel() : this.#reuse()),
-    ]
-    return this.#random.pick(kinds)()
+    return this.#random.pick(this.#kinds)()
   }
 
   #id(what: string): string {

@@ -11,12 +11,12 @@ Several processes of Rondo on three Kafka brokers and a PostgreSQL of their own;
 they were told; processes, connections, servers and brokers that are killed while somebody waits for them, writers that
 stand still until others have their work, a network that is cut, slow or silent, disks that are full. When all has healed, what ledgers, topics and consumers hold is compared with what the
 callers were told; then an older copy of PostgreSQL is put back, and the same is asked again. Ends with 1 when a promise
-broke or too few kills hit.
+broke or too few kills hit. What happened when, and what the processes logged, is in .chaos/seed-N afterwards.
 
   --minutes N   the whole run, starting and checking included (default 4)
   --seed N      the faults and the callers' words come from it (default: the time)
-  --callers N   how many call at the same time (default 14)
-  --senders N   how many more hand in events by the hundred (default 0; with --full 3)
+  --callers N   how many call at the same time (default 24)
+  --senders N   how many more hand in events by the hundred, as batches and over streams (default 0; with --full 4)
   --kills N     so many have to hit unacknowledged work, and each kind of fault has to be there (default 25 a minute;
                 0: neither): on a machine that is too busy the faults go on for half of the minutes more
   --json FILE   the result as JSON
@@ -42,7 +42,7 @@ function read() {
     options: {
       minutes: { type: 'string' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-      callers: { type: 'string', default: '14' },
+      callers: { type: 'string', default: '24' },
       senders: { type: 'string' },
       kills: { type: 'string' },
       json: { type: 'string' },
@@ -58,7 +58,7 @@ function read() {
     kills: numberOf('kills', values.kills ?? (values.full ? '0' : String(25 * minutes)), 0),
     seed: numberOf('seed', values.seed, 0),
     callers: numberOf('callers', values.callers, 1),
-    senders: numberOf('senders', values.senders ?? (values.full ? '3' : '0'), 0),
+    senders: numberOf('senders', values.senders ?? (values.full ? '4' : '0'), 0),
     ...(values.full
       ? { mix: mixes.long, backupAt: 0.75, drainWithin: 600_000 }
       : { mix: mixes.short, backupAt: 0.2, drainWithin: 150_000 }),

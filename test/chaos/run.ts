@@ -6,17 +6,19 @@ import { repositoryRoot } from '@rondo/testkit/test-data'
 import { type Broken, startCaller } from './callers.ts'
 import { drained } from './drain.ts'
 import { Edge } from './edge.ts'
-import { faultsOf } from './faults.ts'
-import { type Fell, keepLogs, reachThrough, startFleet, unwell } from './fleet.ts'
+import { type Fell, keepLogs, members, reachThrough, startFleet, unwell } from './fleet.ts'
 import { type Found, gathered } from './gather.ts'
 import { behind, type GoneBack, takenBack } from './gone-back.ts'
+import { doneOf, hitsOf, hurtEnough, type Span, unableOf } from './hurting.ts'
 import { service } from './jobs.ts'
-import { missingOf, type Needs } from './kinds.ts'
+import { missingOf } from './kinds.ts'
 import { createRandom, type Random } from './random.ts'
 import { goBack } from './restore.ts'
-import { type Mix, type Planned, scheduleOf } from './schedule.ts'
+import type { Mix } from './schedule.ts'
 import { startSenders } from './senders.ts'
+import { keepSpares, type Spares } from './spares.ts'
 import { type Kill, type Stage, Turn } from './stage.ts'
+import { Timeline } from './timeline.ts'
 import { History, type Told } from './told.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
 
@@ -73,10 +75,14 @@ export interface Restored {
   readonly seconds: number
 }
 
-/** Seconds: what starting, draining and the restore take of the whole. */
-const reserved = 105
+/** Seconds: what draining and the restore take of the whole. */
+const reserved = 60
+/** With fewer nothing can be sent. */
+const leastBrokers = 2
 /** Milliseconds that callers work after the restore. */
-const afterRestore = 6000
+const afterRestore = 4000
+/** Milliseconds between two messages of a caller, on average. */
+const rest = 350
 
 async function prepared(edge: Edge): Promise<void> {
   const request = {
@@ -92,61 +98,37 @@ async function prepared(edge: Edge): Promise<void> {
   await edge.ask(1, { target: 'operations', method: 'PutService', messageId: 'catalog', request })
 }
 
-/** Each fault at its time; those that last go on beside the others, never two of one kind. */
-async function hurt(stage: Stage, planned: readonly Planned[], begin: number, over: () => boolean): Promise<void> {
-  const faults = faultsOf(stage.random)
-  const running = new Map<string, Promise<void>>()
-  for (const { at, fault } of planned) {
-    const wait = begin + at * 1000 - performance.now()
-    if (wait > 0) await pause(wait)
-    if (over()) break
-    if (running.has(fault)) continue
-    const work = faults[fault](stage)
-      .catch((error: unknown) => stage.say(`  ${fault}: ${error instanceof Error ? error.message : String(error)}`))
-      .finally(() => running.delete(fault))
-    running.set(fault, work)
-  }
-  await Promise.all(running.values())
-}
+/** Seconds between two that are shown; the time line has each. */
+const shownEvery = 10
 
 function progress(stage: Stage): () => void {
+  const { history, fleet, timeline, say } = stage
+  let looks = 0
   const timer = setInterval(() => {
-    stage.say(
-      `  ${stage.history.acknowledged} acknowledged, ${stage.history.told.length} tries, ${hitsOf(stage)} kills that hit (${stage.kills.length} in all)`,
+    const waiting = (['operations', 'requirements', 'intake'] as const).map(
+      (name) => `${name} ${history.waiting(({ target }) => target === name)}`,
     )
-  }, 10_000)
+    const down = fleet.members.flatMap(({ up, name }) => (up ? [] : [name]))
+    const so = `${history.acknowledged} acknowledged, ${history.told.length} tries, ${hitsOf(stage)} kills that hit (${stage.kills.length} in all)`
+    timeline.note(`${so}; waiting: ${waiting.join(', ')}; down: ${down.join(', ') || 'nobody'}`)
+    looks += 1
+    if (looks % shownEvery === 0) say(`  ${timeline.now.toFixed(0)} s: ${so}`)
+  }, 1000)
   return () => clearInterval(timer)
-}
-
-const hitsOf = ({ kills }: Stage): number => kills.filter(({ inFlight }) => inFlight > 0).length
-
-/** From when on it ends, and when it ends in any case (milliseconds of this process's clock). */
-interface Span {
-  readonly end: number
-  readonly latest: number
-}
-
-const doneOf = ({ kills, others }: Stage) => ({ kills, others: Object.fromEntries([...others].sort()) })
-const unableOf = ({ network, disks }: Replicated): readonly Needs[] => [
-  ...('missing' in network ? (['network'] as const) : []),
-  ...('missing' in disks ? (['disks'] as const) : []),
-]
-
-/** One schedule, long enough; as much of it as is needed. */
-async function hurtEnough(stage: Stage, settings: Settings, { end, latest }: Span): Promise<void> {
-  const { seed, kills, mix, ending } = settings
-  const begin = performance.now()
-  const plan = { mix, backupAt: (settings.backupAt * (end - begin)) / 1000 }
-  const planned = scheduleOf((latest - begin) / 1000, createRandom(seed).fork('schedule'), plan)
-  const enough = () => kills === 0 || (hitsOf(stage) >= kills && missingOf(doneOf(stage), unableOf(stage.engines)).length === 0)
-  await hurt(stage, planned, begin, () => ending.aborted || performance.now() > latest || (performance.now() > end && enough()))
 }
 
 function called(stage: Stage, edge: Edge, { callers, senders, most, seed }: Settings, name: string) {
   const random: Random = createRandom(seed)
   const broken: Broken[] = []
   const all = Array.from({ length: callers }, (_, index) =>
-    startCaller(`${name}${index}`, { edge, random: random.fork(`caller ${name}${index}`), broken: (one) => broken.push(one), rest: 120 }),
+    startCaller(`${name}${index}`, {
+      edge,
+      random: random.fork(`caller ${name}${index}`),
+      broken: (one) => broken.push(one),
+      rest,
+      // The others would all wait for the brokers where these are down, and nobody for the services
+      asksOnly: index % 2 === 0,
+    }),
   )
   const many = startSenders(name === '' ? senders : 0, { stage, edge, random: random.fork('senders'), most })
   const quiet = progress(stage)
@@ -161,8 +143,8 @@ async function disturbed(stage: Stage, edge: Edge, settings: Settings, span: Spa
   const end = called(stage, edge, settings, '')
   await hurtEnough(stage, settings, span)
   settings.say('the last fault is over; all heals')
-  await stage.fleet.back()
-  return end()
+  await stage.timeline.span('all processes back', stage.fleet.back)
+  return stage.timeline.span('last answers', end)
 }
 
 interface Judged extends Verdict {
@@ -176,13 +158,14 @@ async function judged(
   seen: readonly Broken[],
   gone?: GoneBack,
 ): Promise<{ readonly verdict: Judged; readonly found: Found }> {
-  const { database, history, say } = stage
+  const { database, history, say, timeline } = stage
   const begin = performance.now()
-  const waiting = await drained(database, stage.engines.addresses.kafka, drainWithin)
+  const waiting = await timeline.span('drain', () => drained(database, stage.engines.addresses.kafka, drainWithin))
   const left = waiting.length > 0 ? [...waiting, ...(await unwell(stage.fleet))] : []
   say(`drained in ${((performance.now() - begin) / 1000).toFixed(0)} s; reading ledgers and topics`)
-  const found = await gathered(database, stage.engines.addresses.kafka)
-  return { verdict: { ...verdictOf(history.told, found, seen, gone), left }, found }
+  const found = await timeline.span('reading of ledgers and topics', () => gathered(database, stage.engines.addresses.kafka))
+  const verdict = await timeline.span('comparison', async () => verdictOf(history.told, found, seen, gone))
+  return { verdict: { ...verdict, left }, found }
 }
 
 interface Back {
@@ -205,7 +188,7 @@ async function wentBack(stage: Stage, edge: Edge, settings: Settings, before: Fo
 
 async function restored(stage: Stage, edge: Edge, settings: Settings, before: Found): Promise<Back> {
   const begin = performance.now()
-  const gone = await goBack(stage, edge, before)
+  const gone = await stage.timeline.span('going back to the copy', () => goBack(stage, edge, before))
   const end = called(stage, edge, settings, 'after-')
   await pause(afterRestore)
   const { verdict, found } = await judged(stage, settings, await end(), gone)
@@ -235,18 +218,29 @@ export async function stopAll(): Promise<void> {
   for (let end = open.pop(); end; end = open.pop()) await end()
 }
 
-async function staged({ seed, say }: Settings, engines: Replicated): Promise<{ readonly stage: Stage; readonly edge: Edge }> {
+interface Parts {
+  readonly engines: Replicated
+  readonly spares: Spares
+  readonly timeline: Timeline
+}
+
+async function staged(
+  { seed, say }: Settings,
+  { engines, spares, timeline }: Parts,
+): Promise<{ readonly stage: Stage; readonly edge: Edge }> {
   const database = engines.postgres.address
   const { kafka, redis } = engines.addresses
-  const fleet = await startFleet({ database, kafka, redis, reach: reachThrough(engines.network) })
+  const worthTrying = () => engines.postgres.runs && engines.brokers.filter(({ runs }) => runs).length >= leastBrokers
+  const around = { database, kafka, redis, reach: reachThrough(engines.network), spares, timeline }
+  const fleet = await startFleet({ ...around, engines: { worthTrying } })
   open.push(fleet.end)
   const history = new History()
   const edge = new Edge(fleet.gateways, fleet.token, history)
   await prepared(edge)
   const random = createRandom(seed).fork('faults')
   const turns = { server: new Turn(), brokers: new Turn() }
-  const stage = { engines, database, fleet, history, random, kills: [], others: new Map(), turns, backup: { taken: false }, say }
-  return { stage, edge }
+  const done = { kills: [], others: new Map(), backup: { taken: false } }
+  return { stage: { engines, database, fleet, history, random, turns, say, timeline, ...done }, edge }
 }
 
 /** Of the processes of a run. */
@@ -280,13 +274,17 @@ export async function chaos(settings: Settings): Promise<Result> {
   const begin = performance.now()
   const since = (from: number) => (performance.now() - from) / 1000
   say(`seed ${seed}: starting PostgreSQL, three brokers and Redis`)
-  const engines = await launchReplicated()
+  const timeline = new Timeline(logFolder(seed))
+  // They are loaded while the engines start
+  const spares = keepSpares(members.length)
+  open.push(async () => spares.end())
+  const engines = await timeline.span('start of the engines', launchReplicated)
   open.push(engines.end)
   try {
     const leftOut = leftOutOf(engines)
     for (const one of leftOut) say(one)
     say(`starting the services (${since(begin).toFixed(0)} s)`)
-    const { stage, edge } = await staged(settings, engines)
+    const { stage, edge } = await timeline.span('start of the services', () => staged(settings, { engines, spares, timeline }))
     const started = performance.now()
     say(`hurting (${since(begin).toFixed(0)} s)`)
     const end = Math.max(started + 30_000, begin + (minutes * 60 - reserved) * 1000)

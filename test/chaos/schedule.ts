@@ -45,14 +45,14 @@ export interface Mix {
 
 export const mixes = {
   /** Kills as close together as they still find work under way. */
-  short: { kills: 14, betweenBackends: 1.2, always: [] },
+  short: { kills: 12, betweenBackends: 1.2, always: [] },
   /** Each kind of process as often as the others, as far as their starts let: what is between is for the callers. */
-  long: { kills: 4, betweenBackends: 5, always: ['broker', 'server-stop', 'server-backend'] },
+  long: { kills: 4, betweenBackends: 6, always: ['broker', 'server-stop'] },
 } as const satisfies Readonly<Record<string, Mix>>
 
 /** Where callers wait for an answer. */
 const victims: readonly FaultName[] = ['gateway', 'operations', 'requirements']
-const specials: readonly FaultName[] = ['server-stop', 'server-backend', 'server-disk', 'broker-disk', 'redis', 'storm']
+const specials: readonly FaultName[] = ['server-stop', 'server-backend', 'server-disk', 'broker-disk', 'redis', 'storm', 'several']
 const lines: readonly FaultName[] = ['network-callers', 'network-gateway', 'network-postgres', 'network-kafka', 'network-redis']
 
 /** One after the other, from the first again. */
@@ -82,7 +82,6 @@ export function scheduleOf(seconds: number, random: Random, { mix = mixes.short,
   for (let start = 0; start < seconds; start += round) {
     const within = (length: number) => start + random.next() * length
     for (let n = 0; n < mix.kills; n += 1) planned.push({ at: within(burst), fault: victim() })
-    planned.push({ at: within(burst), fault: 'several' })
     for (const fault of mix.always) planned.push({ at: within(round), fault })
     for (let at = within(1); at < start + round; at += mix.betweenBackends * (0.5 + random.next())) planned.push({ at, fault: 'backend' })
     for (const half of [0, round / 2]) {

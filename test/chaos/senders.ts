@@ -8,12 +8,12 @@ import type { Stage } from './stage.ts'
 /** Events of one call. */
 const batch = 100
 /** So many that the services have not read yet: senders wait then, so that what is under way when all heals stays little. */
-const behindMost = 4000
+const behindMost = 10_000
 const lookEvery = 1000
 /** Kinds of errors that are told of: each has a stream of its own. */
 const classes = 400
 
-interface Sending extends Omit<Calling, 'rest' | 'broken'> {
+interface Sending extends Pick<Calling, 'edge' | 'random'> {
   readonly stage: Stage
   /** Acknowledged, of all callers: with so many there are enough to judge. */
   readonly most: number
@@ -40,10 +40,7 @@ const counted = (id: string, random: Random) => ({
   },
 })
 
-const deliveryOf = (name: string, random: Random) => ({
-  messageId: name,
-  body: { events: Array.from({ length: batch }, (_, index) => counted(`${name}-${index}`, random)) },
-})
+const eventsOf = (name: string, random: Random) => Array.from({ length: batch }, (_, index) => counted(`${name}-${index}`, random))
 
 /** Callers that hand in as much at once as is read. */
 export function startSenders(count: number, sending: Sending): Caller {
@@ -60,8 +57,11 @@ export function startSenders(count: number, sending: Sending): Caller {
     for (let n = 0; !stopped; n += 1) {
       if (behind > behindMost || stage.history.acknowledged >= most) await pause(lookEvery / 4)
       else {
-        const delivery = deliveryOf(`bulk-${sender}-${n}`, random)
-        await told({ edge, random }, (which) => edge.emit(which, delivery))
+        const messageId = `bulk-${sender}-${n}`
+        const events = eventsOf(messageId, random)
+        const asBatch = (which: number) => edge.emit(which, { messageId, body: { events } })
+        const asStream = (which: number) => edge.stream(which, { messageId, events })
+        await told({ edge, random }, n % 2 === 0 ? asBatch : asStream)
       }
     }
   }

@@ -1,6 +1,7 @@
 import type { Replicated } from '@rondo/testkit/launch'
 import type { Fleet } from './fleet.ts'
 import type { Random } from './random.ts'
+import type { Timeline } from './timeline.ts'
 import type { Call, History } from './told.ts'
 
 export const killKinds = ['service', 'backend', 'server', 'broker'] as const
@@ -42,6 +43,7 @@ export interface Stage {
   /** Whether there is a copy of PostgreSQL to go back to. */
   readonly backup: { taken: boolean }
   readonly say: (text: string) => void
+  readonly timeline: Timeline
 }
 
 /** What callers wait for where the service answers them (the gateway's own ledger and all brokers: intake). */

@@ -11,6 +11,8 @@ export type Outcome =
       readonly message: string
       /** Rondo itself said so, not a connection that broke. */
       readonly typed: boolean
+      /** Events of intake that were taken although others beside them were not. */
+      readonly taken?: readonly string[]
     }
 
 /** One try of one message. */
@@ -29,6 +31,12 @@ export interface Call {
 export interface Told extends Call {
   readonly ended: number
   readonly outcome: Outcome
+}
+
+/** The ids of the events of intake that this answer says are taken. */
+export function takenOf(outcome: Outcome): readonly string[] {
+  if (outcome.kind === 'unknown') return outcome.taken ?? []
+  return outcome.kind === 'acknowledged' && Array.isArray(outcome.answer.taken) ? outcome.answer.taken : []
 }
 
 /** All that callers were told, in the order in which they were, and what they wait for. */
@@ -61,7 +69,6 @@ export class History {
   #count({ messageId, target }: Call, outcome: Outcome): void {
     if (outcome.kind !== 'acknowledged' || this.#acknowledged.has(messageId)) return
     this.#acknowledged.add(messageId)
-    const { results } = outcome.answer
-    this.#events += target === 'intake' && Array.isArray(results) ? results.length : 1
+    this.#events += target === 'intake' ? takenOf(outcome).length : 1
   }
 }

@@ -18,7 +18,8 @@ const ask = (messageId: string, outcome: Outcome, changed: Partial<Told> = {}): 
 })
 const yes: Outcome = { kind: 'acknowledged', answer: {} }
 const no = (code: string, message = ''): Outcome => ({ kind: 'refused', code, message })
-const taken: Outcome = { kind: 'acknowledged', answer: { results: [{ event_id: 'i1' }] } }
+const taken: Outcome = { kind: 'acknowledged', answer: { taken: ['i1'] } }
+const partly: Outcome = { kind: 'unknown', code: 'unavailable', message: 'the stream broke', typed: false, taken: ['i2'] }
 const told = [ask('m1', yes), ask('m2', yes), ask('m1', yes), ask('i', taken, { target: 'intake', method: 'EmitBatch', request: {} })]
 
 const event = (position: number, streamId: string, causationId: string, changed: Partial<LedgerEvent> = {}): LedgerEvent => ({
@@ -73,6 +74,13 @@ const behind = { ...sound.requirements, versions: new Map([['requirement/m1', 2]
 const corrupt: readonly (readonly [name: string, told: readonly Told[], found: Found, lost: number, twice: number])[] = [
   ['an acknowledged ask left nothing', told, found({ requirements: ledger([event(1, 'm1', 'm1')]) }), 1, 0],
   ['acknowledged intake was read by nobody', told, found({ gateway: ledger([]), operations: ledger([]) }), 2, 0],
+  [
+    'intake that was taken before its stream broke is nowhere',
+    [...told, ask('s', partly, { target: 'intake', method: 'EmitStream' })],
+    found(),
+    1,
+    0,
+  ],
   ['an event never reached Kafka', told, found({}, (all) => all.slice(0, 1)), 1, 0],
   ['an event was recorded twice', told, found({ requirements: ledger([...sound.requirements.events, again]) }), 0, 1],
   ['intake was counted twice', told, found({ operations: ledger([...sound.operations.events, countedAgain], ['i1']) }), 0, 1],

@@ -6,7 +6,7 @@ import type { Member } from './fleet.ts'
 import { count, type Stage } from './stage.ts'
 
 /** Milliseconds: a group waits ten seconds for a silent member, a relay’s lease lasts as long. */
-const takenOverWithin = 60_000
+const takenOverWithin = 30_000
 /** Milliseconds that the successor works before the other one wakes up. */
 const successorWorks = 2500
 /** Milliseconds by which its database's replies are late just before it stands still: what it wakes up with is old by then. */

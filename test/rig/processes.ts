@@ -42,28 +42,25 @@ export interface Processes extends Client {
   end(): Promise<void>
 }
 
-/** Where its main file lies: `several` hosts what is not looked at alone. */
-const programOf = (service: One['service']) =>
-  service === 'several'
-    ? { cwd: join(repositoryRoot(), 'test'), main: 'chaos/several.ts' }
-    : { cwd: join(repositoryRoot(), 'services', service), main: 'src/main.ts' }
+type Env = Readonly<Record<string, string>>
+
+/** How a process of Rondo comes to be, its output not read yet. */
+export type Spawn = (service: One['service'], env: Env) => ChildProcess
 
 /** As the script `start` of its package says. */
-function spawnOne(
-  service: One['service'],
-  env: Readonly<Record<string, string>>,
-  say: (...lines: readonly string[]) => void,
-): ChildProcess {
+const spawnMain: Spawn = (service, env) => {
   const { RONDO_TOKEN: _, NODE_OPTIONS: __, ...inherited } = process.env
-  const { cwd, main } = programOf(service)
-  const child = spawn(process.execPath, ['--conditions=development', '--import', '@rondo/runtime/register', main], {
-    cwd,
+  return spawn(process.execPath, ['--conditions=development', '--import', '@rondo/runtime/register', 'src/main.ts'], {
+    cwd: join(repositoryRoot(), 'services', service),
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+}
+
+function heard(child: ChildProcess, say: (...lines: readonly string[]) => void): ChildProcess {
   const lines = (chunk: Buffer) => say(...chunk.toString().trimEnd().split('\n'))
-  child.stdout.on('data', lines)
-  child.stderr.on('data', lines)
+  child.stdout?.on('data', lines)
+  child.stderr?.on('data', lines)
   return child
 }
 
@@ -95,12 +92,13 @@ export class ServiceProcess implements One {
   readonly service: One['service']
   readonly url: string
   readonly grpc: string
-  readonly #env: Readonly<Record<string, string>>
+  readonly #env: Env
+  readonly #spawn: Spawn
   readonly log: string[] = []
   readonly #say: (...lines: readonly string[]) => void
   #child: ChildProcess
 
-  constructor({ service, http, grpc }: Place, env: Readonly<Record<string, string>>, all: string[]) {
+  constructor({ service, http, grpc }: Place, env: Env, all: string[], spawnIt: Spawn = spawnMain) {
     this.service = service
     this.url = `http://127.0.0.1:${http}`
     this.grpc = `127.0.0.1:${grpc}`
@@ -109,7 +107,8 @@ export class ServiceProcess implements One {
       this.log.push(...lines)
       all.push(...lines)
     }
-    this.#child = spawnOne(service, this.#env, this.#say)
+    this.#spawn = spawnIt
+    this.#child = heard(spawnIt(service, this.#env), this.#say)
   }
   get pid(): number {
     return this.#child.pid ?? 0
@@ -128,7 +127,7 @@ export class ServiceProcess implements One {
   }
   async start({ ready } = { ready: true }): Promise<void> {
     if (runs(this.#child)) throw new Error(`${this.service} runs`)
-    this.#child = spawnOne(this.service, this.#env, this.#say)
+    this.#child = heard(this.#spawn(this.service, this.#env), this.#say)
     await this.ready(ready)
   }
   freeze(): void {

@@ -88,6 +88,9 @@ function properties(data: string, node: Node, nodes: readonly Node[]): string {
     'share.coordinator.state.topic.replication.factor': all,
     'share.coordinator.state.topic.min.isr': least,
     'group.initial.rebalance.delay.ms': 0,
+    // Another one leads where a broker was killed after four seconds, and not nine; a busy machine keeps up with that
+    'broker.session.timeout.ms': 4000,
+    'broker.heartbeat.interval.ms': 800,
     'log.cleaner.dedupe.buffer.size': 16777216,
     'log.retention.check.interval.ms': 1000,
   })
