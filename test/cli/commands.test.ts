@@ -147,6 +147,16 @@ describe('how commands end', () => {
     expect(exit).toBe(3)
     expect(err).toContain('missing: ')
   })
+  test('3 where nothing shows an older copy, and nothing was given up', async () => {
+    const { exit, err } = await run('restore builds')
+    expect(exit).toBe(3)
+    expect(err).toContain('"rondo restore builds --anyway"')
+  })
+  test('2 where an option is not understood, by the name it was given under', async () => {
+    const { exit, err } = await run('replay builds --from now')
+    expect(exit).toBe(2)
+    expect(err).toContain('--from: "now" is no position: a number from 1')
+  })
   test('9 when the time is up, with what was waited for', async () => {
     const { exit, err } = await run(`wait gate sha256:${'7'.repeat(64)} --timeout 600ms`)
     expect(exit).toBe(9)

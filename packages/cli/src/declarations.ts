@@ -118,6 +118,12 @@ function sendingCommands(declared: Declared): void {
     })
 }
 
+/** As text: it may lie beyond what a number holds. */
+const positionOf = (text: string): string => {
+  if (/^[1-9]\d{0,15}$/.test(text)) return text
+  throw new CliError('usage', `--from: "${text}" is no position: a number from 1`)
+}
+
 const partitionOf = (text: string): number => {
   if (/^\d{1,4}$/.test(text)) return Number(text)
   throw new CliError('usage', `--partition: "${text}" is no partition: a number from 0`)
@@ -196,7 +202,7 @@ function repairs(declared: Declared): void {
   declared
     .command('replay', 'sends recorded events to the bus once more, for whoever misses some')
     .argument('<service>', 'whose events, such as operations')
-    .requiredOption('--from <position>', 'the first position to be sent, from 1')
+    .requiredOption('--from <position>', 'the first position to be sent, from 1', positionOf)
     .option('--partition <number>', 'only this partition (default: all)', partitionOf)
     .action(async (service: string, options: { from: string; partition?: number }) => {
       const { replay } = await import('./commands/gap.ts')
