@@ -7,6 +7,14 @@ const known = `${ledger}/known.int.test.ts`
 /** What is decided without a load. */
 export const guessing: readonly Mutant[] = [
   {
+    name: 'what is known is bounded',
+    file: `${ledger}/known.ts`,
+    find: 'if (this.#heads.size > mostHeads) for',
+    replace: 'if (this.#heads.size < 0) for',
+    test: [`${ledger}/known.test.ts`, 'only the latest are kept'],
+    simulated: false,
+  },
+  {
     name: 'nobody is told a repetition or a gap that was guessed',
     file: `${ledger}/known.ts`,
     find: "batch.outcomes.every(({ kind }) => kind === 'applied')",

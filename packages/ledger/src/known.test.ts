@@ -127,3 +127,21 @@ test('whatever becomes of the ledger, states are those of its events, whose vers
     }
   }
 })
+
+test('of the streams that were touched only the latest are kept', async () => {
+  let loads = 0
+  const call: typeof soundWire.call = async (what, done) => {
+    if (what === 'load') loads += 1
+    return done()
+  }
+  const store = modelStore({ database: new ModelDatabase(), wire: { ...soundWire, call } })
+  const ledger = await openLedgerOn({ service, streams: [order], store })
+  const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+  const count = (id: string) => ledger.submit(unit([tell(order, id, 'count', 1)], { cause }))
+  for (let n = 0; n < 300; n++) await count(`o-${n}`)
+  const before = loads
+  await count('o-299')
+  expect(loads).toBe(before)
+  await count('o-0')
+  expect(loads).toBe(before + 1)
+})
