@@ -3,6 +3,7 @@ import type { Replicated } from '@rondo/testkit/launch'
 import { breathing, brief } from './breath.ts'
 import { faultsOf } from './faults.ts'
 import { missingOf, type Needs } from './kinds.ts'
+import { Owed } from './owed.ts'
 import { createRandom } from './random.ts'
 import { type FaultName, type Mix, type Planned, scheduleOf } from './schedule.ts'
 import type { Stage } from './stage.ts'
@@ -43,6 +44,7 @@ async function hurt(
   const faults = faultsOf(stage.random)
   const running = new Map<FaultName, Promise<void>>()
   const breathes = breathing(() => stage.history.acknowledged)
+  const owed = new Owed()
   const lasting = () => [...running.keys()].some((fault) => !brief.has(fault))
   const started = (fault: FaultName) => {
     const work = () => faults[fault](stage)
@@ -55,8 +57,13 @@ async function hurt(
     if (wait > 0) await pause(wait)
     const ending = over()
     if (ending && !lasting()) break
-    if (running.has(fault) || ((ending || closes()) && !brief.has(fault)) || !breathes(fault)) continue
-    running.set(fault, started(fault))
+    const may = (one: FaultName) => !running.has(one) && breathes(one)
+    if (brief.has(fault)) {
+      if (may(fault)) running.set(fault, started(fault))
+    } else if (!ending && !closes()) {
+      const next = owed.next(fault, may)
+      if (next) running.set(next, started(next))
+    }
   }
   await Promise.all(running.values())
 }

@@ -128,20 +128,36 @@ test('whatever becomes of the ledger, states are those of its events, whose vers
   }
 })
 
-test('of the streams that were touched only the latest are kept', async () => {
-  let loads = 0
+/** A ledger on its own, whose requests are counted by their kind. */
+async function counted(now?: () => number) {
+  const requests: string[] = []
   const call: typeof soundWire.call = async (what, done) => {
-    if (what === 'load') loads += 1
+    requests.push(what)
     return done()
   }
-  const store = modelStore({ database: new ModelDatabase(), wire: { ...soundWire, call } })
+  const store = modelStore({ database: new ModelDatabase(now), wire: { ...soundWire, call } })
   const ledger = await openLedgerOn({ service, streams: [order], store })
   const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
-  const count = (id: string) => ledger.submit(unit([tell(order, id, 'count', 1)], { cause }))
+  return {
+    count: (id: string) => ledger.submit(unit([tell(order, id, 'count', 1)], { cause })),
+    loads: () => requests.filter((what) => what === 'load').length,
+  }
+}
+
+test('of the streams that were touched only the latest are kept', async () => {
+  const { count, loads } = await counted()
   for (let n = 0; n < 300; n++) await count(`o-${n}`)
-  const before = loads
+  const before = loads()
   await count('o-299')
-  expect(loads).toBe(before)
+  expect(loads()).toBe(before)
   await count('o-0')
-  expect(loads).toBe(before + 1)
+  expect(loads()).toBe(before + 1)
+})
+
+test('a batch that is written while the millisecond changes was written in one moment: its stream is as it is known', async () => {
+  let now = Date.now()
+  const { count, loads } = await counted(() => ++now)
+  await count('o')
+  await count('o')
+  expect(loads()).toBe(1)
 })

@@ -179,7 +179,9 @@ export class ModelDatabase {
   /** What the function `append` of the migrations does. */
   #append(rows: AppendRows): Written {
     const { streams = [], events = [], derived, intake } = rows
-    this.#refuseWrongGuess(derived.guess)
+    // One moment for all of it, as the function has
+    const at = this.instant
+    this.#refuseWrongGuess(derived.guess, at)
     if (this.head.tails.length !== derived.partitions) throw new Raised('RL003', 'the partition plan has changed')
     const newer = Object.entries(derived.folds).some(([stream, fold]) => (this.head.folds[stream] ?? 0) > fold)
     if (newer) throw new Raised('RL002', 'a newer version of this service has taken over')
@@ -188,29 +190,29 @@ export class ModelDatabase {
     // Nothing is written before all of it can be
     const stored = streams.map((row) => ({ ...row, state: jsonb(row.state) }))
     const texts = (intake.messages ?? []).map(({ outcome }) => jsonb(outcome))
-    const placed = this.#placed(events)
+    const placed = this.#placed(events, at)
     this.#refuseTwoHolders(derived.keys ?? [])
     const { position, epoch, repaired, tails } = this.head
     const marked = Math.max(0, ...[...this.relays.values()].map((relay) => relay.position))
     const before = { epoch, repaired, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked }
-    const written = { position, recordedAt: this.instant, before }
+    const written = { position, recordedAt: at, before }
     for (const row of stored) {
       const before = this.streams.get(keyOf(row.stream, row.id))
       this.streams.set(keyOf(row.stream, row.id), before ? { ...row, first_at: before.first_at } : row)
     }
-    this.#writeIntake(intake, texts)
+    this.#writeIntake(intake, texts, at)
     this.writeDerived(derived)
     this.#writeEvents(placed)
     return written
   }
 
-  #placed(events: readonly DraftEvent[]): readonly StoredEvent[] {
+  #placed(events: readonly DraftEvent[], at: Instant): readonly StoredEvent[] {
     const tails = [...this.head.tails]
     return events.map((event, n) => {
       const position = this.head.position + n + 1
       const previous = tails[event.partition] ?? 0
       tails[event.partition] = position
-      return { envelope: JSON.parse(jsonb({ ...event, position, recordedAt: this.instant } satisfies Envelope)), previous }
+      return { envelope: JSON.parse(jsonb({ ...event, position, recordedAt: at } satisfies Envelope)), previous }
     })
   }
 
@@ -225,10 +227,9 @@ export class ModelDatabase {
     }
   }
 
-  #refuseWrongGuess(guess: AppendRows['derived']['guess']): void {
+  #refuseWrongGuess(guess: AppendRows['derived']['guess'], at: Instant): void {
     // Its clock knows no microseconds
-    const isTime =
-      guess?.now === undefined || (guess.now.slice(0, 23) <= this.instant.slice(0, 23) && guess.now >= plus(this.instant, -1_000))
+    const isTime = guess?.now === undefined || (guess.now.slice(0, 23) <= at.slice(0, 23) && guess.now >= plus(at, -1_000))
     const isThere = (guess?.seen ?? []).every(
       ({ position, recordedAt, repaired }) =>
         repaired === this.head.repaired && this.events[position - 1]?.envelope.recordedAt === recordedAt,
@@ -239,8 +240,8 @@ export class ModelDatabase {
   #writeIntake(
     { messages = [], checkpoints = [], counted = [], fired = [], parked = [] }: AppendRows['intake'],
     texts: readonly string[],
+    at: Instant,
   ): void {
-    const at = this.instant
     messages.forEach(({ id, hash, days }, index) => {
       this.messages.set(id, { hash, at, keepUntil: plus(at, days * dayMs), duplicates: 0, conflicts: 0, outcome: texts[index] ?? 'null' })
     })
