@@ -137,7 +137,7 @@ export const consuming: readonly Mutant[] = [
   {
     name: 'facts of one key come one after the other',
     file: `${runtime}/in-flight.ts`,
-    find: ' && !this.#keys.has(key)',
+    find: ' && !keys.some((key) => this.#keys.has(key))',
     replace: '',
     test: [`${runtime}/in-flight.test.ts`, ''],
   },
