@@ -2,6 +2,7 @@ export type { ArchivedPage, ArchiveOptions, ArchivePlace, Archiving, CheckedFile
 export type { Batched, Database, Log } from './database.ts'
 export { epochOf } from './epoch.ts'
 export { CheckpointGap, Defect, NotParked } from './failure.ts'
+export { uuid5, uuidBytes } from './event-id.ts'
 export { type ForeignFacts, ForeignMissing, type ForeignWanted, type ReadPlace } from './foreign.ts'
 export { type LedgerOptions, type OpenLedger, openLedger, openLedgerOn, type StoreOptions } from './ledger.ts'
 export { type LockHolder, type MigrateOptions, migrate } from './migration.ts'

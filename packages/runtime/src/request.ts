@@ -18,15 +18,20 @@ export function parseRequest<Input>(schema: z.ZodType<Input>, value: unknown): I
   throw new DomainError('invalid', [...shown, ...more].join('; '), { path: faults[0]?.path ?? '' })
 }
 
+/** What JSON writes as it is. */
+const plain = /^[ !#-[\]-~]*$/
+
 /** Text by which two inputs are the same: keys sorted. */
 function canonical(value: unknown): string {
+  // Most are text, and most text stands for itself
+  if (typeof value === 'string') return plain.test(value) ? `"${value}"` : JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
   if (Buffer.isBuffer(value)) return value.toString('base64')
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   let text = ''
   for (const name of Object.keys(value).sort()) {
     const item = (value as Readonly<Record<string, unknown>>)[name]
-    if (item !== undefined) text += `${text ? ',' : ''}${JSON.stringify(name)}:${canonical(item)}`
+    if (item !== undefined) text += `${text ? ',' : ''}${canonical(name)}:${canonical(item)}`
   }
   return `{${text}}`
 }

@@ -2,14 +2,14 @@ import { BusError } from '@rondo/bus'
 import { type IntakeEvent, intakeTopic, toIntakeRecord } from '@rondo/contracts/cloudevents'
 import { item } from '@rondo/contracts/intake'
 import { DomainError, type ErrorCode, type Instant } from '@rondo/kernel'
+import { uuid5, uuidBytes } from '@rondo/ledger'
 import { activeTraceparent, type Host, hashOf } from '@rondo/runtime'
-import { parse, v5 } from 'uuid'
 import type { Observed, Refused } from './adapters/adapter.ts'
 
 /** uuid v5 of the DNS name `rondo.intake`. */
-const namespace = parse(v5('rondo.intake', v5.DNS))
+const namespace = uuidBytes(uuid5(uuidBytes('6ba7b810-9dad-11d1-80b4-00c04fd430c8'), 'rondo.intake'))
 /** An outside event is known by (source, id). */
-export const eventIdOf = (source: string, id: string): string => v5(Buffer.from(JSON.stringify([source, id])), namespace)
+export const eventIdOf = (source: string, id: string): string => uuid5(namespace, JSON.stringify([source, id]))
 
 export interface Result {
   readonly event_id: string
