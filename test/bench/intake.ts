@@ -65,7 +65,7 @@ export async function intakeFigures(stage: Stage, rounds: number, goOn?: () => b
     // First, so that all topics and schemas are there
     const whole = await stage.withRondo(allInOne, (rondo) => beside(rondo, 'all in one', bare.address, token, rounds, goOn))
     const alone = await stage.withRondo(gatewayAlone, (rondo) =>
-      beside({ ...rondo, quiet: async () => undefined }, 'the gateway as a process of its own', bare.address, token, rounds, goOn),
+      beside(rondo, 'the gateway as a process of its own', bare.address, token, rounds, goOn),
     )
     return [...whole, ...alone]
   } finally {

@@ -1,4 +1,4 @@
-import type { StoredRecord } from '@rondo/bus'
+import type { Clock, StoredRecord } from '@rondo/bus'
 import { type KnownBy, knownBy } from '@rondo/contracts/cloudevents'
 import type { Checkpoint, Ledger } from '@rondo/ledger'
 import { isTemporary } from './consumer-failure.ts'
@@ -43,6 +43,24 @@ export function runsOf<Other extends object>(waiting: readonly (Noticed | Other)
     else runs.push([one])
   }
   return runs
+}
+
+/**
+ * Milliseconds that a partition rests after records which only tell senders that they were read: nobody waits for them, and what comes
+ * meanwhile costs one fetch and one statement instead of many.
+ */
+const restMs = 100
+/** So many at once are as many as a fetch may bring: there may be more of them already. */
+export const plenty = 200
+
+/** Shorter where the partition is taken away. */
+export async function rest(clock: Pick<Clock, 'after'>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.after(restMs, resolve)
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  await promise
+  cancel()
 }
 
 export interface NotingParts {

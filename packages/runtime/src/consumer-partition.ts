@@ -3,8 +3,8 @@ import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
-import { type Noticed, type NotingParts, note, noticed, runsOf } from './consumer-noted.ts'
-import type { Working } from './consumer-parts.ts'
+import { type Noticed, type NotingParts, note, noticed, plenty, rest, runsOf } from './consumer-noted.ts'
+import { mostWaiting, storedWithinMs, type Working } from './consumer-parts.ts'
 import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { missing, replayCommand, startOf } from './consumer-start.ts'
 import { contentHash, inItsPlace, submitFact, submitTells } from './consumer-unit.ts'
@@ -16,15 +16,6 @@ import { processSpan } from './spans.ts'
 
 /** Facts of a partition that are on their way at the same time. */
 const window = 256
-
-/**
- * Milliseconds that what was read and is of no interest may wait to be stored: most of what a service reads is, and a commit for each would
- * hold up what others wait for. Each replica pays for it by the time, not by the work: so it is long. Whoever is killed meanwhile reads it once
- * more.
- */
-export const storedWithinMs = 1000
-/** Intake of no interest of a partition that waits, at most: it is stored by its id, and holds what it was fetched with. */
-const mostWaiting = 64
 
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
 export class ConsumerPartition {
@@ -44,6 +35,8 @@ export class ConsumerPartition {
   #waiting: (Read | Noticed)[] = []
   /** Among them is some that senders are told of: it is not kept waiting behind its batch. */
   #isAwaited = false
+  /** Of the batch that is being handled, how many records only tell senders that they were read. */
+  #receipts = 0
   /** Since when something is not stored that was of no interest. */
   #waitingSince: number | undefined
   #handling = false
@@ -111,6 +104,7 @@ export class ConsumerPartition {
     }
     // When it has ended: what is asked for while a batch is on its way is not done
     if (this.#waitingSince !== undefined) this.#parts.later()
+    if (this.#receipts > 0) await rest(this.#parts.clock, control.signal)
   }
 
   /** Whatever happens: nothing is on its way any more when reading goes on, or begins anew. */
@@ -136,7 +130,10 @@ export class ConsumerPartition {
 
   async #handle(batch: Iterable<StoredRecord>, control: PartitionControl): Promise<void> {
     let end = 0n
+    let count = 0
+    this.#receipts = 0
     for (const record of batch) {
+      count += 1
       if (control.signal.aborted) return
       const goesOn = this.#read(record, control)
       // Waited for only where there is something to wait for: this is run for each record
@@ -144,6 +141,8 @@ export class ConsumerPartition {
       end = record.offset + 1n
       if (this.#ahead === undefined) this.#nextOffset = end
     }
+    // Where more is to be done, or much came at once, it goes on
+    if (this.#receipts < count || count > plenty) this.#receipts = 0
     if (this.#ahead !== undefined || this.#isDue()) await this.#flush()
     if (this.#ahead !== undefined && end >= ((await this.#bounds())?.next ?? 0n)) this.#halt(control, this.#ahead)
   }
@@ -179,7 +178,10 @@ export class ConsumerPartition {
       this.#mark.seen = position
       this.#waitingSince ??= this.#parts.clock.now()
       this.#waiting.push(one)
-      if (interest) this.#isAwaited = true
+      if (interest) {
+        this.#isAwaited = true
+        this.#receipts += 1
+      }
     }
     return true
   }
@@ -286,13 +288,11 @@ export class ConsumerPartition {
   }
 
   #addNoted(run: readonly Noticed[]): Promise<void> | undefined {
-    return this.#inFlight.add(
-      run.map(({ record }) => record.key),
-      (turn) => {
-        const last = run.at(-1)
-        return last ? note(this.#noting(), run, this.#moved(last.record, last.position), turn) : Promise.resolve()
-      },
-    )
+    const keys = run.map(({ record }) => record.key)
+    return this.#inFlight.add(keys, async (turn) => {
+      const last = run.at(-1)
+      if (last) await note(this.#noting(), run, this.#moved(last.record, last.position), turn)
+    })
   }
 
   #noting(): NotingParts {

@@ -26,3 +26,12 @@ export interface Working extends Consuming {
   /** Asks for a `store` soon. */
   readonly later: () => void
 }
+
+/**
+ * Milliseconds that what was read and is of no interest may wait to be stored: most of what a service reads is, and a commit for each would
+ * hold up what others wait for. Each replica pays for it by the time, not by the work: so it is long. Whoever is killed meanwhile reads it once
+ * more.
+ */
+export const storedWithinMs = 1000
+/** Intake of no interest of a partition that waits, at most: it is stored by its id, and holds what it was fetched with. */
+export const mostWaiting = 64
