@@ -25,7 +25,8 @@ async function startBare(stage: Stage) {
   const bus = kafkaBus({ brokers: [brokers], clientId: 'bench' })
   await bus.ensure([{ name: topic, partitions: 4 }])
   await bus.close()
-  const child = await startChild('bare-intake.ts', { RONDO_KAFKA_BROKERS: brokers, BENCH_TOPIC: topic })
+  // A flame graph is of Rondo: the control leaves no profile of its own
+  const child = await startChild('bare-intake.ts', { RONDO_KAFKA_BROKERS: brokers, BENCH_TOPIC: topic, NODE_OPTIONS: '' })
   return { address: `127.0.0.1:${child.told}`, stop: () => child.stop() }
 }
 
