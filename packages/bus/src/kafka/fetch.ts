@@ -66,6 +66,8 @@ export interface Fetched {
   readonly partitions: readonly FetchedPartition[]
 }
 
+const none = Buffer.alloc(0)
+
 class Fields {
   readonly #bytes: Buffer
   #at = 0
@@ -89,23 +91,27 @@ class Fields {
     return this.#bytes.readBigInt64BE(this.#at - 8)
   }
 
+  skip(length: number): void {
+    this.#at += length
+  }
+
   /** A length of -1 is a null: no bytes here. */
   take(length: number): Buffer {
-    const begin = this.#at
-    this.#at += Math.max(length, 0)
-    return this.#bytes.subarray(begin, this.#at)
+    if (length <= 0) return none
+    this.#at += length
+    return this.#bytes.subarray(this.#at - length, this.#at)
   }
 }
 
 function partitionOf(topic: string, fields: Fields): FetchedPartition {
   const partition = fields.int32()
   const errorCode = fields.int16()
-  fields.int64() // the high watermark: open transactions lie before it
+  fields.skip(8) // the high watermark: open transactions lie before it
   const end = fields.int64()
-  fields.int64() // where the log starts
+  fields.skip(8) // where the log starts
   const aborted: FetchedPartition['aborted'][number][] = []
   for (let count = fields.int32(); count > 0; count--) aborted.push({ producerId: fields.int64(), from: fields.int64() })
-  fields.int32() // a replica that is nearer: none, as no rack was told
+  fields.skip(4) // a replica that is nearer: none, as no rack was told
   return { topic, partition, errorCode, end, aborted, records: fields.take(fields.int32()) }
 }
 
@@ -113,7 +119,7 @@ function decoded(bytes: Buffer): Fetched {
   const fields = new Fields(bytes)
   const clientSideThrottleTime = fields.int32()
   const errorCode = fields.int16()
-  fields.int32() // session
+  fields.skip(4) // session
   const partitions: FetchedPartition[] = []
   for (let topics = fields.int32(); topics > 0; topics--) {
     const topic = fields.take(fields.int16()).toString()

@@ -107,8 +107,9 @@ export class Lane {
       this.#giveUp = undefined
       if (errorCode !== 0) throw new Error(`broker ${this.#node} answers a fetch with error ${errorCode}`)
       const broughtNothing = partitions.every(({ records }) => records.length === 0)
+      const ofTopic = Map.groupBy(asked, ({ topic }) => topic)
       for (const fetched of partitions) {
-        const place = asked.find(({ topic, partition }) => topic === fetched.topic && partition === fetched.partition)
+        const place = ofTopic.get(fetched.topic)?.find(({ partition }) => partition === fetched.partition)
         if (place) await this.#reader.arrived(place.spot, fetched, place.offset, broughtNothing)
       }
       // Who has come to the end, or fallen behind, is the other one's from now on
