@@ -52,8 +52,7 @@ export class Lane {
   /** What is wanted beside the fetch that waits ends it. */
   #gathered(): void {
     this.#gathering = undefined
-    const covers = ({ topic, partition, offset }: Asked) =>
-      this.#asked?.some((one) => one.partition === partition && one.topic === topic && one.offset <= offset)
+    const covers = ({ spot, offset }: Asked) => this.#asked?.some((one) => one.spot === spot && one.offset <= offset)
     if (this.#isClosed || !this.#isRunning || this.#choose().every(covers)) return
     if (this.#giveUp) this.#giveUp()
     // Not even sent yet
@@ -110,10 +109,12 @@ export class Lane {
       const ofTopic = Map.groupBy(asked, ({ topic }) => topic)
       for (const fetched of partitions) {
         const place = ofTopic.get(fetched.topic)?.find(({ partition }) => partition === fetched.partition)
-        if (place) await this.#reader.arrived(place.spot, fetched, place.offset, broughtNothing)
+        // Waited for only where there is something to wait for: of most partitions nothing comes
+        const taking = place && this.#reader.arrived(place.spot, fetched, place.offset, broughtNothing)
+        if (taking) await taking
       }
       // Who has come to the end, or fallen behind, is the other one's from now on
-      this.#reader.wake(this.#node)
+      this.#reader.wake(this.#node, this)
     } catch (error) {
       this.#giveUp = undefined
       if (isGivenUp) return

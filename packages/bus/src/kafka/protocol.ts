@@ -72,8 +72,14 @@ export interface Cluster {
   ): Promise<readonly TopicOffsets<{ readonly partition: number; readonly offset: string }>[]>
   findBroker(which: { nodeId: string | number }): Promise<Broker>
   findGroupCoordinator(which: { groupId: string }): Promise<Broker>
-  /** `seedBroker`: the one that it connected to first. */
-  readonly brokerPool: { readonly seedBroker: Broker; refreshMetadata(topics: readonly string[]): Promise<void> }
+  readonly brokerPool: {
+    /** The one that it connected to first. */
+    readonly seedBroker: Broker
+    /** As the cluster's, but for these topics alone. */
+    refreshMetadata(topics: readonly string[]): Promise<void>
+    /** As the cluster's, but asks nobody anew where that fails. */
+    findBroker(which: { nodeId: number }): Promise<Broker>
+  }
 }
 
 type CreateCluster = (options: { allowAutoTopicCreation: boolean; metadataMaxAge: number }) => Cluster

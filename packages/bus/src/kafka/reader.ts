@@ -78,15 +78,15 @@ export class KafkaReader {
     }
   }
 
-  /** Something of this broker is wanted that was not, or in another way. */
-  wake(node: number): void {
+  /** Something of this broker is wanted that was not, or in another way. `by`: who knows already. */
+  wake(node: number, by?: Lane): void {
     if (this.#isClosed) return
-    for (const lane of this.#lanesOf(node)) lane.wake()
+    for (const lane of this.#lanesOf(node)) if (lane !== by) lane.wake()
   }
 
   async brokerOf(node: number): Promise<Broker> {
     this.#cluster ??= openCluster(this.#client)
-    return (await this.#cluster).findBroker({ nodeId: node })
+    return (await this.#cluster).brokerPool.findBroker({ nodeId: node })
   }
 
   /** What was asked of this broker was not answered: others may lead its partitions by now. */
@@ -97,13 +97,21 @@ export class KafkaReader {
     this.#looking.ask()
   }
 
-  /** Deals out what a fetch from `asked` on has brought of a partition. `broughtNothing`: nor of any other one. */
-  async arrived(spot: Spot, fetched: FetchedPartition, asked: bigint, broughtNothing: boolean): Promise<void> {
-    if (fetched.errorCode !== 0) return this.#refused(spot, fetched.errorCode, asked)
+  /**
+   * What a fetch from `asked` on has brought of a partition; resolves when it is dealt out. `broughtNothing`: nor of any other one.
+   */
+  arrived(spot: Spot, fetched: FetchedPartition, asked: bigint, broughtNothing: boolean): Promise<void> | undefined {
+    if (fetched.errorCode !== 0) {
+      this.#refused(spot, fetched.errorCode, asked)
+      return undefined
+    }
     spot.looks = 0
     // Where there should be more and nothing came it is waited for, instead of asked for again and again
     spot.end = broughtNothing ? asked : fetched.end
-    if (fetched.records.length === 0) return
+    return fetched.records.length > 0 ? this.#dealOut(spot, fetched, asked) : undefined
+  }
+
+  async #dealOut(spot: Spot, fetched: FetchedPartition, asked: bigint): Promise<void> {
     try {
       const chunk = await chunkOf(fetched, asked)
       const takers = [...spot.wants].filter((want) => want.fits(chunk, asked))
