@@ -1,5 +1,5 @@
 import { type CloudEventRecord, toIntakeRecord } from '@rondo/contracts/cloudevents'
-import type { FactType } from '@rondo/kernel'
+import type { FactTable } from '@rondo/kernel'
 import type { Unit } from '@rondo/ledger'
 import { when } from '@rondo/reaction'
 import { eventually } from '@rondo/testkit'
@@ -49,6 +49,7 @@ describe('intake', () => {
   })
 
   test('without an effect is noted together, each by its id, without a look at what it says', async () => {
+    const remembered: FactTable = unwanted
     const broken = { ...unread(three, 'third'), value: Buffer.from('not JSON') }
     await sendIntake(unread(one, 'first'), unread(two, 'second'), unread(one, 'first'), broken)
     const submitted: Unit[] = []
@@ -56,7 +57,7 @@ describe('intake', () => {
       submitted.push(unit)
       return ledger.submit(unit)
     }
-    await consume({ remembers: [unwanted.seen as unknown as FactType] }, { ...ledger, submit })
+    await consume({ remembers: Object.values(remembered) }, { ...ledger, submit })
     await eventually(() => ledger.known(three), { within: 10_000 })
     expect(submitted).toMatchObject([{ remember: false, noted: [one, two, one, three].map((id) => ({ id })), checkpoint: { position: 4 } }])
     expect(await ledger.known(one)).toMatchObject({ hash: 'hash of first', duplicates: 1, conflicts: 0 })

@@ -1,11 +1,11 @@
 import type { PartitionControl, StoredRecord } from '@rondo/bus'
-import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
+import { contentHashOf } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import { type Checkpoint, CheckpointGap } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
 import { type Noticed, type NotingParts, note, noticed, plenty, rest, runsOf } from './consumer-noted.ts'
 import { mostWaiting, storedWithinMs, type Working } from './consumer-parts.ts'
-import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
+import { type Chained, type Known, type Place, type Read, readable, type Watermark } from './consumer-record.ts'
 import { missing, replayCommand, startOf } from './consumer-start.ts'
 import { contentHash, inItsPlace, submitFact, submitTells } from './consumer-unit.ts'
 import { InFlight, type Turn } from './in-flight.ts'
@@ -201,17 +201,7 @@ export class ConsumerPartition {
   }
 
   #decode(record: StoredRecord): Chained | undefined {
-    try {
-      return chained(this.#topic, record)
-    } catch (error) {
-      if (!(error instanceof NotAnEvent)) throw error
-      this.#parts.log.error(
-        { err: error, topic: this.#topic, partition: this.#partition, offset: record.offset },
-        'a record that is no event was left out',
-      )
-      this.#count('unreadable')
-      return undefined
-    }
+    return readable(this.#topic, record, this.#parts.log, this.#count)
   }
 
   /** A restore made a new history beside the one that was read: it goes on from a position that we know, or there is a gap. */

@@ -224,7 +224,6 @@ export function adaptEmitted(event: Event, who: Who, now: Instant): Observed {
   const { id, source, time: at } = read(envelope, event)
   const kinds = names.filter((kind) => event[kind] != null)
   const [kind] = kinds
-  if (!kind || kinds.length > 1)
-    throw new DomainError('invalid', `an event has one body, one of: ${names.join(', ')}`, { path: 'body' })
+  if (!kind || kinds.length > 1) throw new DomainError('invalid', `an event has one body, one of: ${names.join(', ')}`, { path: 'body' })
   return { source, id, at: notInFuture(at, 'time', now), ...bodies[kind](event[kind], kind, { source, id }, who) }
 }
