@@ -1,9 +1,10 @@
 import { type AnyStream, DomainError, type StateOf } from '@rondo/kernel'
-import type { Found, ListOptions, Read, View } from '@rondo/reaction'
+import type { Found, ListOptions, Read, Sql, View } from '@rondo/reaction'
 import type { Database } from './database.ts'
 import { reaching } from './failure.ts'
 import { Gathered } from './gathered.ts'
 import type { Known } from './known.ts'
+import { limiter } from './limiter.ts'
 import { pageToken, readPageToken } from './page-token.ts'
 import { current, type HeadRow, keyOf } from './storage.ts'
 import type { Sought, Store } from './store.ts'
@@ -15,7 +16,12 @@ const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, v
 
 const microtask = async () => undefined
 
-/** What reactions look for at once is one query; several may be on their way. By question the streams, in the order of their keys. */
+/** Look-ups on their way: what comes meanwhile goes together in the next, so that the more come, the less each costs. */
+const lookUpsAtOnce = 2
+/** Pages and queries of views on their way: the writer needs some of the connections too. */
+const queriesAtOnce = 5
+
+/** What is looked for at once is one query. By question the streams, in the order of their keys. */
 const gathered = ({ find }: Pick<Store, 'find'>, known: Known) =>
   new Gathered(
     microtask,
@@ -23,22 +29,26 @@ const gathered = ({ find }: Pick<Store, 'find'>, known: Known) =>
       const keys = [...new Set(all.flatMap((sought) => sought.keys))]
       const { rows, holders, seen } = await find({ keys, held: all.flatMap(({ held }) => held) })
       known.found(keys, rows, seen)
+      const places = new Map(rows.map(({ stream, id }, index) => [keyOf(stream, id), index]))
       let from = 0
       const answers = all.map((sought) => {
         const until = from + sought.held.length
         const wanted = new Set([...sought.keys, ...holders.slice(from, until).flat()])
         from = until
-        return [sought, rows.filter(({ stream, id }) => wanted.has(keyOf(stream, id)))] as const
+        const there = [...wanted].flatMap((key) => places.get(key) ?? []).sort((one, other) => one - other)
+        return [sought, there.flatMap((place) => rows[place] ?? [])] as const
       })
       return new Map(answers)
     },
-    Number.POSITIVE_INFINITY,
+    lookUpsAtOnce,
   )
 
 /** Reads of committed state, from the service's own rows. */
 export function reads({ store }: Database, known: Known): Read {
   const views = new Map<View, unknown>()
   const sought = gathered(store, known)
+  const limited = limiter(queriesAtOnce)
+  const sql: Sql = (text, values) => limited(() => store.sql(text, values))
   const rowsOf = async (one: Sought) => (await sought.find(one)) ?? []
   const byKeys = (stream: AnyStream, ids: readonly string[]) =>
     present(stream, rowsOf({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
@@ -62,7 +72,10 @@ export function reads({ store }: Database, known: Known): Read {
     async list<S extends AnyStream>(stream: S, options: ListOptions) {
       const { order = 'occurred_at desc' } = options
       const size = sizeOf(options.pageSize)
-      const rows = await present(stream, store.page(stream.name, { ...listing(stream, options, order), limit: size + 1 }))
+      const rows = await present(
+        stream,
+        limited(async () => store.page(stream.name, { ...listing(stream, options, order), limit: size + 1 })),
+      )
       const last = rows[size - 1]
       return {
         items: rows.slice(0, size).map((row) => found<StateOf<S>>(row)),
@@ -70,7 +83,7 @@ export function reads({ store }: Database, known: Known): Read {
       }
     },
     view<Queries>(view: View<Queries>): Queries {
-      const queries = views.get(view) ?? view.queries(store.sql)
+      const queries = views.get(view) ?? view.queries(sql)
       views.set(view, queries)
       return queries as Queries
     },

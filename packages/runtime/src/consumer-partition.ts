@@ -5,7 +5,7 @@ import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
 import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
 import { missing, replayCommand, startOf } from './consumer-start.ts'
-import { contentHash, type Reading, submitFact, submitTells } from './consumer-unit.ts'
+import { contentHash, submitFact, submitTells } from './consumer-unit.ts'
 import { InFlight, type Turn } from './in-flight.ts'
 import type { Logger } from './log.ts'
 import { type Metrics, tallied } from './metrics.ts'
@@ -29,7 +29,6 @@ export interface Consuming {
 /** What is known of a partition's work beside its parts. */
 interface Working extends Consuming {
   readonly clock: Clock
-  readonly reading: Reading
   /** Asks for a `store` soon. */
   readonly later: () => void
 }
@@ -318,10 +317,10 @@ export class ConsumerPartition {
   }
 
   #submit(place: Place, interest: Interest | undefined, turn: Turn): Promise<void> {
-    const { ledger, reading } = this.#parts
+    const { ledger } = this.#parts
     const event = interest ? raised(interest, place.event) : place.event
     const fact = { event, interest, checkpoint: place.checkpoint, hash: this.#intakeHash(place) }
-    return submitFact(ledger, fact, reading, turn).then(({ duplicate }) => (duplicate ? this.#repeated(place) : this.#count('applied')))
+    return submitFact(ledger, fact, turn).then(({ duplicate }) => (duplicate ? this.#repeated(place) : this.#count('applied')))
   }
 
   /** Another owner was ahead, and may have parked it since we began: what follows under this key has to wait, too. */

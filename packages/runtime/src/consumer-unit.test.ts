@@ -37,7 +37,7 @@ test('facts of one partition are handed over in their order, also where one read
       const event = { ...common, id, type: base, correlationId: id, causationId: id }
       const checkpoint = { source: 's', partition: 0, previous: 0, position: 1, nextOffset: 1n }
       const fact = { event, interest: interests.get(base), checkpoint, hash: undefined }
-      await submitFact(ledger, fact, (work) => work(), turn)
+      await submitFact(ledger, fact, turn)
     })
   for (const begun of [add('one', quick), add('two', slow), add('three', quick)]) expect(begun).toBeUndefined()
   await new Promise(setImmediate)

@@ -43,15 +43,12 @@ export interface Fact {
   /** Of intake. */
   readonly hash: string | undefined
 }
-/** When it may read. */
-export type Reading = <Result>(work: () => Promise<Result>) => Promise<Result>
-
 /** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
-export function submitFact(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, reading: Reading, turn: Turn): Promise<Applied> {
+export function submitFact(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, turn: Turn): Promise<Applied> {
   const { event, interest } = fact
   // Most read nothing, and come to the writer without a promise of their own
   if (!interest?.reads) return submitTold(ledger, fact, interest ? reactAtOnce(interest, event) : [], turn)
-  return reading(() => react(interest, event, ledger.read)).then((tells) => submitTold(ledger, fact, tells, turn))
+  return react(interest, event, ledger.read).then((tells) => submitTold(ledger, fact, tells, turn))
 }
 
 function submitTold(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, tells: readonly Tell[], turn: Turn): Promise<Applied> {
