@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0011-known.sql'
+const sql = 'packages/ledger/migrations/0013-held.sql'
 const store = `${ledger}/store.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 

@@ -125,7 +125,7 @@ function lookUps(database: Database, known: Known) {
     (ids: readonly string[]) => reaching(store.findMessages(ids)),
   )
   return {
-    read: reads(database, known),
+    ...reads(database, known),
     sql: store.sql,
     events: (after, limit, filter) => reaching(store.eventsAfter(after, limit, filter?.types)),
     chained: (after, limit) => reaching(store.chainedEvents(after, limit)),

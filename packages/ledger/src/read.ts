@@ -6,6 +6,8 @@ import { Gathered } from './gathered.ts'
 import type { Known } from './known.ts'
 import { limiter } from './limiter.ts'
 import { pageToken, readPageToken } from './page-token.ts'
+import type { Guessing } from './port.ts'
+import { Resting } from './rests.ts'
 import { current, type HeadRow, keyOf } from './storage.ts'
 import type { Sought, Store } from './store.ts'
 
@@ -27,8 +29,10 @@ const gathered = ({ find }: Pick<Store, 'find'>, known: Known) =>
     microtask,
     async (all: readonly Sought[]) => {
       const keys = [...new Set(all.flatMap((sought) => sought.keys))]
-      const { rows, holders, seen } = await find({ keys, held: all.flatMap(({ held }) => held) })
-      known.found(keys, rows, seen)
+      const asked = { keys, held: all.flatMap(({ held }) => held) }
+      const found = await find(asked)
+      known.found(asked, found)
+      const { rows, holders } = found
       const places = new Map(rows.map(({ stream, id }, index) => [keyOf(stream, id), index]))
       let from = 0
       const answers = all.map((sought) => {
@@ -43,15 +47,53 @@ const gathered = ({ find }: Pick<Store, 'find'>, known: Known) =>
     lookUpsAtOnce,
   )
 
-/** Reads of committed state, from the service's own rows. */
-export function reads({ store }: Database, known: Known): Read {
-  const views = new Map<View, unknown>()
+/** The streams that are sought, in the order of their keys. */
+type Look = (sought: Sought) => Promise<readonly HeadRow[]>
+
+export interface Reads {
+  /** Of committed state, from the service's own rows. */
+  readonly read: Read
+  guessing(): Guessing
+}
+
+/** Whoever reads of one ledger in one process: what they look for together is looked up together. */
+export function reads({ store }: Database, known: Known): Reads {
   const sought = gathered(store, known)
   const limited = limiter(queriesAtOnce)
   const sql: Sql = (text, values) => limited(() => store.sql(text, values))
-  const rowsOf = async (one: Sought) => (await sought.find(one)) ?? []
+  const lookUp: Look = async (one) => (await sought.find(one)) ?? []
+  const views = new Map<View, unknown>()
+  const readBy = (look: Look) => readOf({ store, sql, limited, views }, look)
+  const read = readBy(lookUp)
+  return {
+    read,
+    guessing() {
+      if (!known.letsGuess()) return { read, rests: undefined }
+      const resting = new Resting()
+      const guessed = readBy(async (one) => {
+        const answer = known.answer(one)
+        return answer && resting.add(answer.rests) ? answer.rows : lookUp(one)
+      })
+      return {
+        read: guessed,
+        get rests() {
+          return resting.all
+        },
+      }
+    },
+  }
+}
+
+interface Sources {
+  readonly store: Store
+  readonly sql: Sql
+  readonly limited: ReturnType<typeof limiter>
+  readonly views: Map<View, unknown>
+}
+
+function readOf({ store, sql, limited, views }: Sources, look: Look): Read {
   const byKeys = (stream: AnyStream, ids: readonly string[]) =>
-    present(stream, rowsOf({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
+    present(stream, look({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
   const present = async (stream: AnyStream, rows: Promise<readonly HeadRow[]>): Promise<readonly HeadRow[]> =>
     Promise.all((await reaching(rows)).map((row) => current(store, stream, row)))
   return {
@@ -66,7 +108,7 @@ export function reads({ store }: Database, known: Known): Read {
     async find<S extends AnyStream>(stream: S, key: string, values: readonly string[]) {
       const name = knownKey(stream, key)
       const held = [...new Set(values)].map((value) => ({ stream: stream.name, name, value }))
-      const rows = await present(stream, rowsOf({ keys: [], held }))
+      const rows = await present(stream, look({ keys: [], held }))
       return rows.map((row) => found<StateOf<S>>(row))
     },
     async list<S extends AnyStream>(stream: S, options: ListOptions) {

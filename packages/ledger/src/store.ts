@@ -54,6 +54,15 @@ export interface Guess {
   readonly seen: readonly Seen[]
   /** Streams that it looked at and does not write, with the version that must be stored; 0: none. */
   readonly read: readonly ReadRow[]
+  /** Who holds a value, of those that were not looked up. */
+  readonly held: readonly HeldBy[]
+}
+/** All streams that hold a value, by their ids in their order. */
+export interface HeldBy {
+  readonly stream: string
+  readonly name: string
+  readonly value: string
+  readonly ids: readonly string[]
 }
 export type ReadRow = Pick<StreamRow, 'stream' | 'id' | 'version' | 'fold'>
 
