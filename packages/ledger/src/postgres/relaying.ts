@@ -2,8 +2,9 @@ import type { EpochStart } from '../epoch.ts'
 import type { Relaying } from '../store.ts'
 import type { Schema } from './connection.ts'
 import { type ChainedRow, chainColumns, envelopeColumns, toChained } from './rows.ts'
+import { channelOf } from './waking.ts'
 
-export function relaying({ pool }: Schema): Relaying {
+export function relaying({ pool, service }: Schema): Relaying {
   return {
     async standing() {
       const { rows } = await pool.query<{ position: string; epoch: number; raised: EpochStart[]; tails: string[] }>(
@@ -47,8 +48,8 @@ export function relaying({ pool }: Schema): Relaying {
         `with softly as materialized (select set_config('synchronous_commit', 'off', true))
          update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
          from softly where topic = $1 and position >= $5 and exists (select from event where event.position = $3 and event.id = $6)
-         returning holder = $2 as kept`,
-        [topic, holder, to.position, seconds, from, to.id],
+         returning holder = $2 as kept, pg_notify($7, $3::text)`,
+        [topic, holder, to.position, seconds, from, to.id, channelOf(service)],
       )
       return rows[0]?.kept ?? false
     },
