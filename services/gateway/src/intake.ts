@@ -75,7 +75,7 @@ const notTaken = (error: unknown): DomainError =>
     ? new DomainError('overloaded', 'the event is not stored: too many wait for the bus. Send it again')
     : new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', { cause: String(error) })
 
-type Pending = { readonly place: number; readonly event: IntakeEvent }
+type Pending = { readonly place: number; readonly event: IntakeEvent; readonly isFirst: boolean }
 
 /** Sends what the broker takes; what is too large for it is refused alone. Resolves when all the rest is durable. */
 async function send(host: Host, pending: readonly Pending[], results: Result[]): Promise<void> {
@@ -143,9 +143,9 @@ export async function deliver(
   const by = { actor, traceparent: activeTraceparent() }
   for (const [place, one] of items.entries()) {
     if (one instanceof DomainError) results[place] = refusedResult(one)
-    else pending.push({ place, event: intakeEvent(one, by, contents[place]?.fact.data ?? one.fact.data) })
+    else pending.push({ place, isFirst: one.isFirst ?? false, event: intakeEvent(one, by, contents[place]?.fact.data ?? one.fact.data) })
   }
-  const before = await Promise.all(pending.map(({ event }) => known(host, event)))
+  const before = await Promise.all(pending.map(({ event, isFirst }) => (isFirst ? 'new' : known(host, event))))
   await send(host, pending, results)
   for (const [index, { place, event }] of pending.entries()) {
     if (results[place]?.status !== 'accepted') continue
