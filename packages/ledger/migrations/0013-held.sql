@@ -1,4 +1,5 @@
--- As before, and it compares which streams hold the values that a reaction was told of without a look-up.
+-- As before, and it compares which streams hold the values that a reaction was told of without a look-up. What is not there is passed over:
+-- every second batch only moves a checkpoint.
 create or replace function append(
   -- One for each stream.
   s_stream text[], s_id text[], s_version int[], s_base int[], s_fold int[], s_state jsonb[], s_phase text[], s_first text[], s_last text[],
@@ -35,22 +36,24 @@ begin
 
   -- What was not there when it was loaded is not expected to be there now: inserting it is enough, and its unique index the guard. Nothing is
   -- looked up before each row; where the guard objects, what stands in the way is looked up once.
-  begin
-    insert into stream (stream, id, version, base, fold, state, phase, first_at, last_at)
-    select mine.* from unnest(s_stream, s_id, s_version, s_base, s_fold, s_state, s_phase, s_first, s_last)
-      as mine(stream, id, version, base, fold, state, phase, first_at, last_at)
-    where base = 0 order by (stream || '/' || id) collate "C";
-    insert into message (id, hash, at, keep_until, outcome)
-    select id, hash, now_at, instant(clock_timestamp() + make_interval(days => days)), outcome
-    from unnest(m_id, m_hash, m_days, m_outcome) as mine(id, hash, days, outcome) order by id collate "C";
-  exception when unique_violation then
-    select jsonb_agg(jsonb_build_array(mine.stream, mine.id)) into lost_streams
-    from unnest(s_stream, s_id, s_base) as mine(stream, id, base) join stream on stream.key = mine.stream || '/' || mine.id where mine.base = 0;
-    select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);
-    if lost_streams is null and lost_messages is null then
-      raise exception 'what stood in the way is gone' using errcode = 'serialization_failure';
-    end if;
-  end;
+  if cardinality(s_stream) + cardinality(m_id) > 0 then
+    begin
+      insert into stream (stream, id, version, base, fold, state, phase, first_at, last_at)
+      select mine.* from unnest(s_stream, s_id, s_version, s_base, s_fold, s_state, s_phase, s_first, s_last)
+        as mine(stream, id, version, base, fold, state, phase, first_at, last_at)
+      where base = 0 order by (stream || '/' || id) collate "C";
+      insert into message (id, hash, at, keep_until, outcome)
+      select id, hash, now_at, instant(clock_timestamp() + make_interval(days => days)), outcome
+      from unnest(m_id, m_hash, m_days, m_outcome) as mine(id, hash, days, outcome) order by id collate "C";
+    exception when unique_violation then
+      select jsonb_agg(jsonb_build_array(mine.stream, mine.id)) into lost_streams
+      from unnest(s_stream, s_id, s_base) as mine(stream, id, base) join stream on stream.key = mine.stream || '/' || mine.id where mine.base = 0;
+      select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);
+      if lost_streams is null and lost_messages is null then
+        raise exception 'what stood in the way is gone' using errcode = 'serialization_failure';
+      end if;
+    end;
+  end if;
 
   if 0 < any(s_base) then
     with expected as (
@@ -199,6 +202,11 @@ begin
         select array_agg(case when last > 0 then before.position + last else tail end order by n)
         from unnest(before.tails, append.tails) with ordinality as plan(tail, last, n)
       );
+  end if;
+  -- Only whoever sends events asks for the rest
+  if cardinality(e_id) = 0 then
+    return jsonb_build_object('position', before.position, 'recordedAt', now_at, 'before', jsonb_build_object(
+      'epoch', before.epoch, 'repaired', before.repaired, 'tails', before.tails, 'planned', -1, 'marked', 0));
   end if;
   return jsonb_build_object('position', before.position, 'recordedAt', now_at, 'before', jsonb_build_object(
     'epoch', before.epoch, 'repaired', before.repaired, 'tails', before.tails, 'planned', coalesce((select max(start) from plan), -1),
