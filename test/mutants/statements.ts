@@ -58,8 +58,8 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: a message id that is there already is lost',
     file: sql,
-    find: '    select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n    if lost_streams is null and lost_messages is null then',
-    replace: '    if false then',
+    find: '      select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n      if lost_streams is null and lost_messages is null then',
+    replace: '      if false then',
     test: [store, 'one message that each decides'],
     simulated: false,
   },
