@@ -17,7 +17,7 @@ export const note = stream('note', noteFact, { count: 0, last: '' } as Note)({
   evolve: { added: ({ count }, { text }) => ({ count: count + 1, last: text }) },
   keys: {},
 })
-const text = 'x'.repeat(200)
+export const noteText = 'x'.repeat(200)
 
 export const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -56,7 +56,7 @@ export async function add(ledger: OpenLedger, streamId: string): Promise<1> {
     id,
     hash: id,
     remember: true,
-    messages: [ask(note, streamId, 'add', { text })],
+    messages: [ask(note, streamId, 'add', { text: noteText })],
     cause: { actor: 'service:bench', correlationId: id, causationId: id },
   })
   return 1
@@ -79,7 +79,10 @@ const write = `
   update head set position = before.position + (select count(*) from given) from before`
 const bare = "insert into bare select id, jsonb_build_object('text', text) from unnest($1::uuid[], $2::text[]) as g(id, text)"
 
-const batch = (size: number) => ({ ids: Array.from({ length: size }, () => randomUUID()), texts: Array.from({ length: size }, () => text) })
+const batch = (size: number) => ({
+  ids: Array.from({ length: size }, () => randomUUID()),
+  texts: Array.from({ length: size }, () => noteText),
+})
 
 /** A connection of the owner to a schema with the ledger's tables, and nobody but us in it. */
 export async function openControl(url: string): Promise<pg.Client> {

@@ -19,6 +19,8 @@ Figures beside their controls, in turn, in one run; on a PostgreSQL and a Kafka 
   --stored N       events of the large ledgers (default 1e6; 1e7 takes about 15 minutes more)
   --events N       events that a process takes before its memory is looked at (default 1e4; the full run: 1e6)
   --json FILE      the figures as JSON
+  --emmett         the row beside Emmett's event store too: fetches it by npm into a temporary folder (it has no licence: see to it
+                   that you may)
   --curves         curves too: what a figure comes to while callers, rate or stored events grow
   --flame          where processors are while a row is measured, as docs/performance/flame-ROW.svg; figures are lower then, and not written
   --write          figures into docs/performance.md in the places of the same rows' former ones, curves as SVG beside it
@@ -39,6 +41,7 @@ const options = {
   stored: { type: 'string', default: '1e6' },
   events: { type: 'string', default: '1e4' },
   json: { type: 'string' },
+  emmett: { type: 'boolean', default: false },
   curves: { type: 'boolean', default: false },
   flame: { type: 'boolean', default: false },
   write: { type: 'boolean', default: false },
@@ -74,6 +77,7 @@ function given() {
     rounds: count('rounds', values.rounds, 1, 100),
     stored: count('stored', values.stored, 1e5, 1e7),
     events: count('events', values.events, 1000, 1e7),
+    emmett: values.emmett,
   }
   return { ...values, wanted, curves, settings, end }
 }

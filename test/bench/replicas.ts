@@ -74,6 +74,8 @@ async function workOf(stage: Stage, client: pg.Client, count: number): Promise<W
     await sendAlerts(edges, token)
     await done(edges, token)
     const look = async () => ({ at: performance.now(), cpu: cpuOf(all), ...(await databaseWork(client)) })
+    // Each page that is changed first after one is written ahead whole: as often in each of the rounds that are compared
+    await client.query('checkpoint')
     const before = await look()
     await sendAlerts(edges, token)
     await done(edges, token)
