@@ -153,6 +153,14 @@ const relaying: readonly Mutant[] = [
     replace: 'this.#marking = this.#markSent(from, last)\n    await this.#options.bus.send(',
   },
   {
+    name: 'others are woken all the same where nothing can be sent',
+    file: `${ledger}/commits.ts`,
+    find: 'const soonest = this.#isLeft() ? tellMs :',
+    replace: 'const soonest = this.#isLeft() ? 1e9 :',
+    test: [`${ledger}/idle.test.ts`, 'others are woken all the same'],
+    simulated: false,
+  },
+  {
     name: 'the relay goes on where the store says after a failure',
     file: `${ledger}/relay.ts`,
     find: 'this.#position = sent\n    this.#known',

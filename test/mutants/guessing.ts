@@ -1,8 +1,9 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0011-known.sql'
+const sql = 'packages/ledger/migrations/0013-held.sql'
 const known = `${ledger}/known.int.test.ts`
+const rests = `${ledger}/rests.int.test.ts`
 
 /** What is decided without a load. */
 export const guessing: readonly Mutant[] = [
@@ -101,6 +102,65 @@ export const guessing: readonly Mutant[] = [
     find: "if not (derived->'guess'->>'now' between instant(clock_timestamp() - interval '1 second') and now_at) then",
     replace: 'if false then',
     test: [known, 'has the time of the ledger'],
+    simulated: false,
+  },
+  {
+    name: 'what a reaction was told without a look-up is compared',
+    file: `${ledger}/known.ts`,
+    find: 'const rests = works.flatMap(({ unit }) => unit.rests ?? [])',
+    replace: 'const rests = works.flatMap(() => [] as Rests[])',
+    test: [`${ledger}/rests.test.ts`, 'whatever becomes of the ledger'],
+  },
+  {
+    name: 'what a reaction was told without a look-up lies in this very ledger',
+    file: `${ledger}/known.ts`,
+    find: '...rests.flatMap(({ seen }) => seen)',
+    replace: '',
+    test: [`${ledger}/rests.test.ts`, 'whatever becomes of the ledger'],
+  },
+  {
+    name: 'what a reaction was told, and is known to be otherwise by now, is read again',
+    file: `${ledger}/known.ts`,
+    find: ' || (rests && !this.#isStill(rests))',
+    replace: '',
+    test: [rests, 'the stream that was read is written, too'],
+  },
+  {
+    name: 'whoever is loaded has read again what was guessed',
+    file: `${ledger}/writer.ts`,
+    find: 'this.#processLoaded(await this.#readAgain(works))',
+    replace: 'this.#processLoaded(works)',
+    test: [rests, 'too large to be written without a load'],
+  },
+  {
+    name: 'who rests on a guess and cannot read again is not written',
+    file: `${ledger}/writer.ts`,
+    find: "if (!unit.again) throw new Defect('it rests on what was not looked up, and cannot be run again')",
+    replace: 'if (!unit.again) return work',
+    test: [rests, 'who cannot read again'],
+  },
+  {
+    name: 'two answers that differ are no guess',
+    file: `${ledger}/rests.ts`,
+    find: 'if (isTorn) return false',
+    replace: '',
+    test: [`${ledger}/rests.test.ts`, 'cannot both be so'],
+    simulated: false,
+  },
+  {
+    name: 'a fan-out rests on what was looked up',
+    file: 'packages/runtime/src/consumer-unit.ts',
+    find: 'if (rests && tells.length > mostTells)',
+    replace: 'if (rests && tells.length < 0)',
+    test: ['packages/runtime/src/consumer-unit.test.ts', 'a fan-out that was guessed'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: who holds a value that was not looked up',
+    file: sql,
+    find: "raise exception 'who holds a value was guessed wrongly' using errcode = 'RL001', detail = '{}';",
+    replace: 'null;',
+    test: [rests, 'a value is held by somebody'],
     simulated: false,
   },
 ]

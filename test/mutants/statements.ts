@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0011-known.sql'
+const sql = 'packages/ledger/migrations/0013-held.sql'
 const store = `${ledger}/store.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 
@@ -58,8 +58,8 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: a message id that is there already is lost',
     file: sql,
-    find: '    select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n    if lost_streams is null and lost_messages is null then',
-    replace: '    if false then',
+    find: '      select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n      if lost_streams is null and lost_messages is null then',
+    replace: '      if false then',
     test: [store, 'one message that each decides'],
     simulated: false,
   },

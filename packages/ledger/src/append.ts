@@ -41,7 +41,7 @@ function rowsOf(works: readonly Work[], batch: Batch): AppendRows {
     derived: {
       partitions,
       folds,
-      guess: guess && { now: guess.now, seen: some(guess.seen), read: some(guess.read) },
+      guess: guess && { now: guess.now, seen: some(guess.seen), read: some(guess.read), held: some(guess.held) },
       keys: some(keys),
       keys_gone: some(keys_gone),
       timers: some(timers),

@@ -3,6 +3,8 @@ import type { Fresh } from './store.ts'
 
 /** The least time between two wake-ups of others, outside of the transactions: own commits gather meanwhile. */
 const wakeMs = 20
+/** So long whoever tells the others with what it writes anyway may take; then they are woken all the same. */
+const tellMs = 500
 /** The safety net where a wake-up gets lost (a pooler, a broken connection); as long as none was lost, doubled at each look up to the second. */
 const pollMs = 2_000
 const pollMostMs = 16_000
@@ -25,6 +27,7 @@ export class Commits {
   #cancelPoll: (() => void) | undefined
   #deafen: () => Promise<void> = async () => undefined
   #closed = false
+  #isLeft: () => boolean = () => false
 
   constructor(database: Database) {
     this.#database = database
@@ -34,7 +37,18 @@ export class Commits {
   readonly own = (position: number, written?: Fresh): void => {
     this.#grown(position, written)
     const { clock } = this.#database
-    this.#cancelWake ??= clock.after(Math.max(0, this.#wokenAt + wakeMs - clock.now()), () => void this.#wake())
+    const soonest = this.#isLeft() ? tellMs : this.#wokenAt + wakeMs - clock.now()
+    this.#cancelWake ??= clock.after(Math.max(0, soonest), () => void this.#wake())
+  }
+
+  /** While `tells` says so, somebody else tells the others: it calls what is returned each time, with the position that it told. */
+  readonly leaveWaking = (tells: () => boolean): ((position: number) => void) => {
+    this.#isLeft = tells
+    return (position) => {
+      if (position < this.#position) return
+      this.#cancelWake?.()
+      this.#cancelWake = undefined
+    }
   }
 
   on(listener: CommitListener): () => void {

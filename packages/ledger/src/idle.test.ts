@@ -1,4 +1,4 @@
-import { type Clock, realClock } from '@rondo/bus'
+import { type Bus, type Clock, realClock } from '@rondo/bus'
 import { soundWire, type Wire } from '@rondo/bus/wire'
 import { tell, toInstant } from '@rondo/kernel'
 import { beforeEach, expect, test } from 'vitest'
@@ -103,10 +103,9 @@ test('a tell that another process has made while this one rests is fired when it
   await Promise.all([ledger.close(), other.close()])
 })
 
-const relayOf = (ledger: OpenLedger) => {
+const relayOf = ({ database, onCommit, leaveWaking }: OpenLedger, send: Bus['send'] = async () => []) => {
   const encode = () => ({ key: 'k', value: null, headers: {} })
-  const bus = { send: async () => [], last: async () => [] }
-  return startRelay({ database: ledger.database, onCommit: (listener) => ledger.onCommit(listener), bus, topic: 't', encode })
+  return startRelay({ database, onCommit, leaveWaking, bus: { send, last: async () => [] }, topic: 't', encode })
 }
 const asked = (what: string) => calls.filter((one) => one === what).length
 
@@ -141,6 +140,43 @@ test('one that stands by asks every two seconds, however often it is woken, and 
   await clock.pass(2_100)
   expect(second.state).toMatchObject({ state: 'running', position: 100 })
   await Promise.all([second.stop(), ledger.close(), other.close(), clock.pass(100)])
+})
+
+test('who sends tells others with its mark, and needs no statement more for it', async () => {
+  const ledger = await opened()
+  const relay = relayOf(ledger)
+  const other = await openLedgerOn({ service, streams: [order], store: modelStore({ database }), clock })
+  const seen: number[] = []
+  other.onCommit((position) => seen.push(position))
+  await clock.pass(100)
+  calls = []
+  await ledger.submit(unit([tell(order, 'a', 'count', 1)]))
+  await clock.pass(40)
+  expect(seen).toEqual([1])
+  await clock.pass(2_000)
+  expect([asked('mark sent'), asked('wake')]).toEqual([1, 0])
+  await Promise.all([relay.stop(), ledger.close(), other.close(), clock.pass(100)])
+})
+
+test('others are woken all the same where nothing can be sent, and by who does not send', async () => {
+  const ledger = await opened()
+  const taken = Promise.withResolvers<[]>()
+  const relay = relayOf(ledger, () => taken.promise)
+  const other = await openLedgerOn({ service, streams: [order], store: modelStore({ database }), clock })
+  const standby = relayOf(other)
+  const [seen, own]: number[][] = [[], []]
+  other.onCommit((position) => seen?.push(position))
+  ledger.onCommit((position) => own?.push(position))
+  await clock.pass(100)
+  await ledger.submit(unit([tell(order, 'a', 'count', 1)]))
+  await clock.pass(520)
+  expect(seen).toEqual([1])
+  expect(standby.state.state).toBe('standby')
+  await other.submit(unit([tell(order, 'a', 'count', 1)]))
+  await clock.pass(25)
+  expect(own).toEqual([1, 2])
+  taken.resolve([])
+  await Promise.all([relay.stop(), standby.stop(), ledger.close(), other.close(), clock.pass(1_000)])
 })
 
 test('where wake-ups get lost a tell is fired within ten seconds', async () => {

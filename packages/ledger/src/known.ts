@@ -1,12 +1,14 @@
 import type { Clock } from '@rondo/bus'
 import type { AnyStream, Instant } from '@rondo/kernel'
 import { isEmpty } from './append.ts'
-import type { Batch, Work } from './batch.ts'
+import { type Batch, uniqueName, type Work } from './batch.ts'
+import { Holders } from './holders.ts'
 import { chainOf, type Loaded } from './load.ts'
 import type { Unit } from './port.ts'
+import type { Rests } from './rests.ts'
 import type { LedgerRules } from './rules.ts'
 import { type Head, type HeadRow, keyOf, type Seen } from './storage.ts'
-import type { ReadRow, Written } from './store.ts'
+import type { FoundRows, HeldBy, ReadRow, Sought, Written } from './store.ts'
 import { StoreClock } from './store-clock.ts'
 import { Trust } from './trust.ts'
 
@@ -25,20 +27,28 @@ const [mostHeads, mostCharacters] = [256, 8_000]
 export class Known {
   readonly #rules: LedgerRules
   readonly #clock: StoreClock
+  readonly #turn: Clock['turn']
   /** That a stream still is as it was seen, by its kind. */
   readonly #seen = new Trust(true)
   /** That a stream which was not seen is not there, by its kind. */
   readonly #unseen = new Trust(false)
+  /** The same of streams that are read: those that are written are other ones. */
+  readonly #reread = new Trust(true)
+  readonly #unread = new Trust(false)
+  readonly #holders = new Holders()
   /** That an id was not written before. */
   readonly #ids = new Trust(true)
   /** By key, the one that was touched last at the end; undefined: it is not there. */
   readonly #heads = new Map<string, Head | undefined>()
   readonly #checkpoints = new Map<string, number>()
   #partitions: number | undefined
+  /** Reactions that were let guess within this turn of the event loop. */
+  #guessing = 0
 
   constructor(clock: Clock, rules: LedgerRules) {
     this.#rules = rules
     this.#clock = new StoreClock(clock)
+    this.#turn = () => clock.turn()
   }
 
   /** What the units can be decided on; undefined: they are to be loaded. */
@@ -48,7 +58,9 @@ export class Known {
     if (now === undefined) return undefined
     const streams = new Map<string, Head>()
     const checkpoints = new Map<string, number>()
-    const read = new Map<string, ReadRow>()
+    const rests = works.flatMap(({ unit }) => unit.rests ?? [])
+    const read = new Map(rests.flatMap(({ read }) => read.map((row) => [keyOf(row.stream, row.id), row] as const)))
+    const held = new Map(rests.flatMap(({ held }) => held.map((one) => [uniqueName(one), one] as const)))
     for (const { unit } of works) {
       if (!this.#guessUnit(unit, checkpoints)) return undefined
       for (const { stream, id } of unit.messages) {
@@ -59,13 +71,14 @@ export class Known {
         read.set(key, { stream: stream.name, id, version: head?.version ?? 0, fold: stream.fold })
       }
     }
-    const guess = { now: now || undefined, seen: distinct([...streams.values()]), read: [...read.values()] }
+    const seen = distinct([...[...streams.values()].map(({ seen }) => seen), ...rests.flatMap(({ seen }) => seen)])
+    const guess = { now: now || undefined, seen, read: [...read.values()], held: [...held.values()] }
     return { now, partitions: this.#partitions, streams, refused: new Map(), messages: new Map(), checkpoints, guess }
   }
 
   /** What it needs beside its streams. */
-  #guessUnit({ checkpoint, remember, noted }: Unit, checkpoints: Map<string, number>): boolean {
-    if ((remember || noted) && !this.#ids.has('')) return false
+  #guessUnit({ checkpoint, remember, noted, rests }: Unit, checkpoints: Map<string, number>): boolean {
+    if (((remember || noted) && !this.#ids.has('')) || (rests && !this.#isStill(rests))) return false
     if (!checkpoint) return true
     const chain = chainOf(checkpoint)
     const position = this.#checkpoints.get(chain)
@@ -73,20 +86,73 @@ export class Known {
     return position !== undefined
   }
 
+  /** Nothing is known by now that says otherwise: what two units rest on is the same, and so is what they are decided on. */
+  #isStill({ read, held }: Rests): boolean {
+    return (
+      read.every(({ stream, id, version }) => (this.#heads.get(keyOf(stream, id))?.version ?? 0) === version) &&
+      held.every((one) => this.#holders.isStill(one))
+    )
+  }
+
   #isGuessed(stream: AnyStream, key: string): boolean {
     return (this.#heads.has(key) ? this.#seen : this.#unseen).has(stream.name)
   }
 
-  /** Streams as a query has found them: those of the keys that are not among them are not there. */
-  found(keys: readonly string[], rows: readonly HeadRow[], seen: Seen): void {
-    if (seen.recordedAt === null || keys.length > fewRead || rows.length > fewRead) return
-    for (const row of rows) {
-      const key = keyOf(row.stream, row.id)
+  /** Whether a reaction is to guess what it reads: of many that come at once the batch is loaded, and they would only read again. */
+  letsGuess(): boolean {
+    if (this.#guessing++ === 0) void this.#turn().then(() => this.#begin())
+    return this.#guessing <= fewUnits
+  }
+
+  #begin(): void {
+    this.#guessing = 0
+  }
+
+  /** What a query would find, as far as it can be told without it; undefined: it is to be asked. `rests`: what has to be compared. */
+  answer({ keys, held }: Sought): (Pick<FoundRows, 'rows'> & { readonly rests: Rests }) | undefined {
+    const holding: HeldBy[] = []
+    for (const one of held) {
+      const ids = this.#holders.guess(one)
+      if (!ids) return undefined
+      holding.push({ ...one, ids })
+    }
+    const holders = holding.flatMap(({ stream, ids }) => ids.map((id) => keyOf(stream, id)))
+    const rows: HeadRow[] = []
+    const read: ReadRow[] = []
+    for (const key of new Set([...keys, ...holders].sort())) {
+      const head = this.#heads.get(key)
+      const [stream, id] = partsOf(key)
+      const fold = this.#rules.streams.get(stream)?.fold
+      if (fold === undefined || !(this.#heads.has(key) ? this.#reread : this.#unread).has(stream)) return undefined
+      if (head) rows.push({ ...head, stream, id })
+      read.push({ stream, id, version: head?.version ?? 0, fold })
+      this.#touch(key, head)
+    }
+    // Whoever holds a value is there: it is the state that is not known
+    const there = new Set(rows.map(({ stream, id }) => keyOf(stream, id)))
+    if (!holders.every((key) => there.has(key))) return undefined
+    return { rows, rests: { read, held: holding, seen: distinct(rows.map(({ seen }) => seen)) } }
+  }
+
+  /** Streams as a query has found them: those of the keys that are not among them are not there. Learns how well it would have guessed. */
+  found({ keys, held }: Sought, { rows, holders, seen }: FoundRows): void {
+    if (seen.recordedAt === null || keys.length + held.length > fewRead || rows.length > fewRead) return
+    held.forEach((one, index) => {
+      this.#holders.found(
+        one,
+        (holders[index] ?? []).map((key) => partsOf(key)[1]),
+      )
+    })
+    const there = new Map(rows.map((row) => [keyOf(row.stream, row.id), row]))
+    for (const key of keys) {
+      const trust = this.#heads.has(key) ? this.#reread : this.#unread
+      trust.saw(partsOf(key)[0], (there.get(key)?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
+    }
+    for (const [key, row] of there) {
       // What is written meanwhile may be told before what was read before
       const isNewer = row.version >= (this.#heads.get(key)?.version ?? 0)
       if (isNewer && this.#rules.streams.get(row.stream)?.fold === row.fold) this.#keep(key, { ...row, seen })
     }
-    const there = new Set(rows.map(({ stream, id }) => keyOf(stream, id)))
     for (const key of keys) if (!there.has(key) && !this.#heads.has(key)) this.#keep(key, undefined)
   }
 
@@ -121,9 +187,10 @@ export class Known {
   }
 
   /** What stands in the ledger now. */
-  wrote(works: readonly Work[], { streams, events, checkpoints }: Batch, { position, recordedAt, before }: Written): void {
+  wrote(works: readonly Work[], { streams, events, checkpoints, derived }: Batch, { position, recordedAt, before }: Written): void {
     if (before) this.#clock.heard(recordedAt)
     for (const { source, partition, position } of checkpoints) this.#setCheckpoint(chainOf({ source, partition }), position)
+    this.#holders.wrote(derived)
     const isKept = before !== undefined && works.length <= fewUnits
     for (const { stream, id, version, fold, state, firstAt, lastAt } of streams) {
       const key = keyOf(stream.name, id)
@@ -141,8 +208,12 @@ export class Known {
   }
 
   #keep(key: string, head: Head | undefined): void {
+    if (head && !isWithin(head.state, mostCharacters)) this.#heads.delete(key)
+    else this.#touch(key, head)
+  }
+
+  #touch(key: string, head: Head | undefined): void {
     this.#heads.delete(key)
-    if (head && !isWithin(head.state, mostCharacters)) return
     this.#heads.set(key, head)
     if (this.#heads.size > mostHeads) for (const oldest of this.#heads.keys()) return void this.#heads.delete(oldest)
   }
@@ -154,10 +225,16 @@ export const isHeld = (batch: Batch): boolean => !isEmpty(batch) && batch.outcom
 /** What happens now comes after all that its stream has seen, as it does by a clock that is asked now. */
 const isAfter = (head: Head | undefined, now: Instant): boolean => head !== undefined && head.lastAt >= now
 
-/** Of heads that were read together one. */
-const distinct = (heads: readonly Head[]): readonly Seen[] => [
-  ...new Map(heads.flatMap(({ seen }) => (seen ? [[JSON.stringify(seen), seen] as const] : []))).values(),
+/** Of those that were read together one. */
+const distinct = (all: readonly (Seen | undefined)[]): readonly Seen[] => [
+  ...new Map(all.flatMap((seen) => (seen ? [[JSON.stringify(seen), seen] as const] : []))).values(),
 ]
+
+/** Of a stream's key: its kind, which holds no slash, and its id. */
+function partsOf(key: string): readonly [stream: string, id: string] {
+  const slash = key.indexOf('/')
+  return [key.slice(0, slash), key.slice(slash + 1)]
+}
 
 /** Whether it takes at most so many characters, roughly; looks no further than that. */
 function isWithin(value: unknown, most: number): boolean {

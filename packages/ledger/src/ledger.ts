@@ -14,6 +14,7 @@ import { type ParkedRecord, park, skip } from './parking.ts'
 import type { Ledger, ParkedKey } from './port.ts'
 import { postgresStore } from './postgres/store.ts'
 import { reads } from './read.ts'
+import type { RelayOptions } from './relay.ts'
 import { ledgerRules, type RecordBound } from './rules.ts'
 import type { RebuildOptions, RebuiltPage, Store } from './store.ts'
 import { Timers } from './timers.ts'
@@ -49,6 +50,8 @@ export interface LedgerOptions extends Omit<StoreOptions, 'store'> {
 export interface OpenLedger extends Ledger, Archiving {
   /** For `startRelay`. */
   readonly database: Database
+  /** For `startRelay`. */
+  readonly leaveWaking: RelayOptions['leaveWaking']
   /** Begins to fire due tells and to forget old message ids, until `close`. */
   startTimers(): void
   /** Fires what is due now; resolves with how many this process fired. */
@@ -96,6 +99,7 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
     submit: (unit) => writer.submit(unit),
     ...lookUps(database, known),
     onCommit: (listener) => commits.on(listener),
+    leaveWaking: commits.leaveWaking,
     park: (record, at) => park(database, record, at),
     skip: (record, by) => skip(database, record, by),
     acceptGap: (gap) => acceptGap(database, gap),
@@ -125,7 +129,7 @@ function lookUps(database: Database, known: Known) {
     (ids: readonly string[]) => reaching(store.findMessages(ids)),
   )
   return {
-    read: reads(database, known),
+    ...reads(database, known),
     sql: store.sql,
     events: (after, limit, filter) => reaching(store.eventsAfter(after, limit, filter?.types)),
     chained: (after, limit) => reaching(store.chainedEvents(after, limit)),

@@ -2,6 +2,7 @@ import type { Envelope, Instant, Message } from '@rondo/kernel'
 import type { Projection, Read, Sql } from '@rondo/reaction'
 import type { CommitListener } from './commits.ts'
 import type { EpochStart } from './epoch.ts'
+import type { Rests } from './rests.ts'
 import type { Chained, KnownMessage } from './store.ts'
 
 /** Who, when and why: what every event of a unit carries. */
@@ -57,6 +58,8 @@ export interface Unit {
   readonly projections?: readonly { readonly projection: Projection; readonly event: Envelope }[]
   /** Rows of the service's own tables that are no events; not run for a refusal or a repetition. */
   readonly beside?: (sql: Sql) => Promise<void>
+  /** What its messages rest on that was not looked up: where that is not so, they are made again by `again`, which must be given then. */
+  readonly rests?: Rests | undefined
   /** Runs the reaction (or ask) again from its read: after a lost unique key or conflict. */
   readonly again?: () => Promise<readonly Message[]>
 }
@@ -69,6 +72,12 @@ export interface Applied {
   readonly repeated?: number
   /** What each message wrote (empty: nothing to do), and its stream's version now. */
   readonly results: readonly { readonly streamId: string; readonly version: number; readonly events: readonly Envelope[] }[]
+}
+
+export interface Guessing {
+  readonly read: Read
+  /** What the answers so far rest on: of the unit that is made of them. Undefined: all were looked up. */
+  readonly rests: Rests | undefined
 }
 
 export interface ParkedKey {
@@ -91,6 +100,8 @@ export interface Ledger {
   /** Resolves when durable. Rejects with a DomainError: the refusal, `id_reused`, `conflict` after bounded tries, `unavailable`. */
   submit(unit: Unit): Promise<Applied>
   readonly read: Read
+  /** For one reaction: reads that are answered by what this process knows, where it does. */
+  guessing(): Guessing
   readonly sql: Sql
   /** Gapless, in commit order, after `position`. */
   events(after: number, limit: number, filter?: { readonly types?: readonly string[] }): Promise<readonly Envelope[]>

@@ -1,10 +1,13 @@
 import { type AnyStream, DomainError, type StateOf } from '@rondo/kernel'
-import type { Found, ListOptions, Read, View } from '@rondo/reaction'
+import type { Found, ListOptions, Read, Sql, View } from '@rondo/reaction'
 import type { Database } from './database.ts'
 import { reaching } from './failure.ts'
 import { Gathered } from './gathered.ts'
 import type { Known } from './known.ts'
+import { limiter } from './limiter.ts'
 import { pageToken, readPageToken } from './page-token.ts'
+import type { Guessing } from './port.ts'
+import { Resting } from './rests.ts'
 import { current, type HeadRow, keyOf } from './storage.ts'
 import type { Sought, Store } from './store.ts'
 
@@ -15,33 +18,82 @@ const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, v
 
 const microtask = async () => undefined
 
-/** What reactions look for at once is one query; several may be on their way. By question the streams, in the order of their keys. */
+/** Look-ups on their way: what comes meanwhile goes together in the next, so that the more come, the less each costs. */
+const lookUpsAtOnce = 2
+/** Pages and queries of views on their way: the writer needs some of the connections too. */
+const queriesAtOnce = 5
+
+/** What is looked for at once is one query. By question the streams, in the order of their keys. */
 const gathered = ({ find }: Pick<Store, 'find'>, known: Known) =>
   new Gathered(
     microtask,
     async (all: readonly Sought[]) => {
       const keys = [...new Set(all.flatMap((sought) => sought.keys))]
-      const { rows, holders, seen } = await find({ keys, held: all.flatMap(({ held }) => held) })
-      known.found(keys, rows, seen)
+      const asked = { keys, held: all.flatMap(({ held }) => held) }
+      const found = await find(asked)
+      known.found(asked, found)
+      const { rows, holders } = found
+      const places = new Map(rows.map(({ stream, id }, index) => [keyOf(stream, id), index]))
       let from = 0
       const answers = all.map((sought) => {
         const until = from + sought.held.length
         const wanted = new Set([...sought.keys, ...holders.slice(from, until).flat()])
         from = until
-        return [sought, rows.filter(({ stream, id }) => wanted.has(keyOf(stream, id)))] as const
+        const there = [...wanted].flatMap((key) => places.get(key) ?? []).sort((one, other) => one - other)
+        return [sought, there.flatMap((place) => rows[place] ?? [])] as const
       })
       return new Map(answers)
     },
-    Number.POSITIVE_INFINITY,
+    lookUpsAtOnce,
   )
 
-/** Reads of committed state, from the service's own rows. */
-export function reads({ store }: Database, known: Known): Read {
-  const views = new Map<View, unknown>()
+/** The streams that are sought, in the order of their keys. */
+type Look = (sought: Sought) => Promise<readonly HeadRow[]>
+
+export interface Reads {
+  /** Of committed state, from the service's own rows. */
+  readonly read: Read
+  guessing(): Guessing
+}
+
+/** Whoever reads of one ledger in one process: what they look for together is looked up together. */
+export function reads({ store }: Database, known: Known): Reads {
   const sought = gathered(store, known)
-  const rowsOf = async (one: Sought) => (await sought.find(one)) ?? []
+  const limited = limiter(queriesAtOnce)
+  const sql: Sql = (text, values) => limited(() => store.sql(text, values))
+  const lookUp: Look = async (one) => (await sought.find(one)) ?? []
+  const views = new Map<View, unknown>()
+  const readBy = (look: Look) => readOf({ store, sql, limited, views }, look)
+  const read = readBy(lookUp)
+  return {
+    read,
+    guessing() {
+      if (!known.letsGuess()) return { read, rests: undefined }
+      const resting = new Resting()
+      const guessed = readBy(async (one) => {
+        const answer = known.answer(one)
+        return answer && resting.add(answer.rests) ? answer.rows : lookUp(one)
+      })
+      return {
+        read: guessed,
+        get rests() {
+          return resting.all
+        },
+      }
+    },
+  }
+}
+
+interface Sources {
+  readonly store: Store
+  readonly sql: Sql
+  readonly limited: ReturnType<typeof limiter>
+  readonly views: Map<View, unknown>
+}
+
+function readOf({ store, sql, limited, views }: Sources, look: Look): Read {
   const byKeys = (stream: AnyStream, ids: readonly string[]) =>
-    present(stream, rowsOf({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
+    present(stream, look({ keys: ids.map((id) => keyOf(stream.name, id)), held: [] }))
   const present = async (stream: AnyStream, rows: Promise<readonly HeadRow[]>): Promise<readonly HeadRow[]> =>
     Promise.all((await reaching(rows)).map((row) => current(store, stream, row)))
   return {
@@ -56,13 +108,16 @@ export function reads({ store }: Database, known: Known): Read {
     async find<S extends AnyStream>(stream: S, key: string, values: readonly string[]) {
       const name = knownKey(stream, key)
       const held = [...new Set(values)].map((value) => ({ stream: stream.name, name, value }))
-      const rows = await present(stream, rowsOf({ keys: [], held }))
+      const rows = await present(stream, look({ keys: [], held }))
       return rows.map((row) => found<StateOf<S>>(row))
     },
     async list<S extends AnyStream>(stream: S, options: ListOptions) {
       const { order = 'occurred_at desc' } = options
       const size = sizeOf(options.pageSize)
-      const rows = await present(stream, store.page(stream.name, { ...listing(stream, options, order), limit: size + 1 }))
+      const rows = await present(
+        stream,
+        limited(async () => store.page(stream.name, { ...listing(stream, options, order), limit: size + 1 })),
+      )
       const last = rows[size - 1]
       return {
         items: rows.slice(0, size).map((row) => found<StateOf<S>>(row)),
@@ -70,7 +125,7 @@ export function reads({ store }: Database, known: Known): Read {
       }
     },
     view<Queries>(view: View<Queries>): Queries {
-      const queries = views.get(view) ?? view.queries(store.sql)
+      const queries = views.get(view) ?? view.queries(sql)
       views.set(view, queries)
       return queries as Queries
     },

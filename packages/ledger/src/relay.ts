@@ -16,6 +16,8 @@ export interface Chain {
 
 export interface RelayOptions extends Witnesses {
   readonly onCommit: (listener: CommitListener) => () => void
+  /** Others are told what was sent with its mark, and need no other wake-up while `tells`; the returned function is called with each. */
+  readonly leaveWaking: (tells: () => boolean) => (position: number) => void
   readonly bus: Pick<Bus, 'send' | 'last'>
   readonly encode: (event: Envelope, chain: Chain) => BusRecord
   /** After each batch that was sent. */
@@ -85,6 +87,7 @@ class RelayLoop implements Relay {
   #wake: () => void = () => undefined
   #running: Promise<void> = Promise.resolve()
   #unsubscribe: () => void = () => undefined
+  #told: (position: number) => void = () => undefined
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -96,6 +99,7 @@ class RelayLoop implements Relay {
       if (written && this.#position !== undefined && this.#fresh.length < mostFresh) this.#fresh.push(written)
       this.#woken()
     })
+    this.#told = this.#options.leaveWaking(() => this.#position !== undefined && !this.#stopped)
     this.#running = this.#run()
   }
 
@@ -223,6 +227,7 @@ class RelayLoop implements Relay {
       await this.#served()
       const asked = database.clock.now()
       if (!(await database.store.markSent(topic, this.#holder, { from, to }, leaseSeconds))) throw new Error('not kept')
+      this.#told(to.position)
       this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to.position }]
       this.#askAt = asked + renewMs
     } catch (error) {

@@ -54,6 +54,15 @@ export interface Guess {
   readonly seen: readonly Seen[]
   /** Streams that it looked at and does not write, with the version that must be stored; 0: none. */
   readonly read: readonly ReadRow[]
+  /** Who holds a value, of those that were not looked up. */
+  readonly held: readonly HeldBy[]
+}
+/** All streams that hold a value, by their ids in their order. */
+export interface HeldBy {
+  readonly stream: string
+  readonly name: string
+  readonly value: string
+  readonly ids: readonly string[]
 }
 export type ReadRow = Pick<StreamRow, 'stream' | 'id' | 'version' | 'fold'>
 
@@ -226,7 +235,7 @@ export interface Relaying {
   holdLease(topic: string, holder: string, seconds: number): Promise<Lease>
   /**
    * Everything up to `to` was sent, never less than before. False where another one holds the lease now, or where less than `from` was
-   * marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice.
+   * marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice. Where it was marked the listeners of other processes are told so, as by `wake`.
    */
   markSent(topic: string, holder: string, range: { readonly from: number; readonly to: Sent }, seconds: number): Promise<boolean>
   leaveLease(topic: string, holder: string): Promise<void>

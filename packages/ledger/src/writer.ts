@@ -118,7 +118,25 @@ export class Writer {
   /** A small batch is decided on what is known or guessed; where that does not hold it is loaded, at once and once. */
   async #process(works: readonly Waiting[]): Promise<void> {
     const guessed = this.#known.guess(works)
-    if (!guessed || !(await this.#writeGuess(works, guessed))) await this.#processLoaded(works)
+    if (!guessed || !(await this.#writeGuess(works, guessed))) await this.#processLoaded(await this.#readAgain(works))
+  }
+
+  /** Without what rests on anything that was not looked up: the load says nothing of that. */
+  async #readAgain(works: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const all = await Promise.allSettled(
+      works.map(async (work) => {
+        const { rests, ...unit } = work.unit
+        if (!rests) return work
+        if (!unit.again) throw new Defect('it rests on what was not looked up, and cannot be run again')
+        return { ...work, unit: { ...unit, messages: await unit.again() } }
+      }),
+    )
+    return works.flatMap((work, index) => {
+      const one = all[index]
+      if (one?.status === 'fulfilled') return [one.value]
+      work.reject(asFailure(one?.reason, `unit ${work.unit.id} cannot be run again`))
+      return []
+    })
   }
 
   /** False: nothing was written, nobody was answered. */

@@ -39,7 +39,15 @@ export async function setUp() {
   return { bus, one, two, ownerUrl }
 }
 export function relay(ledger: OpenLedger, bus: Pick<Bus, 'send' | 'last'>, given: Partial<RelayOptions> = {}) {
-  const started = startRelay({ database: ledger.database, onCommit: ledger.onCommit, bus, topic, encode, ...given })
+  const started = startRelay({
+    database: ledger.database,
+    onCommit: ledger.onCommit,
+    leaveWaking: ledger.leaveWaking,
+    bus,
+    topic,
+    encode,
+    ...given,
+  })
   undo.push(() => started.stop())
   return started
 }

@@ -327,10 +327,10 @@ export class ConsumerPartition {
   }
 
   #submit(place: Place, interest: Interest | undefined, turn: Turn): Promise<void> {
-    const { ledger, reading } = this.#parts
+    const { ledger } = this.#parts
     const event = interest ? raised(interest, place.event) : place.event
     const fact = { event, interest, checkpoint: place.checkpoint, hash: this.#intakeHash(place) }
-    return submitFact(ledger, fact, reading, turn).then(({ duplicate }) => (duplicate ? this.#repeated(place) : this.#count('applied')))
+    return submitFact(ledger, fact, turn).then(({ duplicate }) => (duplicate ? this.#repeated(place) : this.#count('applied')))
   }
 
   /** Another owner was ahead, and may have parked it since we began: what follows under this key has to wait, too. */

@@ -1,6 +1,5 @@
 import type { Bus, Clock } from '@rondo/bus'
 import type { Ledger } from '@rondo/ledger'
-import type { Reading } from './consumer-unit.ts'
 import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { ReactionTable } from './reaction-table.ts'
@@ -22,7 +21,6 @@ export interface Consuming {
 /** What is known of a partition's work beside its parts. */
 export interface Working extends Consuming {
   readonly clock: Clock
-  readonly reading: Reading
   /** Asks for a `store` soon. */
   readonly later: () => void
 }

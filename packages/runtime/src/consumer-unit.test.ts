@@ -1,4 +1,4 @@
-import { facts } from '@rondo/kernel'
+import { facts, stream, tell } from '@rondo/kernel'
 import type { Unit } from '@rondo/ledger'
 import { when } from '@rondo/reaction'
 import { expect, test } from 'vitest'
@@ -30,14 +30,15 @@ test('facts of one partition are handed over in their order, also where one read
     return { duplicate: false, results: [] }
   }
   const unused = () => Promise.reject(new Error('nothing is read'))
-  const ledger = { submit, read: { load: unused, loadAll: unused, find: unused, list: unused, view: unread } }
+  const read = { load: unused, loadAll: unused, find: unused, list: unused, view: unread }
+  const ledger = { submit, read, guessing: () => ({ read, rests: undefined }) }
   const inFlight = new InFlight(9)
   const add = (id: string, { base }: typeof slow | typeof quick) =>
     inFlight.add([id], async (turn) => {
       const event = { ...common, id, type: base, correlationId: id, causationId: id }
       const checkpoint = { source: 's', partition: 0, previous: 0, position: 1, nextOffset: 1n }
       const fact = { event, interest: interests.get(base), checkpoint, hash: undefined }
-      await submitFact(ledger, fact, (work) => work(), turn)
+      await submitFact(ledger, fact, turn)
     })
   for (const begun of [add('one', quick), add('two', slow), add('three', quick)]) expect(begun).toBeUndefined()
   await new Promise(setImmediate)
@@ -45,4 +46,44 @@ test('facts of one partition are handed over in their order, also where one read
   gate.resolve()
   await inFlight.drain()
   expect(handed).toEqual(['one', 'two', 'three'])
+})
+
+test('a fan-out that was guessed is read anew: its first steps are not compared with anything', async () => {
+  const lamp = stream(
+    'lamp',
+    facts('rondo.own.lamp', { lit: z.object({}) }),
+    {},
+  )({ fold: 1, asks: {}, tells: { light: () => [] }, evolve: { lit: () => ({}) }, keys: {} })
+  const { interests } = reactionTable({
+    name: 'own',
+    reactions: [
+      when(
+        quick,
+        (_, read) => read.load(lamp, 'count'),
+        (_, count) => Array.from({ length: Number(count) }, (_, n) => tell(lamp, `l-${n}`, 'light')),
+      ),
+    ],
+  })
+  const handed: Unit[] = []
+  const submit = async (unit: Unit) => {
+    handed.push(unit)
+    return { duplicate: false, results: [] }
+  }
+  const unused = () => Promise.reject(new Error('nothing is read'))
+  const readOf = (count: number) => ({ load: async () => count as never, loadAll: unused, find: unused, list: unused, view: unread })
+  const rests = { read: [], held: [], seen: [] }
+  const told = async (guess: number) => {
+    handed.length = 0
+    const ledger = { submit, read: readOf(700), guessing: () => ({ read: readOf(guess), rests }) }
+    const event = { ...common, id: 'one', type: quick.base, correlationId: 'one', causationId: 'one' }
+    const checkpoint = { source: 's', partition: 0, previous: 0, position: 1, nextOffset: 1n }
+    const turn = { ahead: { handed: undefined, settled: Promise.resolve() }, handOver: () => undefined }
+    await submitFact(ledger, { event, interest: interests.get(quick.base), checkpoint, hash: undefined }, turn)
+    return handed.map((unit) => [unit.messages.length, unit.rests])
+  }
+  expect(await told(3)).toEqual([[3, rests]])
+  expect(await told(900)).toEqual([
+    [500, undefined],
+    [200, undefined],
+  ])
 })

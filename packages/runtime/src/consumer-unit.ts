@@ -43,29 +43,39 @@ export interface Fact {
   /** Of intake. */
   readonly hash: string | undefined
 }
-/** When it may read. */
-export type Reading = <Result>(work: () => Promise<Result>) => Promise<Result>
+type Submitting = Pick<Ledger, 'submit' | 'read' | 'guessing'>
 
 /** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
-export function submitFact(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, reading: Reading, turn: Turn): Promise<Applied> {
+export function submitFact(ledger: Submitting, fact: Fact, turn: Turn): Promise<Applied> {
   const { event, interest } = fact
   // Most read nothing, and come to the writer without a promise of their own
   if (!interest?.reads) return submitTold(ledger, fact, interest ? reactAtOnce(interest, event) : [], turn)
-  return reading(() => react(interest, event, ledger.read)).then((tells) => submitTold(ledger, fact, tells, turn))
+  const guessing = ledger.guessing()
+  return react(interest, event, guessing.read).then((tells) => {
+    const { rests } = guessing
+    // Of a fan-out only the last step would compare it
+    if (rests && tells.length > mostTells) return react(interest, event, ledger.read).then((told) => submitTold(ledger, fact, told, turn))
+    return submitTold(ledger, fact, tells, turn, rests)
+  })
 }
 
-function submitTold(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, tells: readonly Tell[], turn: Turn): Promise<Applied> {
-  return tells.length > mostTells ? submitLarge(ledger, fact, tells, turn) : inTurn(ledger, unitOf(ledger, fact, tells), turn)
+function submitTold(ledger: Submitting, fact: Fact, tells: readonly Tell[], turn: Turn, rests?: Unit['rests']): Promise<Applied> {
+  return tells.length > mostTells ? submitLarge(ledger, fact, tells, turn) : inTurn(ledger, unitOf(ledger, fact, tells, rests), turn)
 }
 
 /** The steps of a fan-out are no part of the chain: they come after all before it. */
-async function submitLarge(ledger: Pick<Ledger, 'submit' | 'read'>, fact: Fact, tells: readonly Tell[], turn: Turn): Promise<Applied> {
+async function submitLarge(ledger: Submitting, fact: Fact, tells: readonly Tell[], turn: Turn): Promise<Applied> {
   await turn.ahead.settled
   return inTurn(ledger, unitOf(ledger, fact, await steps(ledger, fact.event, tells)), turn)
 }
 
-function unitOf(ledger: Pick<Ledger, 'read'>, { event, interest, checkpoint, hash }: Fact, messages: readonly Tell[]): Unit {
-  return {
+function unitOf(
+  ledger: Pick<Ledger, 'read'>,
+  { event, interest, checkpoint, hash }: Fact,
+  messages: readonly Tell[],
+  rests?: Unit['rests'],
+): Unit {
+  const unit = {
     id: event.id,
     hash: hash ?? event.id,
     remember: hash !== undefined,
@@ -76,6 +86,7 @@ function unitOf(ledger: Pick<Ledger, 'read'>, { event, interest, checkpoint, has
     // Asked by the writer, which waits for it: steps of its own would wait for the writer
     again: async () => (interest ? react(interest, event, ledger.read) : []),
   }
+  return rests ? { ...unit, rests } : unit
 }
 
 function inTurn(ledger: Pick<Ledger, 'submit'>, unit: Unit, turn: Turn): Promise<Applied> {

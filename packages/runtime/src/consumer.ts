@@ -2,7 +2,6 @@ import { type Bus, type Clock, type Consumer, every, type Lag, OffsetOutOfRange,
 import { ConsumerPartition } from './consumer-partition.ts'
 import { type Consuming, storedWithinMs } from './consumer-parts.ts'
 import { missing } from './consumer-start.ts'
-import { limiter } from './in-flight.ts'
 import { isIntake } from './reaction-table.ts'
 
 export interface RunningConsumer {
@@ -16,9 +15,6 @@ export interface RunningConsumer {
 
 /** Milliseconds after which a partition with missing records looks whether a replay has brought them, and all whether the database went back. */
 const lookAgainMs = 15_000
-
-/** Reactions of a service that read at the same time: the writer and callers need some of its connections too. */
-const mostReading = 5
 
 const nobody: RunningConsumer = { paused: [], lag: 0, resume: () => undefined, stop: async () => undefined }
 
@@ -77,7 +73,6 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
   const { service, table, ledger, bus, log, metrics } = parts
   if (table.topics.length === 0) return nobody
   const partitions = new Map<string, ConsumerPartition>()
-  const reading = limiter(mostReading)
   const clock = parts.clock ?? realClock
   const storing = storingOf(partitions, clock)
   const at = (topic: string, partition: number) => `${topic}/${partition}`
@@ -95,7 +90,7 @@ export async function startConsumer(parts: Consuming): Promise<RunningConsumer> 
     group: groupOf(service.name),
     topics: table.topics,
     async start(topic, partition) {
-      const work = new ConsumerPartition({ ...parts, clock, reading, later: storing.later }, topic, partition)
+      const work = new ConsumerPartition({ ...parts, clock, later: storing.later }, topic, partition)
       partitions.set(at(topic, partition), work)
       return work.start()
     },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Behind, InFlight, limiter } from './in-flight.ts'
+import { Behind, InFlight } from './in-flight.ts'
 
 /** Works that end when they are told to; what was done, in order. */
 function stage(size: number) {
@@ -75,21 +75,4 @@ test('who is behind one that failed is told so; draining tells of the first fail
   await expect(inFlight.drain()).rejects.toThrow('a')
   expect(done).toContain('end c')
   await inFlight.drain()
-})
-
-test('no more than so many at a time', async () => {
-  const limited = limiter(2)
-  let running = 0
-  let most = 0
-  await Promise.allSettled(
-    Array.from({ length: 9 }, (_, n) =>
-      limited(async () => {
-        most = Math.max(most, ++running)
-        await turn()
-        running -= 1
-        if (n % 3 === 0) throw new Error('fails')
-      }),
-    ),
-  )
-  expect({ most, running }).toEqual({ most: 2, running: 0 })
 })

@@ -35,6 +35,7 @@ export function startRelaying(
   const options: RelayOptions = {
     database: ledger.database,
     onCommit: (listener) => ledger.onCommit(listener),
+    leaveWaking: ledger.leaveWaking,
     bus,
     topic: topicOf(service),
     encode: toRecord,

@@ -15,7 +15,7 @@ import type { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
 import { tracedBus } from './spans.ts'
 import { keepsSpans, tracerOf } from './telemetry.ts'
-import { tracedRead } from './traced-read.ts'
+import { tracedGuessing, tracedRead } from './traced-read.ts'
 import { tracedSubmit } from './turn-spans.ts'
 
 export interface RunningService {
@@ -169,7 +169,7 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const relay = startRelaying(service.name, counted, bus, metrics, await highWaterFile(service.name, counted, config, log))
   shutdown.add(`${service.name} relay`, () => relay.stop())
   const submit = refuseUncompared(tracedSubmit(counted, publicUrl), relay)
-  const ledger = { ...counted, read: tracedRead(counted.read), submit }
+  const ledger = { ...counted, read: tracedRead(counted.read), guessing: () => tracedGuessing(counted.guessing()), submit }
   const table = reactionTable(service)
   const begin = () => {
     ledger.startTimers()

@@ -1,5 +1,6 @@
 import { type Span, trace } from '@opentelemetry/api'
 import type { AnyStream } from '@rondo/kernel'
+import type { Guessing } from '@rondo/ledger'
 import type { Read } from '@rondo/reaction'
 
 /** A stream of turns that was read. */
@@ -52,3 +53,10 @@ export function tracedRead(read: Read): Read {
     view: (view) => read.view(view),
   }
 }
+
+export const tracedGuessing = (guessing: Guessing): Guessing => ({
+  read: tracedRead(guessing.read),
+  get rests() {
+    return guessing.rests
+  },
+})

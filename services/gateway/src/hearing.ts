@@ -8,8 +8,8 @@ interface Heard {
   readonly at: Instant
 }
 
-/** When a delivery of this voice was heard first. */
-export type Hearing = (voice: string, delivery: string, now: Instant) => Instant
+/** When a delivery of this voice was heard first, and whether that is now. */
+export type Hearing = (voice: string, delivery: string, now: Instant) => { readonly at: Instant; readonly isFirst: boolean }
 
 /**
  * Of senders that number nothing: what a voice says is a second try of a delivery where it is, byte for byte, the last that was
@@ -21,12 +21,12 @@ export function createHearing(limit = 10_000): Hearing {
   const last = new Map<string, Heard>()
   return (voice, delivery, now) => {
     const before = last.get(voice)
-    if (before?.delivery === delivery && millis(now) - millis(before.at) < retryMs) return before.at
+    if (before?.delivery === delivery && millis(now) - millis(before.at) < retryMs) return { at: before.at, isFirst: false }
     const at = before && before.at >= now ? plus(before.at, 1) : now
     last.delete(voice)
     last.set(voice, { delivery, at })
     const [oldest] = last.keys()
     if (last.size > limit && oldest !== undefined) last.delete(oldest)
-    return at
+    return { at, isFirst: true }
   }
 }

@@ -121,8 +121,8 @@ async function alertmanager(host: Host, hearing: Hearing, request: FastifyReques
   const body = bodyOf(request)
   const json = parseJson(body)
   const delivery = hash(body).slice(0, 20)
-  const at = hearing(voiceOf(json), delivery, now())
-  const adapted = adaptAlertmanager(json, { hash: delivery, heard_at: at })
+  const { at, isFirst } = hearing(voiceOf(json), delivery, now())
+  const adapted = adaptAlertmanager(json, { hash: delivery, heard_at: at, isFirst })
   const { events: taken, refused } = adapted
   const source = taken[0]?.source ?? 'alertmanager'
   const results = await deliver(host, caller.actor, withRefused(adapted, source, delivery, at))

@@ -75,7 +75,7 @@ const notTaken = (error: unknown): DomainError =>
     ? new DomainError('overloaded', 'the event is not stored: too many wait for the bus. Send it again')
     : new DomainError('unavailable', 'the event is not stored: the bus does not answer. Send it again', { cause: String(error) })
 
-type Pending = { readonly place: number; readonly event: IntakeEvent }
+type Pending = { readonly place: number; readonly event: IntakeEvent; readonly isFirst: boolean }
 
 /** Sends what the broker takes; what is too large for it is refused alone. Resolves when all the rest is durable. */
 async function send(host: Host, pending: readonly Pending[], results: Result[]): Promise<void> {
@@ -115,9 +115,10 @@ const reused = (eventId: string) =>
   )
 
 /** Those that were read before. */
-async function known(host: Host, pending: readonly Pending[]): Promise<ReadonlyMap<string, { readonly hash: string }>> {
+async function known(host: Host, ids: readonly string[]): Promise<ReadonlyMap<string, { readonly hash: string }>> {
+  if (ids.length === 0) return new Map()
   try {
-    return await host.ledger.knownOf(pending.map(({ event }) => event.id))
+    return await host.ledger.knownOf(ids)
   } catch (error) {
     // Intake needs the bus alone; a duplicate that is not seen here vanishes where it is read
     host.log.debug({ err: error }, 'whether events are known could not be looked up')
@@ -141,10 +142,12 @@ export async function deliver(
   const by = { actor, traceparent: activeTraceparent() }
   for (const [place, one] of items.entries()) {
     if (one instanceof DomainError) results[place] = refusedResult(one)
-    else pending.push({ place, event: intakeEvent(one, by, contents[place]?.fact.data ?? one.fact.data) })
+    else pending.push({ place, isFirst: one.isFirst ?? false, event: intakeEvent(one, by, contents[place]?.fact.data ?? one.fact.data) })
   }
-  if (pending.length === 0) return results
-  const before = await known(host, pending)
+  const before = await known(
+    host,
+    pending.flatMap(({ event, isFirst }) => (isFirst ? [] : [event.id])),
+  )
   await send(host, pending, results)
   for (const { place, event } of pending) {
     const first = before.get(event.id)

@@ -66,19 +66,35 @@ async function beforeOf(read: Read, place: Place, signals: readonly Found<Signal
 
 /** What must be told so that each place where the requirement's signals were seen has the proof that it should have. */
 export async function openings(read: Read, requirement: string, where: Omit<Place, 'problem'>): Promise<readonly Tell[]> {
-  const linked = (await read.find(signal, 'requirement', [requirement])).filter(
-    ({ state: { about } }) => about?.service === where.service && about.environment === where.environment,
-  )
-  const problems = [...new Set(linked.flatMap(({ state }) => state.about?.problem ?? []))].sort()
-  const there = await read.load(running, runningId(where))
-  const tells = await Promise.all(
-    problems.map((problem) => opening(read, requirement, { service: where.service, environment: where.environment, problem }, there)),
-  )
+  return openingsOf(read, requirement, where, await read.find(signal, 'requirement', [requirement]))
+}
+
+/** The same where the requirement's signals are known. What each alert asks for is asked at once. */
+export async function openingsOf(
+  read: Read,
+  requirement: string,
+  { service: name, environment }: Omit<Place, 'problem'>,
+  linked: readonly Found<Signal>[],
+): Promise<readonly Tell[]> {
+  const here = linked.filter(({ state: { about } }) => about?.service === name && about.environment === environment)
+  const problems = [...new Set(here.flatMap(({ state }) => state.about?.problem ?? []))].sort()
+  const places = problems.map((problem) => ({ service: name, environment, problem }))
+  const [there, ...proofs] = await Promise.all([
+    read.load(running, runningId({ service: name, environment })),
+    ...places.map((place) => read.find(proof, 'place', [placeKey(place)])),
+  ])
+  const tells = await Promise.all(places.map((place, index) => opening(read, requirement, place, there, proofs[index] ?? [])))
   return tells.flat()
 }
 
-async function opening(read: Read, requirement: string, place: Place, there: Running): Promise<readonly Tell[]> {
-  const proofs = (await read.find(proof, 'place', [placeKey(place)])).filter(({ state }) => state.opened?.requirement === requirement)
+async function opening(
+  read: Read,
+  requirement: string,
+  place: Place,
+  there: Running,
+  found: readonly Found<Proof>[],
+): Promise<readonly Tell[]> {
+  const proofs = found.filter(({ state }) => state.opened?.requirement === requirement)
   const placement = nextAttempt(there, requirement, proofs)
   if (!placement) return []
   // all that tell of this problem, those included whose link is still on its way

@@ -9,7 +9,7 @@ import { aliveTell, homeOf, mappedHome, wordTells } from './alerts.ts'
 import { incident, suspectsOf } from './incident.ts'
 import { latestOf } from './moments.ts'
 import { bounded, errorsFingerprint, errorsSignalId, hashOf, placeKey, problemOf, runningId, unmappedId, whereKey } from './names.ts'
-import { measurements, movable, openings } from './openings.ts'
+import { measurements, movable, openings, openingsOf } from './openings.ts'
 import { isRunning, proof } from './proof.ts'
 import { leftSince, running, runningAt, soleArtifact } from './running.ts'
 import { service, serviceOf } from './service-entry.ts'
@@ -205,8 +205,8 @@ const proofs: readonly Reaction[] = [
   when(
     own.signal.requirement_linked,
     async ({ data }, read) => {
-      const { about } = await read.load(signal, data.signal)
-      return about ? openings(read, data.requirement, about) : []
+      const [{ about }, linked] = await Promise.all([read.load(signal, data.signal), read.find(signal, 'requirement', [data.requirement])])
+      return about ? openingsOf(read, data.requirement, about, linked) : []
     },
     (_, tells) => tells,
   ),

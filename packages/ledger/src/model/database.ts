@@ -234,7 +234,10 @@ export class ModelDatabase {
       ({ position, recordedAt, repaired }) =>
         repaired === this.head.repaired && this.events[position - 1]?.envelope.recordedAt === recordedAt,
     )
-    if (!isTime || !isThere) throw new Raised('RL001', 'what was guessed is wrong', '{}')
+    const isHeld = (guess?.held ?? []).every(
+      ({ ids, ...held }) => JSON.stringify([...(this.keys.get(heldKey(held))?.keys() ?? [])].sort()) === JSON.stringify(ids),
+    )
+    if (!isTime || !isThere || !isHeld) throw new Raised('RL001', 'what was guessed is wrong', '{}')
   }
 
   #writeIntake(

@@ -272,6 +272,7 @@ function relaying(database: ModelDatabase, ask: Ask, write: Ask): Relaying {
           () => Object.assign(lease, before),
           () => {
             lease.position = Math.max(lease.position, to.position)
+            for (const listener of database.listeners) listener(to.position)
             if (lease.holder === holder) lease.heldUntil = database.millis + seconds * 1_000
             return lease.holder === holder
           },

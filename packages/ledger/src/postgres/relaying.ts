@@ -2,8 +2,16 @@ import type { EpochStart } from '../epoch.ts'
 import type { Relaying } from '../store.ts'
 import type { Schema } from './connection.ts'
 import { type ChainedRow, chainColumns, envelopeColumns, toChained } from './rows.ts'
+import { channelOf } from './waking.ts'
 
-export function relaying({ pool }: Schema): Relaying {
+/** Named, as it follows each batch that is sent, and to plan it takes longer than to do it. */
+const markText = `
+  with softly as materialized (select set_config('synchronous_commit', 'off', true))
+  update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
+  from softly where topic = $1 and position >= $5 and exists (select from event where event.position = $3 and event.id = $6)
+  returning holder = $2 as kept, pg_notify($7, $3::text)`
+
+export function relaying({ pool, service }: Schema): Relaying {
   return {
     async standing() {
       const { rows } = await pool.query<{ position: string; epoch: number; raised: EpochStart[]; tails: string[] }>(
@@ -43,13 +51,8 @@ export function relaying({ pool }: Schema): Relaying {
       return { sent: row.sent === null ? undefined : Number(row.sent), head: Number(row.head), epoch: row.epoch }
     },
     async markSent(topic, holder, { from, to }, seconds) {
-      const { rows } = await pool.query<{ kept: boolean }>(
-        `with softly as materialized (select set_config('synchronous_commit', 'off', true))
-         update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
-         from softly where topic = $1 and position >= $5 and exists (select from event where event.position = $3 and event.id = $6)
-         returning holder = $2 as kept`,
-        [topic, holder, to.position, seconds, from, to.id],
-      )
+      const values = [topic, holder, to.position, seconds, from, to.id, channelOf(service)]
+      const { rows } = await pool.query<{ kept: boolean }>({ name: 'mark sent', text: markText, values })
       return rows[0]?.kept ?? false
     },
     async leaveLease(topic, holder) {

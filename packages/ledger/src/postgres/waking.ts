@@ -4,7 +4,7 @@ import type { Schema } from './connection.ts'
 
 const reconnectMs = 1_000
 
-const channelOf = (service: string): string => `rondo_${service}`
+export const channelOf = (service: string): string => `rondo_${service}`
 
 export function waking(schema: Schema): Waking {
   const { pool, service } = schema

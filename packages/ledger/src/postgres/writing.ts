@@ -11,6 +11,7 @@ import { takeAway } from './parking.ts'
 const parameters = Array.from({ length: 31 }, (_, n) => `$${n + 1}`).join(', ')
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
 const appendText = `select append(${parameters}) as written`
+const messagesText = 'select id, hash, at, duplicates, conflicts from message where id = any($1::text[])'
 /** The setting is the transaction's, which this statement is all of. */
 const softly = "set_config('synchronous_commit', 'off', true)"
 
@@ -110,10 +111,8 @@ export function writing({ pool }: Schema, archive: ArchiveReader): Writing {
       return (await streamEvents(pool, archive, { stream, id: streamId }, version - 1, version)).find((event) => event.id === id)
     },
     async findMessages(ids) {
-      const { rows } = await pool.query<KnownMessage & { readonly id: string }>(
-        'select id, hash, at, duplicates, conflicts from message where id = any($1)',
-        [texts(ids)],
-      )
+      const values = [texts(ids)]
+      const { rows } = await pool.query<KnownMessage & { readonly id: string }>({ name: 'find messages', text: messagesText, values })
       return new Map(rows.map(({ id, ...known }) => [id, known]))
     },
     async forgetOld(limit) {

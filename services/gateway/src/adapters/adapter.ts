@@ -12,6 +12,8 @@ export interface Observed {
   readonly at: Instant
   /** The sender tells no time: `at` is when it came, and no part of what was sent. */
   readonly untimed?: true
+  /** Its id is made of the moment in which it is heard for the first time: nobody has to look whether it came before. */
+  readonly isFirst?: boolean
   readonly fact: Fact
 }
 

@@ -17,7 +17,7 @@ const firing = {
   ],
 }
 const t = (time: string) => `2026-11-20T${time}:00.000000Z`
-const heard = (body: object, heard_at: string) => adaptAlertmanager(body, { hash: 'd', heard_at }).events
+const heard = (body: object, heard_at: string) => adaptAlertmanager(body, { hash: 'd', heard_at, isFirst: true }).events
 
 test('a delivery that is tried again is the same event, a repetition hours later one of its own that says when it was heard', () => {
   const [first] = heard(firing, t('09:01'))
@@ -26,6 +26,13 @@ test('a delivery that is tried again is the same event, a repetition hours later
   expect(repeated?.id).not.toBe(first?.id)
   // What happened is the same, and when: only the telling is new
   expect(repeated).toMatchObject({ at: first?.at, subject: 'f1', fact: { data: { starts_at: t('09:00'), heard_at: t('13:01') } } })
+})
+
+test('what is heard for the first time says so, each alert of it and the cut', () => {
+  for (const isFirst of [true, false]) {
+    const { events } = adaptAlertmanager({ ...firing, truncatedAlerts: 4 }, { hash: 'd', heard_at: t('09:01'), isFirst })
+    expect(events.map((event) => event.isFirst)).toEqual([isFirst, isFirst])
+  }
 })
 
 test('a change of the words is another event of the same episode', () => {

@@ -36,6 +36,8 @@ export interface Delivery {
   readonly hash: string
   /** When it was heard first: the same for each try of it. */
   readonly heard_at: Instant
+  /** It is this try. */
+  readonly isFirst: boolean
 }
 
 /** Who speaks, and of what: a replica tells of each of its groups one notification after the other. */
@@ -50,7 +52,7 @@ const ended = (at: Instant | null | undefined) => (at && millis(at) > 0 ? at : u
 const fingerprintOf = (all: Readonly<Record<string, string>>) =>
   hashOf(JSON.stringify(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))))
 
-function memberOf(body: Group, raw: unknown, index: number, heard_at: Instant): Observed {
+function memberOf(body: Group, raw: unknown, index: number, { heard_at, isFirst }: Delivery): Observed {
   const path = `alerts[${index}]`
   // Without it a repetition cannot be told from a new episode
   if (!z.looseObject({ startsAt: z.unknown() }).safeParse(raw).data?.startsAt)
@@ -82,15 +84,16 @@ function memberOf(body: Group, raw: unknown, index: number, heard_at: Instant): 
     ...(one.generatorURL ? { url: one.generatorURL } : {}),
   })
   // What is said again later is another event of the same episode; the same delivery again has the same time, and is a duplicate
-  return { source, id: `${fingerprint}/${starts_at}/${one.status}/${hashOf(JSON.stringify(fact.data))}`, subject: fingerprint, at, fact }
+  const id = `${fingerprint}/${starts_at}/${one.status}/${hashOf(JSON.stringify(fact.data))}`
+  return { source, id, subject: fingerprint, at, isFirst, fact }
 }
 
-function cutOf(body: Group, { hash, heard_at }: Delivery): Observed {
+function cutOf(body: Group, { hash, heard_at, isFirst }: Delivery): Observed {
   const source = sourceOf(body)
   const listed = body.alerts.flatMap((one) => z.looseObject({ fingerprint: z.string() }).safeParse(one).data?.fingerprint ?? [])
   const group_key = keyOf(body)
   const fact = alert.cut({ source, group_key, group_labels: body.groupLabels, status: body.status, listed, left_out: body.truncatedAlerts })
-  return { source, id: `cut/${hash}/${heard_at}`, subject: group_key, at: heard_at, untimed: true, fact }
+  return { source, id: `cut/${hash}/${heard_at}`, subject: group_key, at: heard_at, untimed: true, isFirst, fact }
 }
 
 /**
@@ -111,7 +114,7 @@ export function adaptAlertmanager(body: unknown, delivery: Delivery): Adapted {
   const refused: Refused[] = []
   for (const [index, one] of notification.alerts.entries()) {
     try {
-      events.push(memberOf(notification, one, index, delivery.heard_at))
+      events.push(memberOf(notification, one, index, delivery))
     } catch (error) {
       if (!(error instanceof DomainError)) throw error
       refused.push({

@@ -77,7 +77,7 @@ describe('every file of the corpus has a fate', () => {
 
   test('Alertmanager notifications', () => {
     const notifications = corpus('alerts', (file) => /alertmanager.*\.json$/.test(file)).map(({ bytes }) =>
-      adaptAlertmanager(parseJson(bytes()), { hash: 'd', heard_at: now }),
+      adaptAlertmanager(parseJson(bytes()), { hash: 'd', heard_at: now, isFirst: true }),
     )
     expect(notifications.map(({ events, refused }) => [events.length, refused.length])).toEqual([
       [0, 1],
