@@ -2,6 +2,7 @@ import { consuming } from './consuming.ts'
 import { goingBack } from './going-back.ts'
 import { guessing } from './guessing.ts'
 import type { Mutant } from './mutant.ts'
+import { reading } from './reading.ts'
 import { statements } from './statements.ts'
 
 const ledger = 'packages/ledger/src'
@@ -229,4 +230,4 @@ const relaying: readonly Mutant[] = [
   },
 ]
 
-export const mutants: readonly Mutant[] = [...writing, ...guessing, ...statements, ...relaying, ...consuming, ...goingBack]
+export const mutants: readonly Mutant[] = [...writing, ...guessing, ...statements, ...relaying, ...reading, ...consuming, ...goingBack]

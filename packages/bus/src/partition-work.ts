@@ -80,9 +80,13 @@ export class PartitionWork {
     else this.begin()
   }
 
-  /** Hands over records from the position on; resolves when they were handled or have failed, never rejects. */
-  async deliver(records: Iterable<StoredRecord>, next: bigint): Promise<void> {
+  /**
+   * Hands over records from the position on; resolves when they were handled or have failed, never rejects. Others than those are not handed
+   * over: what lies between them and the position was deleted, or was left out on the way.
+   */
+  async deliver(records: Iterable<StoredRecord>, from: bigint, next: bigint): Promise<void> {
     if (!this.#isIdle) return
+    if (from !== this.position) return this.suspect()
     const attempt = this.#attempt
     this.#wish = {}
     const working = this.#handle(records)

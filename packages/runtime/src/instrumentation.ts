@@ -11,12 +11,10 @@ import { register } from 'import-in-the-middle/register-hooks.mjs'
 /** Asked every few seconds by whatever watches the process. */
 const watched = /^\/(healthz|readyz|metrics)(\?|$)/
 
-/** Rondo's own spans are called `send {topic}` and `process {topic}`: the client's below them are told apart. */
-const named =
-  (what: string) =>
-  (span: Span, { topic }: { topic: string }) => {
-    span.updateName(`kafkajs ${what} ${topic}`)
-  }
+/** Rondo's own span is called `send {topic}`: the client's below it is told apart. What is read goes through no consumer of the client's. */
+function named(span: Span, { topic }: { topic: string }): void {
+  span.updateName(`kafkajs send ${topic}`)
+}
 
 const instrumentations = (): Instrumentation[] => [
   new HttpInstrumentation({ ignoreIncomingRequestHook: ({ url }) => watched.test(url ?? ''), requireParentforOutgoingSpans: true }),
@@ -24,7 +22,7 @@ const instrumentations = (): Instrumentation[] => [
   // Polling and leases would make a trace each.
   new PgInstrumentation({ requireParentSpan: true }),
   new IORedisInstrumentation({ requireParentSpan: true }),
-  new KafkaJsInstrumentation({ producerHook: named('send'), consumerHook: named('receive') }),
+  new KafkaJsInstrumentation({ producerHook: named }),
   new PinoInstrumentation(),
 ]
 

@@ -1,13 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { BusError } from '../error.ts'
 import { Openness } from '../openness.ts'
 import { Outbox } from '../outbox.ts'
 import { type Bounds, type Bus, defaultPace, type Log, type Pace, type StoredHeaders } from '../port.ts'
 import { KafkaAdmin } from './admin.ts'
 import { createClient, type KafkaClient, type KafkaConnection } from './client.ts'
-import { installCodecs } from './codec.ts'
 import { KafkaMember } from './consumer.ts'
+import { heartbeat_ms } from './membership.ts'
 import { fetchFrom, fetchTopicId } from './protocol.ts'
-import { storedRecord } from './record.ts'
+import { KafkaReader } from './reader.ts'
 import { KafkaStore } from './store.ts'
 import { Watch } from './watch.ts'
 
@@ -32,16 +33,10 @@ async function lastOf(client: KafkaClient, admin: KafkaAdmin, topic: string, par
     const from = back < bounds.next - bounds.first ? bounds.next - back : bounds.first
     const found: StoredHeaders[] = []
     for (let at = from; at < bounds.next; ) {
-      // A fetch gives whole batches, from before the offset on
-      const messages = (await fetchFrom(client, topic, partition, at)).filter(({ offset }) => BigInt(offset) >= at)
-      const end = messages.at(-1)
-      if (end === undefined) break
-      at = BigInt(end.offset) + 1n
-      for (const message of messages) {
-        if (message.isControlRecord === true) continue
-        const { value: _, ...headers } = storedRecord(topic, partition, message)
-        found.push(headers)
-      }
+      const chunk = await fetchFrom(client, topic, partition, at)
+      for (const { value: _, ...headers } of chunk.records(at)) found.push(headers)
+      if (chunk.next === at) break
+      at = chunk.next
     }
     if (found.length >= most || from === bounds.first) return found.slice(-most)
   }
@@ -49,14 +44,14 @@ async function lastOf(client: KafkaClient, admin: KafkaAdmin, topic: string, par
 
 /** The bus on Kafka 2.8 or newer, through kafkajs. Nothing is connected before it is used. */
 export function kafkaBus({ pace: given, log = () => undefined, ...connection }: KafkaBusOptions): Bus {
-  installCodecs()
   const pace = { ...defaultPace, ...given }
   const client = createClient(connection, log)
   const admin = new KafkaAdmin(client)
   const store = new KafkaStore(client, admin, log)
   const outbox = new Outbox(store, requestLimits)
   const open = new Openness()
-  const watch = new Watch(pace.watch)
+  const reader = new KafkaReader(client, log)
+  const parts = { client, admin, reader, process: randomUUID(), watch: new Watch(pace.watch), beats: new Watch(heartbeat_ms), pace, log }
 
   return {
     async ensure(topics) {
@@ -82,13 +77,14 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
     },
     async consume(options) {
       open.check()
-      const member = new KafkaMember({ client, admin, watch, pace, log }, options)
+      const member = new KafkaMember(parts, options)
       open.add(member)
       await member.begin()
       return member
     },
     async close() {
       if (!(await open.close())) return
+      await reader.close()
       await outbox.close()
       await store.close()
       await admin.close()

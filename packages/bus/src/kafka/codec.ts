@@ -1,17 +1,12 @@
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
-import { kafkajs } from './client.ts'
+import { gunzip, zstdDecompress } from 'node:zlib'
+import { BusError } from '../error.ts'
 
 /*
- * kafkajs reads gzip only, and its consumer dies of other producers' (or the broker's own) snappy, lz4 and zstd.
- * Both packages are native; they are loaded when the first such batch is met.
+ * What other producers' (or the broker's own) batches are compressed with. Both packages are native; they are loaded when the first such batch
+ * is met.
  */
-
-interface Codec {
-  compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>
-  decompress(data: Buffer): Promise<Buffer>
-}
 
 const require = createRequire(import.meta.url)
 const snappyPackage = () => require('snappy') as typeof import('snappy')
@@ -32,28 +27,22 @@ export function snappyBlocks(data: Buffer): readonly Buffer[] {
   return blocks
 }
 
-const snappy: Codec = {
-  compress: ({ buffer }) => snappyPackage().compress(buffer),
-  async decompress(data) {
-    const blocks = await Promise.all(snappyBlocks(data).map((block) => snappyPackage().uncompress(block, { asBuffer: true })))
-    return Buffer.concat(blocks.map((block) => Buffer.from(block)))
-  },
+async function snappy(data: Buffer): Promise<Buffer> {
+  const blocks = await Promise.all(snappyBlocks(data).map((block) => snappyPackage().uncompress(block, { asBuffer: true })))
+  return Buffer.concat(blocks.map((block) => Buffer.from(block)))
 }
 
-const lz4: Codec = {
-  compress: ({ buffer }) => lz4Package().compressFrame(buffer),
-  decompress: (data) => lz4Package().decompressFrame(data),
+/** By the number that Kafka has for each. */
+const codecs: Readonly<Record<number, (data: Buffer) => Promise<Buffer>>> = {
+  1: promisify(gunzip),
+  2: snappy,
+  3: (data) => lz4Package().decompressFrame(data),
+  4: promisify(zstdDecompress),
 }
 
-const zstd: Codec = {
-  compress: ({ buffer }) => promisify(zstdCompress)(buffer),
-  decompress: (data) => promisify(zstdDecompress)(data),
-}
-
-/** Teaches the client the codecs that it lacks. The table is the client's, one for the process. */
-export function installCodecs(): void {
-  const { CompressionCodecs, CompressionTypes } = kafkajs()
-  CompressionCodecs[CompressionTypes.Snappy] = () => snappy
-  CompressionCodecs[CompressionTypes.LZ4] = () => lz4
-  CompressionCodecs[CompressionTypes.ZSTD] = () => zstd
+/** Rejects where the bytes are not what they should be. */
+export async function decompressed(codec: number, data: Buffer): Promise<Buffer> {
+  const decompress = codecs[codec]
+  if (!decompress) throw new BusError('unavailable', `a batch is compressed with an unknown codec: ${codec}`, { codec })
+  return decompress(data)
 }

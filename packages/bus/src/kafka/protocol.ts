@@ -1,39 +1,58 @@
+import type { GroupMember, GroupMemberAssignment } from 'kafkajs'
 import { BusError } from '../error.ts'
 import type { Bounds } from '../port.ts'
+import { type Chunk, chunkOf } from './chunk.ts'
 import type { KafkaClient } from './client.ts'
+import { codeName, fetchOf } from './fetch.ts'
 
 /*
- * Things the client can do but does not offer: fetch a record by its offset without a group, ask for a topic's id, and for the ends of several
- * topics at once. They go through the cluster object that its producer and consumer use (so through the same brokers, TLS and SASL). It is private to
+ * Things the client can do but does not offer: fetch records by their offset without a group, be in a group without fetching, ask for a topic's
+ * id, and for the ends of several topics at once. They go through the cluster object that its producer and consumer use (so through the same brokers, TLS and SASL). It is private to
  * kafkajs 2.2.4, whose version is pinned; nothing else in Rondo reaches into it.
  */
 
-interface RawMessage {
-  readonly offset: string
-  readonly timestamp: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly encodedHeaders?: Buffer
-  readonly headers?: object
-  readonly isControlRecord?: boolean
+/** A request and how its answer is read, as the client's connections take them. */
+export interface Exchange<Answer> {
+  readonly request: object
+  readonly response: { decode(raw: Buffer): Promise<Answer>; parse(data: Answer): Promise<Answer> }
 }
 
-interface FetchRequest {
-  readonly maxWaitTime: number
-  readonly minBytes: number
-  readonly maxBytes: number
-  readonly isolationLevel: 0 | 1
-  readonly topics: readonly { topic: string; partitions: readonly { partition: number; fetchOffset: string; maxBytes: number }[] }[]
+export interface Connection {
+  send<Answer>(exchange: Exchange<Answer>): Promise<Answer>
 }
 
-interface Broker {
+interface OfMember {
+  readonly groupId: string
+  readonly memberId: string
+}
+
+interface OfGeneration extends OfMember {
+  readonly groupGenerationId: number
+}
+
+export interface Broker {
   readonly connectionPool: {
-    send(exchange: {
-      request: object
-      response: { decode(raw: Buffer): Promise<object>; parse(data: object): Promise<object> }
-    }): Promise<object>
+    send<Answer>(exchange: Exchange<Answer>): Promise<Answer>
+    /** There are two. What a broker is asked on one of them it answers in that order: behind what waits, the other one is used. */
+    getConnection(index: 0 | 1): Promise<Connection>
+    /** Gives up whatever is asked on it; who uses it next has a new one (our patch). */
+    abandon(index: 0 | 1): void
   }
-  fetch(request: FetchRequest): Promise<{ responses: readonly { partitions: readonly { messages: readonly RawMessage[] }[] }[] }>
+  joinGroup(
+    request: OfMember & {
+      readonly sessionTimeout: number
+      readonly rebalanceTimeout: number
+      readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[]
+    },
+  ): Promise<{ generationId: number; leaderId: string; memberId: string; members: readonly GroupMember[] }>
+  syncGroup(
+    request: OfMember & { readonly generationId: number; readonly groupAssignment: readonly GroupMemberAssignment[] },
+  ): Promise<{ memberAssignment: Buffer }>
+  heartbeat(request: OfGeneration): Promise<unknown>
+  leaveGroup(request: OfMember): Promise<unknown>
+  offsetCommit(
+    request: OfGeneration & { readonly topics: readonly TopicOffsets<{ readonly partition: number; readonly offset: string }>[] },
+  ): Promise<unknown>
 }
 
 interface TopicOffsets<Partition> {
@@ -47,14 +66,20 @@ export interface Cluster {
   addTargetTopic(topic: string): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
   refreshMetadata(): Promise<void>
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[]
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[]
   fetchTopicsOffset(
     topics: readonly (TopicOffsets<{ readonly partition: number }> & { readonly fromBeginning: boolean })[],
   ): Promise<readonly TopicOffsets<{ readonly partition: number; readonly offset: string }>[]>
-  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>
-  findBroker(which: { nodeId: string }): Promise<Broker>
-  /** The broker it connected to first. */
-  readonly brokerPool: { readonly seedBroker: Broker }
+  findBroker(which: { nodeId: string | number }): Promise<Broker>
+  findGroupCoordinator(which: { groupId: string }): Promise<Broker>
+  readonly brokerPool: {
+    /** The one that it connected to first. */
+    readonly seedBroker: Broker
+    /** As the cluster's, but for these topics alone. */
+    refreshMetadata(topics: readonly string[]): Promise<void>
+    /** As the cluster's, but asks nobody anew where that fails. */
+    findBroker(which: { nodeId: number }): Promise<Broker>
+  }
 }
 
 type CreateCluster = (options: { allowAutoTopicCreation: boolean; metadataMaxAge: number }) => Cluster
@@ -81,21 +106,18 @@ async function withCluster<Result>(client: KafkaClient, work: (cluster: Cluster)
   }
 }
 
-/** The records from the offset on, as many as one fetch brings; control records too. */
-export function fetchFrom(client: KafkaClient, topic: string, partition: number, offset: bigint): Promise<readonly RawMessage[]> {
+/** What one fetch brings of a partition from the offset on. */
+export function fetchFrom(client: KafkaClient, topic: string, partition: number, offset: bigint): Promise<Chunk> {
   return withCluster(client, async (cluster) => {
     await cluster.addTargetTopic(topic)
-    const leader = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0]
+    const leader = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader
     if (leader === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
-    const broker = await cluster.findBroker({ nodeId: leader })
-    const { responses } = await broker.fetch({
-      maxWaitTime: 100,
-      minBytes: 1,
-      maxBytes: 4 << 20,
-      isolationLevel: 1,
-      topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: 4 << 20 }] }],
-    })
-    return responses.flatMap(({ partitions }) => partitions.flatMap(({ messages }) => messages))
+    const { connectionPool } = await cluster.findBroker({ nodeId: leader })
+    const limits = { wait: 100, most: 4 << 20, mostOfPartition: 4 << 20 }
+    const [fetched] = (await connectionPool.send(fetchOf([{ topic, partition, offset }], limits))).partitions
+    if (fetched?.errorCode !== 0)
+      throw new BusError('unavailable', `${topic}/${partition} could not be read: ${codeName(fetched?.errorCode)}`, { topic, partition })
+    return chunkOf(fetched, offset)
   })
 }
 
@@ -196,9 +218,11 @@ const unknownTopic = 3
 export async function fetchTopicId(client: KafkaClient, topic: string): Promise<string> {
   const bytes = encodeMetadataRequest(topic)
   const request = { ...metadata, encode: async () => ({ buf: bytes, buffer: bytes }) }
-  const response = { decode: async (raw: Buffer) => decodeTopicId(raw), parse: async (data: object) => data }
-  const answer = await withCluster(client, ({ brokerPool }) => brokerPool.seedBroker.connectionPool.send({ request, response }))
-  const { errorCode, id } = answer as ReturnType<typeof decodeTopicId>
+  const response = {
+    decode: async (raw: Buffer) => decodeTopicId(raw),
+    parse: async (data: ReturnType<typeof decodeTopicId>) => data,
+  }
+  const { errorCode, id } = await withCluster(client, ({ brokerPool }) => brokerPool.seedBroker.connectionPool.send({ request, response }))
   if (errorCode === unknownTopic) throw new BusError('unknown_topic', `there is no topic ${topic}`, { topic })
   if (errorCode !== 0)
     throw new BusError('unavailable', `the broker answers error ${errorCode} for the topic ${topic}`, { topic, errorCode })

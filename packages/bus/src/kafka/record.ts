@@ -1,15 +1,4 @@
-import { BusError } from '../error.ts'
 import type { StoredRecord } from '../port.ts'
-
-interface Message {
-  readonly offset: string
-  readonly timestamp: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /** As Kafka writes them; kept so by our patch of kafkajs. Absent: a record of before Kafka 0.11, which has none. */
-  readonly encodedHeaders?: Buffer
-  readonly headers?: object
-}
 
 /** With its length, where that fits in one byte; names that are longer are not kept. */
 const encodedText = (text: string): Buffer => Buffer.concat([Buffer.from([2 * Buffer.byteLength(text)]), Buffer.from(text)])
@@ -134,29 +123,84 @@ class HeaderReader {
   }
 }
 
-function noneOf({ headers }: Message): Record<string, string> {
-  // What comes without its headers would be taken for no event, and left out
-  if (headers !== undefined) throw new BusError('unavailable', 'this kafkajs is not the patched 2.2.4 that the adapter was written for')
-  return {}
+/** Where records lie, and what their numbers are counted from. */
+export interface RecordBase {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  /** Milliseconds. */
+  readonly timestamp: number
+  /** All records have this one time: that of when the broker wrote them. */
+  readonly appended: Date | undefined
 }
 
-/** Of a record without key it is empty. */
-const recordOf = (topic: string, partition: number, message: Message, reader: HeaderReader): StoredRecord => ({
-  topic,
-  partition,
-  offset: BigInt(message.offset),
-  timestamp: new Date(Number(message.timestamp)),
-  key: message.key?.toString('utf8') ?? '',
-  value: message.value,
-  headers: message.encodedHeaders ? reader.read(message.encodedHeaders) : noneOf(message),
-})
+/** Numbers and bytes of records, one after the other. Throws `RangeError` where they end too early. */
+class Fields {
+  readonly bytes: Buffer
+  at = 0
 
-export const storedRecord = (topic: string, partition: number, message: Message): StoredRecord =>
-  recordOf(topic, partition, message, new HeaderReader())
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
 
-export const storedRecords = (topic: string, partition: number, messages: readonly Message[]): Iterable<StoredRecord> => ({
-  *[Symbol.iterator]() {
-    const reader = new HeaderReader()
-    for (const message of messages) yield recordOf(topic, partition, message, reader)
-  },
-})
+  /** In groups of seven bits, the lowest first; odd ones are negative. */
+  int(): number {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.#byte()
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (value >>> 1) ^ -(value & 1)
+    }
+  }
+
+  /** As `int`, of more than 32 bits; exact up to 2^53, which is enough for differences of times. */
+  long(): number {
+    let value = 0
+    for (let weight = 1; ; weight *= 128) {
+      const byte = this.#byte()
+      value += (byte & 0x7f) * weight
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+    }
+  }
+
+  /** A length of -1 is a null. */
+  field(): Buffer | null {
+    const length = this.int()
+    return length < 0 ? null : this.until(this.at + length)
+  }
+
+  until(end: number): Buffer {
+    if (end > this.bytes.length || end < this.at) throw new RangeError(`a record ends at byte ${end} of ${this.bytes.length}`)
+    const begin = this.at
+    this.at = end
+    return this.bytes.subarray(begin, end)
+  }
+
+  #byte(): number {
+    const byte = this.bytes[this.at++]
+    if (byte === undefined) throw new RangeError(`a record ends behind the ${this.bytes.length} bytes that there are`)
+    return byte
+  }
+}
+
+/**
+ * So many records, each made when it is come to, as https://kafka.apache.org/documentation/#record has them. Of a record without key it is
+ * empty. Throws `RangeError` where the bytes end too early.
+ */
+export function* recordsIn(bytes: Buffer, count: number, base: RecordBase): Generator<StoredRecord, void> {
+  const { topic, partition } = base
+  const fields = new Fields(bytes)
+  const reader = new HeaderReader()
+  for (let n = 0; n < count; n++) {
+    const length = fields.int()
+    const end = fields.at + length
+    fields.at += 1 // attributes: none are in use
+    const timestamp = base.appended ?? new Date(base.timestamp + fields.long())
+    if (base.appended) fields.long()
+    const offset = base.offset + BigInt(fields.int())
+    const key = fields.field()?.toString('utf8') ?? ''
+    const value = fields.field()
+    const headers = reader.read(fields.until(end))
+    yield { topic, partition, offset, timestamp, key, value, headers }
+  }
+}

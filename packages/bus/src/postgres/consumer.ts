@@ -217,9 +217,7 @@ export class PostgresMember implements Consumer {
         if (work.position !== position) continue
         const [first, last] = [records[0], records.at(-1)]
         if (first === undefined || last === undefined) break
-        // Deleted between the look at the bounds and the read.
-        if (first.offset !== position) work.suspect()
-        else await work.deliver(records, last.offset + 1n)
+        await work.deliver(records, first.offset, last.offset + 1n)
       }
     } catch (error) {
       work.fault(error)
