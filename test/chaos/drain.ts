@@ -9,6 +9,7 @@ import { requirements } from '@rondo/requirements'
 import type { Service } from '@rondo/runtime'
 import { eventually } from '@rondo/testkit/eventually'
 import { asked } from './backends.ts'
+import type { Stage } from './stage.ts'
 
 export const services: readonly Service[] = [requirements, builds, releases, operations, feedback, gateway]
 
@@ -105,14 +106,17 @@ export async function intakeBehind(database: string, brokers: readonly string[])
   return Math.max(...(await Promise.all(read)))
 }
 
+type Drained = Pick<Stage, 'database' | 'engines' | 'timeline'>
+
 /** Until nothing is under way any more; what is left after so many milliseconds, a line each (nothing: all is done). */
-export async function drained(database: string, brokers: readonly string[], within: number): Promise<readonly string[]> {
+export async function drained({ database, engines, timeline }: Drained, within: number): Promise<readonly string[]> {
   let left: readonly string[] = []
   let quiet = 0
   try {
     await eventually(
       async () => {
-        left = await waiting(database, brokers)
+        left = await waiting(database, engines.addresses.kafka)
+        timeline.note(`${left.length} are not at their end${left[0] ? `: ${left[0]}` : ''}`)
         quiet = left.length === 0 ? quiet + 1 : 0
         // Twice: what was read last may have made new work
         return quiet >= 2

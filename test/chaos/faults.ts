@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
+import type { Controlled } from '@rondo/testkit/launch'
 import kafkajs from 'kafkajs'
 import { type Backend, oneAtWork, terminated } from './backends.ts'
 import { backUp } from './backup.ts'
 import { answering, brokerDisk, serverDisk } from './disks.ts'
 import type { Fleet, Member } from './fleet.ts'
+import { inSync } from './in-sync.ts'
 import { hurtLines } from './network.ts'
 import type { Random } from './random.ts'
 import type { FaultName } from './schedule.ts'
@@ -41,11 +43,12 @@ const reaching =
 const downMost = 4
 /** Milliseconds until both of a service are there. */
 const wholeWithin = 30_000
-/** Mostly one side goes on meanwhile: gateway n sends to the nth of each service, and with one of each side gone no caller reaches anybody. */
-const bothDown = 0.15
 
-/** Some member of this service that may be killed now. */
-export function victimOf({ members, random }: Pick<Fleet, 'members'> & Pick<Stage, 'random'>, service: string): Member | undefined {
+/** Some member of this service that may be killed now. Mostly one side goes on meanwhile: gateway n sends to the nth of each service. */
+export function victimOf(
+  { members, random, bothDown }: Pick<Fleet, 'members'> & Pick<Stage, 'random' | 'bothDown'>,
+  service: string,
+): Member | undefined {
   const down = members.filter(({ up }) => !up)
   if (down.length >= downMost) return undefined
   const sides = new Set(down.filter((one) => one.service !== 'several').map(({ replica }) => replica))
@@ -57,7 +60,7 @@ export function victimOf({ members, random }: Pick<Fleet, 'members'> & Pick<Stag
 const killed =
   (service: string): Fault =>
   async (stage) => {
-    const victim = victimOf({ members: stage.fleet.members, random: stage.random }, service)
+    const victim = victimOf({ ...stage, members: stage.fleet.members }, service)
     if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
     if (!victim.up || victim.needed) return
@@ -100,14 +103,27 @@ const serverBackend: Fault = (stage) =>
     await answering(stage)
   })
 
+async function brokerKilled(stage: Stage): Promise<Controlled> {
+  const victim = stage.random.pick(stage.engines.brokers)
+  note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
+  await victim.kill()
+  return victim
+}
+
 const broker: Fault = (stage) =>
   stage.turns.brokers.take(async () => {
-    const victim = stage.random.pick(stage.engines.brokers)
-    note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
-    await victim.kill()
+    const victim = await brokerKilled(stage)
     // Mostly until another one leads its partitions
     await pause(3000 + stage.random.below(5000))
     await victim.start()
+  })
+
+/** As a supervisor has it: started again at once. Until it has all that the others have, the next one is left alone. */
+const brokerBack: Fault = (stage) =>
+  stage.turns.brokers.take(async () => {
+    const victim = await brokerKilled(stage)
+    await victim.start()
+    await inSync(stage)
   })
 
 /** A writer that others take for dead and whose work they take over, until it wakes up. Its service is left alone meanwhile. */
@@ -169,6 +185,7 @@ export function faultsOf(random: Random): Readonly<Record<FaultName, Fault>> {
     'server-stop': serverStop,
     'server-backend': serverBackend,
     broker,
+    'broker-back': brokerBack,
     freeze,
     redis,
     storm,

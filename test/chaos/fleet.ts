@@ -113,6 +113,7 @@ export class Member {
         return
       } catch {
         // Too slow, or ended: what it said is kept, and shown where it never comes back
+        this.#around.timeline.note(`${this.name} has to start again: ${this.process.log.at(-1) ?? 'it said nothing'}`)
         await pause(300)
       }
     }

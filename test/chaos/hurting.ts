@@ -5,6 +5,7 @@ import { faultsOf } from './faults.ts'
 import { missingOf, type Needs } from './kinds.ts'
 import { Owed } from './owed.ts'
 import { createRandom } from './random.ts'
+import { resting } from './rest.ts'
 import { type FaultName, type Mix, type Planned, scheduleOf } from './schedule.ts'
 import type { Stage } from './stage.ts'
 
@@ -44,6 +45,10 @@ async function hurt(
   const faults = faultsOf(stage.random)
   const running = new Map<FaultName, Promise<void>>()
   const breathes = breathing(() => stage.history.acknowledged)
+  const rested = resting(
+    () => stage.intake.behind,
+    () => stage.timeline.now,
+  )
   const owed = new Owed()
   const lasting = () => [...running.keys()].some((fault) => !brief.has(fault))
   const started = (fault: FaultName) => {
@@ -57,7 +62,7 @@ async function hurt(
     if (wait > 0) await pause(wait)
     const ending = over()
     if (ending && !lasting()) break
-    const may = (one: FaultName) => !running.has(one) && breathes(one)
+    const may = (one: FaultName) => !running.has(one) && rested(one) && breathes(one)
     if (brief.has(fault)) {
       if (may(fault)) running.set(fault, started(fault))
     } else if (!ending && !closes()) {

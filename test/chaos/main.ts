@@ -20,7 +20,7 @@ broke or too few kills hit. What happened when, and what the processes logged, i
   --kills N     so many have to hit unacknowledged work, and each kind of fault has to be there (default 25 a minute;
                 0: neither): on a machine that is too busy the faults go on for half of the minutes more
   --json FILE   the result as JSON
-  --full        one leg of so many minutes (default 12) after the other, each judged by itself, until each kind of process
+  --full        one leg of so many minutes (default 20) after the other, each judged by itself, until each kind of process
                 was killed 1,000 times and 1,000,000 messages were acknowledged; what was done so far is kept in
                 .chaos/full after each and written to docs/chaos.md
   --resume      the full run goes on where it was left
@@ -52,7 +52,7 @@ function read() {
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  const minutes = numberOf('minutes', values.minutes ?? (values.full ? '12' : '4'), 1)
+  const minutes = numberOf('minutes', values.minutes ?? (values.full ? '20' : '4'), 1)
   const settings: Settings = {
     minutes,
     kills: numberOf('kills', values.kills ?? (values.full ? '0' : String(25 * minutes)), 0),
@@ -62,7 +62,7 @@ function read() {
     ...(values.full
       ? { mix: mixes.long, backupAt: 0.75, drainWithin: 600_000 }
       : { mix: mixes.short, backupAt: 0.2, drainWithin: 150_000 }),
-    most: 150_000,
+    most: 200_000,
     ending: ending.signal,
     say,
   }
@@ -89,8 +89,15 @@ async function main(): Promise<void> {
   if (promisesOf(result).some(({ wrong }) => wrong.length > 0)) process.exitCode = 1
 }
 
+/** Milliseconds: npm passes on what the terminal has sent to all, so one Ctrl-C comes twice. */
+const sameCtrlC = 1000
+let asked = Number.NEGATIVE_INFINITY
+
 /** Once: a full run judges what it has. Twice, or where nothing is kept: all ends. */
 function end(signal: NodeJS.Signals): void {
+  const again = performance.now() - asked < sameCtrlC
+  if (again && ending.signal.aborted) return
+  asked = performance.now()
   if (process.argv.includes('--full') && !ending.signal.aborted) {
     say(`${signal}: the faults end, what is there is judged; once more ends all at once`)
     ending.abort()

@@ -110,7 +110,7 @@ function progress(stage: Stage): () => void {
     )
     const down = fleet.members.flatMap(({ up, name }) => (up ? [] : [name]))
     const so = `${history.acknowledged} acknowledged, ${history.told.length} tries, ${hitsOf(stage)} kills that hit (${stage.kills.length} in all)`
-    timeline.note(`${so}; waiting: ${waiting.join(', ')}; down: ${down.join(', ') || 'nobody'}`)
+    timeline.note(`${so}; waiting: ${waiting.join(', ')}; down: ${down.join(', ') || 'nobody'}; to be read: ${stage.intake.behind}`)
     looks += 1
     if (looks % shownEvery === 0) say(`  ${timeline.now.toFixed(0)} s: ${so}`)
   }, 1000)
@@ -160,7 +160,7 @@ async function judged(
 ): Promise<{ readonly verdict: Judged; readonly found: Found }> {
   const { database, history, say, timeline } = stage
   const begin = performance.now()
-  const waiting = await timeline.span('drain', () => drained(database, stage.engines.addresses.kafka, drainWithin))
+  const waiting = await timeline.span('drain', () => drained(stage, drainWithin))
   const left = waiting.length > 0 ? [...waiting, ...(await unwell(stage.fleet))] : []
   say(`drained in ${((performance.now() - begin) / 1000).toFixed(0)} s; reading ledgers and topics`)
   const found = await timeline.span('reading of ledgers and topics', () => gathered(database, stage.engines.addresses.kafka))
@@ -225,7 +225,7 @@ interface Parts {
 }
 
 async function staged(
-  { seed, say }: Settings,
+  { seed, say, mix: { bothDown } }: Settings,
   { engines, spares, timeline }: Parts,
 ): Promise<{ readonly stage: Stage; readonly edge: Edge }> {
   const database = engines.postgres.address
@@ -239,8 +239,8 @@ async function staged(
   await prepared(edge)
   const random = createRandom(seed).fork('faults')
   const turns = { server: new Turn(), brokers: new Turn() }
-  const done = { kills: [], others: new Map(), backup: { taken: false } }
-  return { stage: { engines, database, fleet, history, random, turns, say, timeline, ...done }, edge }
+  const done = { kills: [], others: new Map(), backup: { taken: false }, intake: { behind: 0 } }
+  return { stage: { engines, database, fleet, history, random, turns, bothDown, say, timeline, ...done }, edge }
 }
 
 /** Of the processes of a run. */

@@ -9,6 +9,7 @@ export const faultNames = [
   'server-stop',
   'server-backend',
   'broker',
+  'broker-back',
   'freeze',
   'redis',
   'storm',
@@ -29,25 +30,27 @@ export interface Planned {
   readonly fault: FaultName
 }
 
-/** Seconds. A group waits ten for a member that was killed: kills come in bursts, so that work goes on in between. */
-const round = 16
-const burst = 9
-
 /** How much of what a round brings. */
 export interface Mix {
-  /** Tries to kill a process that callers wait for: one that finds its like gone already is left out. */
+  /** Seconds of a round. */
+  readonly round: number
+  /** Seconds of a burst of kills. A group waits ten for a member that was killed: kills come in bursts, so that work goes on in between. */
+  readonly burst: number
+  /** Tries in a round to kill a process that callers wait for: one that finds its like gone already is left out. */
   readonly kills: number
-  /** Seconds between two connections that are ended, on average. */
-  readonly betweenBackends: number
-  /** What each round brings beside its share of what is rarer. */
-  readonly always: readonly FaultName[]
+  /** What comes again and again all the time, and the seconds between two, on average. */
+  readonly every: Partial<Readonly<Record<FaultName, number>>>
+  /** How often a process is killed although one of the other side is gone: with one of each side gone hardly a caller reaches anybody. */
+  readonly bothDown: number
+  /** So many things that are rarer, and as many hurt lines, of a round. */
+  readonly rarer: number
 }
 
 export const mixes = {
   /** Kills as close together as they still find work under way. */
-  short: { kills: 12, betweenBackends: 1.2, always: [] },
-  /** Each kind of process as often as the others, as far as their starts let: what is between is for the callers. */
-  long: { kills: 4, betweenBackends: 6, always: ['broker', 'server-stop'] },
+  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, rarer: 2 },
+  /** Each kind of process as often as the others, as fast as they are back; what waits to be read is a burst’s end (rest.ts). */
+  long: { round: 40, burst: 40, kills: 60, every: { backend: 6, 'server-stop': 7, 'broker-back': 1.5 }, bothDown: 0.03, rarer: 2 },
 } as const satisfies Readonly<Record<string, Mix>>
 
 /** Where callers wait for an answer. */
@@ -72,9 +75,10 @@ export interface Plan {
   readonly backupAt?: number
 }
 
-/** What happens when, by the seed alone; each round its burst of kills, its connections, two things that are rarer, two hurt lines. */
+/** What happens when, by the seed alone; each round its bursts of kills, what comes all the time, and its share of rarer things and of hurt lines. */
 export function scheduleOf(seconds: number, random: Random, { mix = mixes.short, backupAt = 25 }: Plan = {}): readonly Planned[] {
   const planned: Planned[] = [{ at: backupAt, fault: 'backup' }]
+  const { round, burst } = mix
   // A broker is promised to each run; a zombie's successor may take a minute, or not come at all: then there is time for another one
   const rare = turns(['broker', 'freeze', ...random.shuffled(specials)])
   const line = turns(random.shuffled(lines))
@@ -82,11 +86,12 @@ export function scheduleOf(seconds: number, random: Random, { mix = mixes.short,
   for (let start = 0; start < seconds; start += round) {
     const within = (length: number) => start + random.next() * length
     for (let n = 0; n < mix.kills; n += 1) planned.push({ at: within(burst), fault: victim() })
-    for (const fault of mix.always) planned.push({ at: within(round), fault })
-    for (let at = within(1); at < start + round; at += mix.betweenBackends * (0.5 + random.next())) planned.push({ at, fault: 'backend' })
-    for (const half of [0, round / 2]) {
-      planned.push({ at: half + within(round / 2), fault: line() })
-      planned.push({ at: half + 2 + within(4), fault: rare() })
+    for (const [fault, between] of Object.entries(mix.every) as [FaultName, number][])
+      for (let at = within(1); at < start + round; at += between * (0.5 + random.next())) planned.push({ at, fault })
+    const part = round / mix.rarer
+    for (let n = 0; n < mix.rarer; n += 1) {
+      planned.push({ at: n * part + within(part), fault: line() })
+      planned.push({ at: n * part + 2 + within(part / 2), fault: rare() })
     }
   }
   return planned.filter(({ at }) => at < seconds).sort((one, other) => one.at - other.at)

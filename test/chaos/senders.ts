@@ -8,7 +8,9 @@ import type { Stage } from './stage.ts'
 /** Events of one call. */
 const batch = 100
 /** So many that the services have not read yet: senders wait then, so that what is under way when all heals stays little. */
-const behindMost = 10_000
+const behindMost = 12_000
+/** Milliseconds between two batches of a sender where that is nearly so: there is always somebody who waits for the brokers. */
+const restMost = 3000
 const lookEvery = 1000
 /** Kinds of errors that are told of: each has a stream of its own. */
 const classes = 400
@@ -45,23 +47,25 @@ const eventsOf = (name: string, random: Random) => Array.from({ length: batch },
 /** Callers that hand in as much at once as is read. */
 export function startSenders(count: number, sending: Sending): Caller {
   const { stage, most, random, edge } = sending
-  let [stopped, behind] = [false, 0]
+  const { intake } = stage
+  let stopped = false
   const looking = async () => {
     while (!stopped) {
       // An engine that is down says nothing: what was known stands
-      behind = await intakeBehind(stage.database, stage.engines.addresses.kafka).catch(() => behind)
+      intake.behind = await intakeBehind(stage.database, stage.engines.addresses.kafka).catch(() => intake.behind)
       await pause(lookEvery)
     }
   }
   const send = async (sender: number) => {
     for (let n = 0; !stopped; n += 1) {
-      if (behind > behindMost || stage.history.acknowledged >= most) await pause(lookEvery / 4)
+      if (intake.behind > behindMost || stage.history.acknowledged >= most) await pause(lookEvery / 4)
       else {
         const messageId = `bulk-${sender}-${n}`
         const events = eventsOf(messageId, random)
         const asBatch = (which: number) => edge.emit(which, { messageId, body: { events } })
         const asStream = (which: number) => edge.stream(which, { messageId, events })
         await told({ edge, random }, n % 2 === 0 ? asBatch : asStream)
+        await pause((restMost * intake.behind) / behindMost)
       }
     }
   }

@@ -46,6 +46,13 @@ test('legs add up; a kill that hit nobody is none, and the next leg has another 
   expect(documentOf(all, 2)).toContain('| gateway | 2 of 1,000 |')
 })
 
+test('what an hour under faults comes to is told by the newest leg', () => {
+  const all = added(added(nothingYet(5), leg()), leg({ seconds: { faults: 36, drain: 1, all: 60 }, acknowledged: 50 }))
+  expect(documentOf(all, 2)).toMatch(
+    /newest leg \(60 s, 36 s of them under faults\).* kills of gateway 100, operations 0, .* and to 5,000 acknowledged messages/,
+  )
+})
+
 test('a leg in which a promise broke is named by its seed', () => {
   const all = added(nothingYet(5), leg({ lost: ['m1'] }))
   expect(all).toMatchObject({ lost: 1, brokenSeeds: [5] })

@@ -32,6 +32,8 @@ export const totals = z.object({
   broken: z.number(),
   /** Seeds of legs in which a promise broke. */
   brokenSeeds: z.array(z.number()),
+  /** What the last one came to. */
+  newest: z.object({ seconds: z.number(), faultSeconds: z.number(), kills: counts, acknowledged: z.number() }).optional(),
 })
 export type Totals = z.infer<typeof totals>
 
@@ -85,6 +87,7 @@ export function added(before: Totals, leg: Result): Totals {
     takenBack: before.takenBack + takenBack,
     broken: before.broken + leg.broken.length + leg.left.length + leg.fell.length,
     brokenSeeds: kept ? before.brokenSeeds : [...before.brokenSeeds, leg.seed],
+    newest: { seconds: leg.seconds.all, faultSeconds: leg.seconds.faults, kills: counted, acknowledged: leg.acknowledged },
   }
 }
 
@@ -94,11 +97,20 @@ export const missing = ({ kills, acknowledged }: Totals): readonly string[] => [
   ...(acknowledged < goals.acknowledged ? [`${goals.acknowledged - acknowledged} acknowledged messages`] : []),
 ]
 
+const numbers = new Intl.NumberFormat('en')
+const shown = (count: number): string => numbers.format(count)
+
+/** What an hour under faults comes to, by the newest leg. */
+function rateOf({ newest }: Totals): string {
+  if (!newest || newest.faultSeconds === 0) return ''
+  const hourly = (count: number) => shown(Math.round((count * 3600) / newest.faultSeconds))
+  const each = kinds.map((kind) => `${kind} ${hourly(newest.kills[kind] ?? 0)}`).join(', ')
+  return ` The newest leg (${Math.round(newest.seconds)} s, ${Math.round(newest.faultSeconds)} s of them under faults) came, in an hour of faults, to kills of ${each}, and to ${hourly(newest.acknowledged)} acknowledged messages.`
+}
+
 const table = (title: string, rows: readonly (readonly [name: string, count: string])[]): string =>
   [`| ${title} | times |`, '|---|---|', ...rows.map(([name, count]) => `| ${name} | ${count} |`), ''].join('\n')
 
-const numbers = new Intl.NumberFormat('en')
-const shown = (count: number): string => numbers.format(count)
 const rowsOf = (all: Readonly<Record<string, number>>) => Object.entries(all).map(([name, count]) => [name, shown(count)] as const)
 
 /** The account of a full run, as far as it is. */
@@ -111,7 +123,7 @@ export function documentOf(all: Totals, cores: number): string {
 
 Written by \`npm run chaos -- --full\`${open.length === 0 ? '' : '; it goes on with `--resume`'}. Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as [the guide](guides/back-up-and-restore.md) says, and compares again. A kill counts only where somebody waited for what was killed.
 
-Legs: ${all.legs}, ${(all.seconds / 3600).toFixed(1)} hours on ${cores} cores (${(all.faultSeconds / 3600).toFixed(1)} of them under faults), ${new Date().toISOString().slice(0, 10)}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. Older copies put back: ${all.restores} (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}
+Legs: ${all.legs}, ${(all.seconds / 3600).toFixed(1)} hours on ${cores} cores (${(all.faultSeconds / 3600).toFixed(1)} of them under faults), ${new Date().toISOString().slice(0, 10)}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. Older copies put back: ${all.restores} (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}${rateOf(all)}
 
 ${table('killed at unacknowledged work', [...reached, messages])}
 ${table('kinds of faults', rowsOf(all.faults))}

@@ -12,7 +12,7 @@ const fleet = (...down: readonly string[]) =>
 /** How often each is picked out of 400. */
 const picked = (members: readonly Member[], service: string) => {
   const random = createRandom(1)
-  const names = Array.from({ length: 400 }, () => victimOf({ members, random }, service)?.name ?? 'nobody')
+  const names = Array.from({ length: 400 }, () => victimOf({ members, random, bothDown: 0.15 }, service)?.name ?? 'nobody')
   return Object.fromEntries([...Map.groupBy(names, (name) => name)].map(([name, all]) => [name, all.length]))
 }
 

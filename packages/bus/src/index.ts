@@ -22,3 +22,4 @@ export type {
 export { type PostgresBusOptions, postgresBus } from './postgres/bus.ts'
 export { type MigrateOptions, migrateBus } from './postgres/migration.ts'
 export { asRole } from './postgres/role-url.ts'
+export { type Standing, stands } from './postgres/standing.ts'

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { eventually, freshDatabase, needs, temporaryFolder } from '@rondo/testkit'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { asRole, migrations, role, service } from '../test/fixture.ts'
+import { asRole, migrations, open, role, service } from '../test/fixture.ts'
 import { snapshotOf } from '../test/schema-snapshot.ts'
 import { type LockHolder, migrate, openLedger } from './index.ts'
 import { ledgerMigrations, migrationFiles } from './migration-files.ts'
@@ -78,6 +78,37 @@ describe.each([15, 18] as const)('migrations on PostgreSQL %i', (major) => {
     await expect(query(first, 'drop table event')).rejects.toThrow('must be owner')
     await expect(query(first, "update migration set checksum = ''")).rejects.toThrow('permission denied')
     await expect(openLedger({ service: 'second', streams: [], database: first })).rejects.toThrow(/see the schema/)
+  })
+
+  test('a start on a database that is as it should be writes nothing, and one that is not is mended', async () => {
+    const url = await freshDatabase({ major })
+    const of = { service, role: 'rondo_standing', password: 'secret', migrations }
+    await migrate(url, of)
+    const starting = async (at: string) => {
+      await migrate(at, of)
+      const ledger = await open(asRole(at, of.role), { partitions: 4 })
+      await ledger.close()
+    }
+    await starting(url)
+    // Any statement that would write fails: so it is where the server's disk is full
+    const reading = new URL(url)
+    reading.searchParams.set('options', '-c default_transaction_read_only=on')
+    await starting(reading.href)
+    const damages = [
+      `revoke update on ${service}.event from ${of.role}`,
+      `revoke usage on schema ${service} from ${of.role}`,
+      `grant insert on ${service}.migration to ${of.role}`,
+      `do $$ begin execute format('alter role ${of.role} in database %I reset search_path', current_database()); end $$`,
+      `drop table ${service}.event_1`,
+      `revoke execute on function ${service}.grow from public, ${of.role}`,
+      `alter role ${of.role} nologin`,
+    ]
+    for (const damage of damages) {
+      await query(url, damage)
+      await expect(migrate(reading.href, of), damage).rejects.toThrow('read-only transaction')
+      await starting(url)
+      await starting(reading.href)
+    }
   })
 
   test('names that are not plain are refused before they reach a statement', async () => {

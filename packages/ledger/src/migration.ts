@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { stands } from '@rondo/bus'
 import pg from 'pg'
 import { checkedName, type Log, silent } from './database.ts'
 import { type AppliedMigration, ledgerMigrations, type Migration, MigrationError, migrationFiles, pending } from './migration-files.ts'
@@ -44,7 +45,8 @@ const holderSql = `
 
 /**
  * Brings one service's schema to the newest version: forward only, all in one transaction that holds the lock, so that nothing
- * outlives a process that dies or a pooler that keeps its connection. Any number of processes may call it at once.
+ * outlives a process that dies or a pooler that keeps its connection. Any number of processes may call it at once. Where all is as it is
+ * to be, nothing is written: a start needs neither the lock nor room on the server's disk.
  * Rejects with a MigrationError where the database is newer than this program or an applied file was changed.
  */
 export async function migrate(ownerUrl: string, options: MigrateOptions): Promise<void> {
@@ -93,17 +95,35 @@ async function migrateOnce(ownerUrl: string, files: readonly Migration[], option
   client.on('error', (error) => log.warn({ service, error: error.message }, 'the connection that migrates broke'))
   await client.connect()
   try {
+    if (await upToDate(client, ownerUrl, files, options)) return
     await locked(client, options)
     await client.query('set local client_connection_check_interval = 2000')
     await prepare(client, options)
-    const applied = await client.query<AppliedMigration>('select owner, number, name, checksum from migration order by owner, number')
-    for (const migration of pending(service, files, applied.rows)) await apply(client, service, migration, log)
-    await partitions(client)
+    for (const migration of pending(service, files, await appliedTo(client, service))) await apply(client, service, migration, log)
+    for (const sql of await partitionsToMake(client, service)) await client.query(sql)
     await grants(client, options)
     await client.query('commit')
   } finally {
     await client.end()
   }
+}
+
+const appliedTo = async (client: pg.Client, service: string): Promise<readonly AppliedMigration[]> =>
+  (await client.query<AppliedMigration>(`select owner, number, name, checksum from ${service}.migration order by owner, number`)).rows
+
+const present = `
+  select to_regclass($1 || '.migration') is not null as there, exists (
+    select from pg_db_role_setting join pg_database d on setdatabase = d.oid join pg_roles r on setrole = r.oid
+    where datname = current_database() and rolname = $2 and 'search_path=' || $1 = any(setconfig)) as found`
+
+/** Nothing is to be written. It only reads, and waits for nobody. */
+async function upToDate(client: pg.Client, ownerUrl: string, files: readonly Migration[], options: MigrateOptions): Promise<boolean> {
+  const { service, role, password } = options
+  const { rows } = await client.query<{ there: boolean; found: boolean }>(present, [service, role])
+  if (!rows[0]?.there || !rows[0].found) return false
+  if (pending(service, files, await appliedTo(client, service)).length > 0) return false
+  if ((await partitionsToMake(client, service)).length > 0) return false
+  return stands(client, ownerUrl, { schema: service, role, password, onlyReads: ['migration'] })
 }
 
 /** Returns in a transaction that holds the lock. It asks again and again instead of queueing, to be able to say what it waits for. */
@@ -158,18 +178,17 @@ async function apply(client: pg.Client, service: string, { owner, number, name, 
   log.info({ service, owner, number, name }, 'migration applied')
 }
 
-/** The partition that is written now and the next one. What fell into the rest stays there: moving it would block. */
-async function partitions(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ position: string; rest: string }>(
-    'select position, (select coalesce(max(position), 0) from event_rest) as rest from head',
+/** The partition that is written now and the next one, where they are not there. What fell into the rest stays there: moving it would block. */
+async function partitionsToMake(client: pg.Client, service: string): Promise<readonly string[]> {
+  const { rows } = await client.query<{ n: string }>(
+    `select n from (select position / ${partitionSize} as first, (select coalesce(max(position), 0) from ${service}.event_rest) as rest
+       from ${service}.head) h, generate_series(first, first + 1) n
+     where rest <= n * ${partitionSize} and to_regclass('${service}.event_' || n) is null`,
   )
-  const first = Math.floor(Number(rows[0]?.position ?? 0) / partitionSize)
-  for (const n of [first, first + 1]) {
-    if (Number(rows[0]?.rest ?? 0) > n * partitionSize) continue
-    await client.query(
-      `create table if not exists event_${n} partition of event for values from (${n * partitionSize + 1}) to (${(n + 1) * partitionSize + 1})`,
-    )
-  }
+  return rows.map(({ n }) => {
+    const from = Number(n) * partitionSize + 1
+    return `create table ${service}.event_${n} partition of ${service}.event for values from (${from}) to (${from + partitionSize})`
+  })
 }
 
 async function grants(client: pg.Client, { service, role }: MigrateOptions): Promise<void> {

@@ -92,7 +92,7 @@ class Mounts {
 
 async function brokersBehind(folder: string, network: Replicated['network'], { mount }: Mounts) {
   const advertised = 'missing' in network ? [] : await freePorts(3)
-  const brokers = await launchKafkaNodes(folder, 3, { advertised, lasting: true, mount: (place, node) => mount(`kafka-${node}`, place) })
+  const brokers = await launchKafkaNodes(folder, 3, { advertised, mount: (place, node) => mount(`kafka-${node}`, place) })
   if ('missing' in network) return { brokers, kafka: brokers.map(({ address }) => address) }
   const lines = await Promise.all(brokers.map(({ address }, index) => network.line(`kafka-${index}`, address, advertised[index])))
   return { brokers, kafka: lines.map(({ address }) => address) }
@@ -134,5 +134,6 @@ export async function launchReplicated(): Promise<Replicated> {
   return { postgres: postgres.value, brokers, redis: redis.value, network, disks: mounts.disks, addresses, folder, end }
 }
 
+export type { Controlled } from './engine.ts'
 export type { Disk } from './local/disk.ts'
 export type { Line, Network, Toxic } from './local/toxiproxy.ts'

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { unavailable } from '../error.ts'
+import { stands } from './standing.ts'
 
 const folder = new URL('../../sql/', import.meta.url)
 const lock = 1380078930
@@ -68,9 +69,21 @@ async function filesFor({ asIn }: MigrateOptions): Promise<readonly string[]> {
   }
 }
 
+/** All is there already. It only reads, and waits for nobody. */
+async function isPresent(client: pg.Client, ownerUrl: string, { role = 'rondo_bus', password }: MigrateOptions, files: readonly string[]) {
+  const { rows } = await client.query<{ there: boolean; open: boolean }>(
+    `select to_regclass('bus.migration') is not null as there, has_schema_privilege('public', oid, 'usage') as open
+     from pg_namespace where nspname = 'bus'`,
+  )
+  if (!rows[0]?.there || rows[0].open) return false
+  const applied = await client.query<{ name: string }>('select name from bus.migration')
+  const done = new Set(applied.rows.map(({ name }) => name))
+  return files.every((name) => done.has(name)) && stands(client, ownerUrl, { schema: 'bus', role, password, onlyReads: [] })
+}
+
 /**
  * Brings the schema `bus` of a database to the present state, as its owner, in one transaction and under a lock:
- * any number of processes may do so at once.
+ * any number of processes may do so at once. Where all is as it is to be, nothing is written.
  */
 export async function migrateBus(ownerUrl: string, options: MigrateOptions = {}): Promise<void> {
   if (options.role !== undefined && !/^[a-z_][a-z0-9_]*$/.test(options.role)) throw new Error(`"${options.role}" is no role name`)
@@ -79,6 +92,7 @@ export async function migrateBus(ownerUrl: string, options: MigrateOptions = {})
     const files = await filesFor(options)
     if (files.length === 0) return
     await client.connect()
+    if (await isPresent(client, ownerUrl, options, files)) return
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock($1)', [lock])
     await migrate(client, options, files)

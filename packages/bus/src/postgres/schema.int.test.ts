@@ -44,6 +44,23 @@ describe.each([15, 18] as const)('the schema on PostgreSQL %i', (major) => {
     expect(rows).toEqual([{ name: '0001-bus.sql' }, { name: '0002-growing.sql' }])
   })
 
+  test('is only looked at where it is as it should be, and else mended', async () => {
+    const url = await freshDatabase({ major })
+    const of = { role: 'rondo_bus_standing', password: 'secret' }
+    await migrateBus(url, of)
+    // Any statement that would write fails: so it is where the server's disk is full
+    const reading = new URL(url)
+    reading.searchParams.set('options', '-c default_transaction_read_only=on')
+    await migrateBus(reading.href, of)
+    const owner = await connect(url)
+    for (const damage of [`revoke update on bus.record from ${of.role}`, 'grant usage on schema bus to public']) {
+      await owner.query(damage)
+      await expect(migrateBus(reading.href, of), damage).rejects.toThrow()
+      await migrateBus(url, of)
+      await migrateBus(reading.href, of)
+    }
+  })
+
   test('the role of the bus sees nothing but its schema and changes nothing of it', async () => {
     const { owner, url } = await prepared()
     await owner.query('create schema other; create table other.secret (n int)')

@@ -93,8 +93,10 @@ async function checkSchema({ pool, service }: Schema): Promise<void> {
   if (!rows[0].migrated) throw new Error(`the schema ${service} has no ledger yet: run migrate() first`)
 }
 
-/** The first to open a ledger sets its plan. */
+/** The first to open a ledger sets its plan. Who finds it as it wants it writes nothing. */
 async function plan({ pool, service, log }: Schema, partitions: number | undefined): Promise<void> {
+  const { rows: there } = await pool.query<{ count: number }>('select cardinality(tails) as count from head')
+  if (there[0]?.count === partitions || (partitions === undefined && there[0]?.count)) return
   await pool.query(`update head set tails = array_fill(0::bigint, array[$1::int]) where cardinality(tails) = 0`, [
     partitions ?? defaultPartitions,
   ])
