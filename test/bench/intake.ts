@@ -25,7 +25,8 @@ async function startBare(stage: Stage) {
   const bus = kafkaBus({ brokers: [brokers], clientId: 'bench' })
   await bus.ensure([{ name: topic, partitions: 4 }])
   await bus.close()
-  const child = await startChild('bare-intake.ts', { RONDO_KAFKA_BROKERS: brokers, BENCH_TOPIC: topic })
+  // A flame graph is of Rondo: the control leaves no profile of its own
+  const child = await startChild('bare-intake.ts', { RONDO_KAFKA_BROKERS: brokers, BENCH_TOPIC: topic, NODE_OPTIONS: '' })
   return { address: `127.0.0.1:${child.told}`, stop: () => child.stop() }
 }
 
@@ -65,7 +66,7 @@ export async function intakeFigures(stage: Stage, rounds: number, goOn?: () => b
     // First, so that all topics and schemas are there
     const whole = await stage.withRondo(allInOne, (rondo) => beside(rondo, 'all in one', bare.address, token, rounds, goOn))
     const alone = await stage.withRondo(gatewayAlone, (rondo) =>
-      beside({ ...rondo, quiet: async () => undefined }, 'the gateway as a process of its own', bare.address, token, rounds, goOn),
+      beside(rondo, 'the gateway as a process of its own', bare.address, token, rounds, goOn),
     )
     return [...whole, ...alone]
   } finally {

@@ -48,7 +48,7 @@ const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
 }
 
 /** Resolves when nothing is under way any more at this edge. */
-export function quietOf(http: string, token: string): () => Promise<void> {
+export function quietOf(http: string, token: string, service = ''): () => Promise<void> {
   const rpc = async (method: string, request: object = {}) => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
     const response = await fetch(`${http}/${method}`, { method: 'POST', headers, body: JSON.stringify(request) })
@@ -57,7 +57,7 @@ export function quietOf(http: string, token: string): () => Promise<void> {
   return () =>
     eventually(
       async () => {
-        await settled({ rpc })
+        await settled({ rpc }, service)
         return true
       },
       { within: 180_000 },
@@ -96,7 +96,11 @@ export async function openStage(): Promise<Stage> {
       const [http = 0, grpc = 0] = await freePorts(2)
       const process = await startProcess(main, await env(), { ports: [http, grpc], ready: main !== edgeAlone })
       try {
-        return await work({ ...process, grpc: `127.0.0.1:${grpc}`, quiet: quietOf(process.http, bearer) })
+        return await work({
+          ...process,
+          grpc: `127.0.0.1:${grpc}`,
+          quiet: quietOf(process.http, bearer, main === edgeAlone ? 'gateway' : ''),
+        })
       } finally {
         await process.stop()
       }

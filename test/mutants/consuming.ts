@@ -48,6 +48,27 @@ export const consuming: readonly Mutant[] = [
     test: [`${runtime}/consumer.int.test.ts`, 'that another owner has parked meanwhile'],
   },
   {
+    name: 'of intake without an effect the first content under an id stands',
+    file: `${ledger}/batch.ts`,
+    find: 'if (first && first.hash !== hash) throw',
+    replace: 'if (first === undefined && hash === id) throw',
+    test: [`${runtime}/consumer-intake.int.test.ts`, 'another content is a conflict, the first stands, and those beside it'],
+  },
+  {
+    name: 'what another process has noted meanwhile is decided again',
+    file: `${ledger}/losers.ts`,
+    find: 'messages.size > 0 && unit.noted',
+    replace: 'messages.size < 0 && unit.noted',
+    test: [`${ledger}/noted.test.ts`, ''],
+  },
+  {
+    name: 'intake without an effect waits behind its parked key',
+    file: `${runtime}/consumer-noted.ts`,
+    find: 'if (!run.some(({ record }) => parts.isParked(record.key)))',
+    replace: 'if (run.length > 0)',
+    test: [`${runtime}/consumer-intake.int.test.ts`, 'waits behind its key, where that is parked'],
+  },
+  {
     name: 'a parked key keeps what follows it',
     file: `${runtime}/consumer-partition.ts`,
     find: '    this.#parked.add(record.key)\n',
@@ -137,7 +158,7 @@ export const consuming: readonly Mutant[] = [
   {
     name: 'facts of one key come one after the other',
     file: `${runtime}/in-flight.ts`,
-    find: ' && !this.#keys.has(key)',
+    find: ' && !keys.some((key) => this.#keys.has(key))',
     replace: '',
     test: [`${runtime}/in-flight.test.ts`, ''],
   },

@@ -58,12 +58,12 @@ function tokensIn(dataDir: string): Client['token'] {
   }
 }
 
-/** Each ledger's head and each consumer's place twice the same: all reactions to all facts have run. */
-export async function settled({ rpc }: Pick<Client, 'rpc'>): Promise<void> {
+/** Each ledger's head and each consumer's place twice the same: all reactions to all facts have run. `service`: of one alone. */
+export async function settled({ rpc }: Pick<Client, 'rpc'>, service = ''): Promise<void> {
   let before = ''
   await eventually(
     async () => {
-      const { body } = await rpc('rondo.ledger.v1.Ledger/Status', { service: '' })
+      const { body } = await rpc('rondo.ledger.v1.Ledger/Status', { service })
       const now = JSON.stringify(body)
       const quiet = now === before && body.services.every((one: { relay_delay_ms: string }) => Number(one.relay_delay_ms) === 0)
       before = now

@@ -21,6 +21,8 @@ export class Callers {
   readonly refused: Refused[] = []
   readonly unknown: Unknown[] = []
   readonly intake: AcknowledgedIntake[] = []
+  /** Acknowledged, and without an effect. */
+  readonly unheeded: string[] = []
   /** Answers that are none. */
   readonly broken: Violation[] = []
   /** Who still waits. */
@@ -58,7 +60,7 @@ export class Callers {
 
   async #does(step: Step): Promise<void> {
     if (step.step === 'ask') await this.#ask(step)
-    else if (step.step === 'intake') await this.#send(step)
+    else if (step.step === 'intake') await Promise.all([this.#send(step), this.#sendUnheeded(step)])
     else await this.#tried(step.process, async (application) => (await operate(this.#world, application)) ?? true)
   }
 
@@ -84,6 +86,26 @@ export class Callers {
   /** Another content is asked under the same id: what became of the one says nothing of the other. */
   #isShared({ id, value }: Extract<Step, { step: 'ask' }>): boolean {
     return this.#world.plan.decisions.some((one) => 'step' in one && one.step === 'ask' && one.id === id && one.value !== value)
+  }
+
+  /** Of no interest to anybody; as the edge sends it, with the hash of its content. */
+  async #sendUnheeded({ id, key, process }: Extract<Step, { step: 'intake' }>): Promise<void> {
+    const eventId = `unheeded ${id}`
+    const record = toIntakeRecord({
+      id: eventId,
+      key,
+      type: 'rondo.intake.signal.unheeded',
+      schemaVersion: 1,
+      data: {},
+      occurredAt: '2026-11-25T09:00:00.000000Z',
+      actor: 'service:ci',
+      correlationId: eventId,
+      causationId: eventId,
+      loopIds: [],
+      contentHash: `hash of ${eventId}`,
+    })
+    const places = await this.#tried(process, (application) => application.bus.send('rondo.intake.v1', [record, record]))
+    if (Array.isArray(places)) this.unheeded.push(eventId)
   }
 
   async #send({ id: messageId, key, text, process, times }: Extract<Step, { step: 'intake' }>): Promise<void> {

@@ -56,7 +56,12 @@ export async function run(plan: Plan): Promise<Outcome> {
   void look()
   await world.scheduler.run(() => atRest, restsAfterMs)
   const open = atRest ? undefined : (unfinished(world) ?? 'callers still wait')
-  const found = [...callers.broken, ...violations(historyOf(world, callers))]
+  const forgotten = open ? [] : callers.unheeded.filter((id) => !isNoted(world, id))
+  const found = [
+    ...callers.broken,
+    ...forgotten.map((id) => ({ promise: 2 as const, what: `${id} was acknowledged, was read, and is not known by its id` })),
+    ...violations(historyOf(world, callers)),
+  ]
   return {
     plan,
     violations: open ? [{ promise: 6, what: `when everything had healed, it did not come to rest: ${open}` }, ...found] : found,
@@ -64,6 +69,12 @@ export async function run(plan: Plan): Promise<Outcome> {
     steps: world.scheduler.steps,
     events: world.databases.orders.events.length + world.databases.tally.events.length,
   }
+}
+
+/** It is known by its id, or waits behind its key, or somebody has left it out there. */
+function isNoted({ databases: { tally } }: World, id: string): boolean {
+  const waiting = [...tally.parkedRecords.values()].some((ones) => [...ones.values()].some(({ event }) => event.id === id))
+  return tally.messages.has(id) || waiting || tally.decisions.some(({ eventId }) => eventId === id)
 }
 
 /** Who finds that an older copy was restored says so; an operator has it go on from there. */

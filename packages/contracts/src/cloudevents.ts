@@ -102,6 +102,20 @@ export const toIntakeRecord = (event: IntakeEvent): CloudEventRecord => ({
 /** What was sent, as the edge hashed it. */
 export const contentHashOf = (record: ReceivedRecord): string | undefined => record.headers.ce_contenthash
 
+export interface KnownBy {
+  /** Without its version. */
+  readonly type: string
+  readonly id: string
+  readonly hash: string
+}
+
+/** What a record from the edge is known by, without a look at what it says; undefined: what is missing for that has to be read. */
+export function knownBy({ headers }: ReceivedRecord): KnownBy | undefined {
+  const { ce_type: named, ce_id: id, ce_contenthash: hash } = headers
+  const known = named ? typeCalled(named) : undefined
+  return known && id && hash ? { type: known.type, id, hash } : undefined
+}
+
 function header(record: ReceivedRecord, name: string): string {
   const value = record.headers[name]
   if (value === undefined || value === '') {
@@ -137,11 +151,15 @@ function typeOf(text: string): { readonly type: string; readonly schemaVersion: 
 const types = new Map<string, ReturnType<typeof typeOf>>()
 const mostTypes = 1_000
 
-function knownType(record: ReceivedRecord): NonNullable<ReturnType<typeof typeOf>> {
-  const text = header(record, 'ce_type')
+function typeCalled(text: string): ReturnType<typeof typeOf> {
   const found = types.get(text) ?? typeOf(text)
+  if (found && types.size < mostTypes) types.set(text, found)
+  return found
+}
+
+function knownType(record: ReceivedRecord): NonNullable<ReturnType<typeof typeOf>> {
+  const found = typeCalled(header(record, 'ce_type'))
   if (!found) throw new NotAnEvent(`ce_type of ${record.topic}/${record.partition} offset ${record.offset} names no version`)
-  if (types.size < mostTypes) types.set(text, found)
   return found
 }
 

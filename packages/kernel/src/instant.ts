@@ -4,10 +4,14 @@
  */
 export type Instant = string
 
+/** As nearly all are. Days up to 28 are in every month; what is past them is for the calendar to say. */
+const PLAIN = /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]))[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d+))?[Zz]$/
 const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)$/
 
 /** Reads an RFC 3339 time (offset required; digits past microseconds are cut). Undefined where it is none. */
 export function parseInstant(text: string): Instant | undefined {
+  const [plain, day, clock, part = ''] = PLAIN.exec(text) ?? []
+  if (plain !== undefined) return `${day}T${clock}.${part.padEnd(6, '0').slice(0, 6)}Z`
   const [, date = '', time = '', fraction = '', zone = 'Z'] = RFC3339.exec(text) ?? []
   const wall = new Date(`${date}T${time}Z`)
   // Date rolls 30 February over into March; a time that does not exist is refused instead

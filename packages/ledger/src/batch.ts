@@ -3,7 +3,7 @@ import { type Draft, type DraftEvent, decideUnit, draftOf, type Find, type UnitD
 import { Changed, type Changes, derive, type KeyRow, type TimerRow } from './derived.ts'
 import { CheckpointGap, Defect } from './failure.ts'
 import { chainOf, type Loaded } from './load.ts'
-import type { Checkpoint, Retried, Unit } from './port.ts'
+import type { Checkpoint, Noted, Retried, Unit } from './port.ts'
 import type { LedgerRules } from './rules.ts'
 import { keyOf, type StoredOutcome } from './storage.ts'
 import type { Guess } from './store.ts'
@@ -16,7 +16,7 @@ export interface Work {
 
 /** How a unit will be answered once the batch is committed. */
 export type Outcome =
-  | { readonly kind: 'applied'; readonly decision: UnitDecision }
+  | { readonly kind: 'applied'; readonly decision: UnitDecision; readonly repeated?: number }
   | { readonly kind: 'duplicate'; readonly results: readonly { readonly streamId: string; readonly version: number }[] }
   | { readonly kind: 'rejected'; readonly error: Error }
   /** Decided again after this batch; `lostKey`: a unique key that another unit took first. */
@@ -55,6 +55,11 @@ export interface Batch {
 /** How long an outcome is kept: asks and timers, and what came by a checkpoint (intake). */
 const askDays = 7
 const intakeDays = 30
+
+const noOutcome: StoredOutcome = { results: [] }
+
+const reused = (id: string): DomainError =>
+  new DomainError('id_reused', `the id ${id} was used before with another content; the first stands`, { message_id: id })
 
 export const parkedName = ({ source, partition, key, position }: Omit<Retried, 'eventId' | 'actor' | 'why'>): string =>
   JSON.stringify([source, partition, key, position])
@@ -108,12 +113,13 @@ class Drafting {
     const seen = unit.remember ? this.#seen(unit) : undefined
     if (seen) return seen
     if (timer && !this.#isDue(timer)) return { kind: 'duplicate', results: [] }
+    const noted = unit.noted && this.#told(unit.noted)
     const decision = decideUnit(unit, this.find, this.loaded, this.rules)
     const lostKey = this.#lostKey(decision)
     if (lostKey) return { kind: 'later', lostKey }
     this.#take(unit, decision, timer)
-    if (!decision.refused) return { kind: 'applied', decision }
-    return { kind: 'rejected', error: decision.refused }
+    if (decision.refused) return { kind: 'rejected', error: decision.refused }
+    return noted ? { kind: 'applied', decision, repeated: this.#note(noted) } : { kind: 'applied', decision }
   }
 
   /** Whether the record was applied before; throws a CheckpointGap where records before it are missing. */
@@ -135,18 +141,39 @@ class Drafting {
     const same = before.hash === unit.hash
     const { duplicates, conflicts } = this.counted.get(unit.id) ?? { duplicates: 0, conflicts: 0 }
     this.counted.set(unit.id, { duplicates: duplicates + (same ? 1 : 0), conflicts: conflicts + (same ? 0 : 1) })
-    if (!same) {
-      return {
-        kind: 'rejected',
-        error: new DomainError('id_reused', `the id ${unit.id} was used before with another content; the first stands`, {
-          message_id: unit.id,
-        }),
-      }
-    }
+    if (!same) return { kind: 'rejected', error: reused(unit.id) }
     this.#takeFrom(unit)
     const { outcome } = before
     if ('results' in outcome) return { kind: 'duplicate', results: outcome.results }
     return { kind: 'rejected', error: new DomainError(outcome.refused.code, outcome.refused.message, outcome.refused.details) }
+  }
+
+  /** By id, how often each comes and with which hash. Throws where one has another hash than the first that came under its id. */
+  #told(noted: readonly Noted[]): ReadonlyMap<string, { readonly hash: string; times: number }> {
+    const told = new Map<string, { readonly hash: string; times: number }>()
+    for (const { id, hash } of noted) {
+      const own = told.get(id)
+      const first = own ?? this.messages.get(id) ?? this.loaded.messages.get(id)
+      if (first && first.hash !== hash) throw reused(id)
+      if (own) own.times += 1
+      else told.set(id, { hash, times: 1 })
+    }
+    return told
+  }
+
+  /** How many of them were known before. */
+  #note(told: ReadonlyMap<string, { readonly hash: string; readonly times: number }>): number {
+    let repeated = 0
+    for (const [id, { hash, times }] of told) {
+      const isKnown = this.messages.has(id) || this.loaded.messages.has(id)
+      const again = isKnown ? times : times - 1
+      if (!isKnown) this.messages.set(id, { hash, days: intakeDays, outcome: noOutcome })
+      if (again === 0) continue
+      const { duplicates, conflicts } = this.counted.get(id) ?? { duplicates: 0, conflicts: 0 }
+      this.counted.set(id, { duplicates: duplicates + again, conflicts })
+      repeated += again
+    }
+    return repeated
   }
 
   /** Whether the state, as it is now, still derives the timer. */

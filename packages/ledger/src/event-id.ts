@@ -1,13 +1,14 @@
 import { hash } from 'node:crypto'
 
 /** The namespace of Rondo's derived ids: uuid v5 of the DNS name `rondo.events`. */
-const namespace = bytesOf(uuid5(bytesOf('6ba7b810-9dad-11d1-80b4-00c04fd430c8'), 'rondo.events'))
+const namespace = uuidBytes(uuid5(uuidBytes('6ba7b810-9dad-11d1-80b4-00c04fd430c8'), 'rondo.events'))
 
-function bytesOf(uuid: string): Buffer {
+export function uuidBytes(uuid: string): Buffer {
   return Buffer.from(uuid.replaceAll('-', ''), 'hex')
 }
 
-function uuid5(space: Buffer, name: string): string {
+/** RFC 9562 version 5: of a namespace, as bytes, and a name. */
+export function uuid5(space: Buffer, name: string): string {
   const bytes = Buffer.allocUnsafe(space.length + Buffer.byteLength(name))
   space.copy(bytes)
   bytes.write(name, space.length)

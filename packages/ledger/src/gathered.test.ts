@@ -42,6 +42,20 @@ test('what is asked for during a look-up waits for the next, also for the same k
   expect(asked).toEqual([[1], [1, 2]])
 })
 
+test('keys that are asked for together are answered together, and as many as one look-up takes', async () => {
+  const { gathered, asked, answers } = held()
+  const many = Array.from({ length: 4_999 }, (_, n) => n)
+  const all = [gathered.findAll(many), gathered.findAll([7]), gathered.findAll([8, 5_000])]
+  await turn()
+  expect(asked.map(({ length }) => length)).toEqual([4_999])
+  answers[0]?.resolve(new Map([[7, 'seven']]))
+  expect((await all[1])?.get(7)).toBe('seven')
+  await turn()
+  expect(asked[1]).toEqual([8, 5_000])
+  answers[1]?.resolve(new Map())
+  await Promise.all(all)
+})
+
 test('a look-up that fails fails for who asked, and the next one is made', async () => {
   const { gathered, answers } = held()
   const first = gathered.find(1)

@@ -2,8 +2,8 @@
 const most = 5_000
 
 interface Asking<Key, Value> {
-  readonly key: Key
-  readonly resolve: (value: Value | undefined) => void
+  readonly keys: readonly Key[]
+  readonly resolve: (found: ReadonlyMap<Key, Value>) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -26,11 +26,26 @@ export class Gathered<Key, Value> {
     this.#atOnce = atOnce
   }
 
-  find(key: Key): Promise<Value | undefined> {
+  async find(key: Key): Promise<Value | undefined> {
+    return (await this.findAll([key])).get(key)
+  }
+
+  /** What is found of them; perhaps more beside it, which others have asked for. */
+  findAll(keys: readonly Key[]): Promise<ReadonlyMap<Key, Value>> {
     return new Promise((resolve, reject) => {
-      this.#asking.push({ key, resolve, reject })
+      this.#asking.push({ keys, resolve, reject })
       this.#gather()
     })
+  }
+
+  /** Those that asked first, as many as one look-up takes; at least one. */
+  #take(): readonly Asking<Key, Value>[] {
+    let keys = 0
+    const beyond = this.#asking.findIndex((asked) => {
+      keys += asked.keys.length
+      return keys > most
+    })
+    return this.#asking.splice(0, beyond < 0 ? this.#asking.length : Math.max(beyond, 1))
   }
 
   #gather(): void {
@@ -40,13 +55,13 @@ export class Gathered<Key, Value> {
   }
 
   async #look(): Promise<void> {
-    const asked = this.#asking.splice(0, most)
+    const asked = this.#take()
     this.#gathering = false
     this.#looking += 1
     this.#gather()
     try {
-      const found = await this.#lookUp([...new Set(asked.map(({ key }) => key))])
-      for (const { key, resolve } of asked) resolve(found.get(key))
+      const found = await this.#lookUp([...new Set(asked.flatMap(({ keys }) => keys))])
+      for (const { resolve } of asked) resolve(found)
     } catch (error) {
       for (const { reject } of asked) reject(error)
     }

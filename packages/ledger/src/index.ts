@@ -1,6 +1,7 @@
 export type { ArchivedPage, ArchiveOptions, ArchivePlace, Archiving, CheckedFile, Unarchived } from './archive/port.ts'
 export type { Batched, Database, Log } from './database.ts'
 export { epochOf } from './epoch.ts'
+export { uuid5, uuidBytes } from './event-id.ts'
 export { CheckpointGap, Defect, NotParked } from './failure.ts'
 export { type ForeignFacts, ForeignMissing, type ForeignWanted, type ReadPlace } from './foreign.ts'
 export { type LedgerOptions, type OpenLedger, openLedger, openLedgerOn, type StoreOptions } from './ledger.ts'

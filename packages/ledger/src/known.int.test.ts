@@ -146,6 +146,22 @@ describe.each(engines)('a small batch on $name', (engine) => {
     expect(await one.read.loadAll(order, ['b'])).toEqual([])
   })
 
+  test('knows what it noted, and what another process has noted meanwhile', async () => {
+    const { one, two } = await both()
+    const noting = (previous: number, position: number, ...ids: readonly string[]) =>
+      unit([], {
+        remember: false,
+        checkpoint: { source: 'notes', partition: previous < 100 ? 0 : 1, previous: previous % 100, position, nextOffset: 0n },
+        noted: ids.map((id) => ({ id, hash: id })),
+      })
+    await one.submit(noting(0, 1, 'a'))
+    await warm(one)
+    await two.submit(noting(100, 2, 'b', 'c'))
+    expect(await one.submit(noting(1, 5, 'd', 'b', 'a'))).toEqual({ duplicate: false, results: [], repeated: 2 })
+    expect((await one.knownOf(['a', 'b', 'c', 'd'])).size).toBe(4)
+    expect(await one.known('b')).toMatchObject({ duplicates: 1 })
+  })
+
   test('takes a repeated id in its own batch for what it is', async () => {
     const { one } = await both()
     const first = unit([tell(order, 'a', 'count', 1)])

@@ -64,8 +64,8 @@ export class Known {
   }
 
   /** What it needs beside its streams. */
-  #guessUnit({ checkpoint, remember }: Unit, checkpoints: Map<string, number>): boolean {
-    if (remember && !this.#ids.has('')) return false
+  #guessUnit({ checkpoint, remember, noted }: Unit, checkpoints: Map<string, number>): boolean {
+    if ((remember || noted) && !this.#ids.has('')) return false
     if (!checkpoint) return true
     const chain = chainOf(checkpoint)
     const position = this.#checkpoints.get(chain)
@@ -95,8 +95,9 @@ export class Known {
     const { now, partitions, streams, refused, messages, checkpoints } = loaded
     this.#partitions = partitions
     this.#clock.told(now)
-    for (const { id, remember, checkpoint, messages: touching } of units) {
+    for (const { id, remember, noted, checkpoint, messages: touching } of units) {
       if (remember) this.#ids.saw('', !messages.has(id))
+      if (noted) this.#ids.saw('', !noted.some((one) => messages.has(one.id)))
       if (checkpoint) this.#setCheckpoint(chainOf(checkpoint), checkpoints.get(chainOf(checkpoint)))
       for (const { stream, id } of touching) {
         const key = keyOf(stream.name, id)

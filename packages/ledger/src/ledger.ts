@@ -140,6 +140,7 @@ function lookUps(database: Database, known: Known) {
     parkedKeys: () => reaching(store.parkedKeys()),
     isParked: (source, partition, key) => reaching(store.isParked({ source, partition, key })),
     known: (id) => messages.find(id),
+    knownOf: (ids) => messages.findAll(ids),
     parkedRecords: (key) => reaching(store.parkedRecords(key)),
   } satisfies Partial<OpenLedger>
 }

@@ -1,5 +1,5 @@
 import { type AnyStream, type DomainError, type Instant, DomainError as Refusal } from '@rondo/kernel'
-import type { Checkpoint, Unit } from './port.ts'
+import type { Checkpoint, Noted, Unit } from './port.ts'
 import { current, type Head, type HeadRow, keyOf, type Seen, type StoredMessage } from './storage.ts'
 import type { Guess, Store } from './store.ts'
 
@@ -30,6 +30,8 @@ export function chainOf({ source, partition }: { readonly source: string; readon
   return name
 }
 
+const idsOf = (noted: readonly Noted[]): readonly string[] => noted.map(({ id }) => id)
+
 /** Loads in one query what the units touch. */
 export async function load(store: Store, units: readonly Unit[]): Promise<Loaded> {
   const streams = new Map<string, AnyStream>()
@@ -40,7 +42,7 @@ export async function load(store: Store, units: readonly Unit[]): Promise<Loaded
   }
   const row = await store.load({
     streams: [...streams.keys()],
-    messages: units.filter(({ remember }) => remember).map(({ id }) => id),
+    messages: units.flatMap(({ remember, id, noted }) => (noted ? idsOf(noted) : remember ? [id] : [])),
     chains: [...chains.values()],
   })
   const heads = await folded(store, row.streams ?? [], (key) => streams.get(key))

@@ -32,6 +32,7 @@ export function losersOf<W extends Work>(works: readonly W[], batch: Batch, lost
       isGone ||
       unit.messages.some(({ stream, id }) => streams.has(keyOf(stream.name, id))) ||
       messages.has(unit.id) ||
+      (messages.size > 0 && unit.noted?.some(({ id }) => messages.has(id))) ||
       (chain !== undefined && chains.has(chain)) ||
       (timer !== undefined && timers.has([timer.stream, timer.stream_id, timer.tell, timer.due].join(' ')))
     if (!isLost) return

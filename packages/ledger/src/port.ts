@@ -2,7 +2,7 @@ import type { Envelope, Instant, Message } from '@rondo/kernel'
 import type { Projection, Read, Sql } from '@rondo/reaction'
 import type { CommitListener } from './commits.ts'
 import type { EpochStart } from './epoch.ts'
-import type { Chained } from './store.ts'
+import type { Chained, KnownMessage } from './store.ts'
 
 /** Who, when and why: what every event of a unit carries. */
 export interface Cause {
@@ -46,6 +46,11 @@ export interface Unit {
   readonly messages: readonly Message[]
   readonly cause: Cause
   readonly checkpoint?: Checkpoint
+  /**
+   * Messages without an effect that came by the checkpoint: from now on they are known, each by its own id, as units of their own would be.
+   * Where one was known with another hash, nothing of the unit is done (`id_reused`).
+   */
+  readonly noted?: readonly Noted[]
   /** Taken away from what waits; where it does not wait any more the unit is not committed (`NotParked`). */
   readonly parked?: Retried
   /** Foreign facts for views. */
@@ -56,8 +61,12 @@ export interface Unit {
   readonly again?: () => Promise<readonly Message[]>
 }
 
+export type Noted = Pick<Unit, 'id' | 'hash'>
+
 export interface Applied {
   readonly duplicate: boolean
+  /** How many of those that the unit notes were known before. */
+  readonly repeated?: number
   /** What each message wrote (empty: nothing to do), and its stream's version now. */
   readonly results: readonly { readonly streamId: string; readonly version: number; readonly events: readonly Envelope[] }[]
 }
@@ -110,8 +119,8 @@ export interface Ledger {
   /** Without partition: in any, and under any epoch of the source's topic. */
   isParked(source: string, partition: number | undefined, key: string): Promise<boolean>
   /** What became of a message id: for receipts. */
-  known(
-    id: string,
-  ): Promise<{ readonly hash: string; readonly at: Instant; readonly duplicates: number; readonly conflicts: number } | undefined>
+  known(id: string): Promise<KnownMessage | undefined>
+  /** Of those of the ids that are known. */
+  knownOf(ids: readonly string[]): Promise<ReadonlyMap<string, KnownMessage>>
   close(): Promise<void>
 }

@@ -2,7 +2,7 @@ import type { Work } from './batch.ts'
 import { chainOf } from './load.ts'
 import { keyOf } from './storage.ts'
 
-/** What a unit is decided on and writes: its streams, its id, the partition that it comes from. */
+/** What a unit is decided on and writes: its streams, its id, the partition that it comes from, as which all count that it notes: their ids lie there. */
 function touchesOf(work: Work): readonly string[] {
   const { unit } = work
   const streams = unit.messages.map(({ stream, id }) => `stream ${keyOf(stream.name, id)}`)

@@ -194,7 +194,9 @@ export class Writer {
         const { events: own, results } = outcome.decision
         // In the order of the units; what a refusal has left stands between them
         if (own.length > 0) while (batch.events[from] !== own[0]) from++
-        work.resolve({ duplicate: false, results: writtenBy(results, events, from) })
+        const { repeated } = outcome
+        const applied = { duplicate: false, results: writtenBy(results, events, from) }
+        work.resolve(repeated === undefined ? applied : { ...applied, repeated })
         from += own.length
       } else settle(work, outcome)
     })

@@ -1,50 +1,21 @@
-import type { Bus, Clock, PartitionControl, StoredRecord } from '@rondo/bus'
-import { contentHashOf, NotAnEvent } from '@rondo/contracts/cloudevents'
+import type { PartitionControl, StoredRecord } from '@rondo/bus'
+import { contentHashOf } from '@rondo/contracts/cloudevents'
 import { DomainError, type Envelope } from '@rondo/kernel'
-import { type Checkpoint, CheckpointGap, type Ledger } from '@rondo/ledger'
+import { type Checkpoint, CheckpointGap } from '@rondo/ledger'
 import { isTemporary, reasonOf } from './consumer-failure.ts'
-import { type Chained, chained, type Known, type Place, type Read, type Watermark } from './consumer-record.ts'
+import { type Noticed, type NotingParts, note, noticed, plenty, rest, runsOf } from './consumer-noted.ts'
+import { mostWaiting, storedWithinMs, type Working } from './consumer-parts.ts'
+import { type Chained, type Known, type Place, type Read, readable, type Watermark } from './consumer-record.ts'
 import { missing, replayCommand, startOf } from './consumer-start.ts'
-import { contentHash, type Reading, submitFact, submitTells } from './consumer-unit.ts'
+import { contentHash, inItsPlace, submitFact, submitTells } from './consumer-unit.ts'
 import { InFlight, type Turn } from './in-flight.ts'
-import type { Logger } from './log.ts'
-import { type Metrics, tallied } from './metrics.ts'
+import { tallied } from './metrics.ts'
 import { OtherPartitionsFirst, unreadOf } from './other-partitions.ts'
-import { type Interest, isIntake, type ReactionTable, raised } from './reaction-table.ts'
-import type { Service } from './service.ts'
-import { processSpan, type Spanning } from './spans.ts'
-
-export interface Consuming {
-  readonly service: Service
-  readonly table: ReactionTable
-  readonly ledger: Ledger
-  readonly bus: Bus
-  readonly log: Logger
-  readonly metrics: Metrics
-  readonly spanning: Spanning
-  /** Absent: the real one. */
-  readonly clock?: Clock
-}
-
-/** What is known of a partition's work beside its parts. */
-interface Working extends Consuming {
-  readonly clock: Clock
-  readonly reading: Reading
-  /** Asks for a `store` soon. */
-  readonly later: () => void
-}
+import { type Interest, isIntake, raised } from './reaction-table.ts'
+import { processSpan } from './spans.ts'
 
 /** Facts of a partition that are on their way at the same time. */
 const window = 256
-
-/**
- * Milliseconds that what was read and is of no interest may wait to be stored: most of what a service reads is, and a commit for each would
- * hold up what others wait for. Each replica pays for it by the time, not by the work: so it is long. Whoever is killed meanwhile reads it once
- * more.
- */
-export const storedWithinMs = 1000
-/** Intake of no interest of a partition that waits, at most: it is stored by its id, and holds what it was fetched with. */
-const mostWaiting = 64
 
 /** The life of one assigned partition, from the stored offset on: what is read is applied once, in order, without gaps. */
 export class ConsumerPartition {
@@ -61,12 +32,16 @@ export class ConsumerPartition {
   #nextOffset = 0n
   readonly #inFlight = new InFlight(window)
   /** Intake of no interest that was read and is not stored yet. */
-  #waiting: Read[] = []
+  #waiting: (Read | Noticed)[] = []
+  /** Among them is some that senders are told of: it is not kept waiting behind its batch. */
+  #isAwaited = false
+  /** Of the batch that is being handled, how many records only tell senders that they were read. */
+  #receipts = 0
   /** Since when something is not stored that was of no interest. */
   #waitingSince: number | undefined
   #handling = false
   #storing: Promise<void> | undefined
-  readonly #count: (outcome: string) => void
+  readonly #count: (outcome: string, records?: number) => void
   /** What is known of the database is no longer true: `start` begins anew. */
   #broken: unknown
   #control: PartitionControl | undefined
@@ -88,10 +63,13 @@ export class ConsumerPartition {
   }
 
   async #knowParked(): Promise<void> {
+    this.#parked = new Set(await this.#parkedHere())
+  }
+
+  async #parkedHere(): Promise<readonly string[]> {
     const parked = await this.#parts.ledger.parkedKeys()
     const isHere = (source: string) => source === this.#mark.source || source.startsWith(`${this.#topic}#`)
-    const kept = parked.filter(({ source, partition }) => isHere(source) && partition === (this.#parkedIn ?? partition))
-    this.#parked = new Set(kept.map(({ key }) => key))
+    return parked.filter(({ source, partition }) => isHere(source) && partition === (this.#parkedIn ?? partition)).map(({ key }) => key)
   }
 
   /** A stream may lie in another partition since the plan has grown, and may be parked in any; intake is parked where it lies. */
@@ -126,6 +104,7 @@ export class ConsumerPartition {
     }
     // When it has ended: what is asked for while a batch is on its way is not done
     if (this.#waitingSince !== undefined) this.#parts.later()
+    if (this.#receipts > 0) await rest(this.#parts.clock, control.signal)
   }
 
   /** Whatever happens: nothing is on its way any more when reading goes on, or begins anew. */
@@ -151,7 +130,10 @@ export class ConsumerPartition {
 
   async #handle(batch: Iterable<StoredRecord>, control: PartitionControl): Promise<void> {
     let end = 0n
+    let count = 0
+    this.#receipts = 0
     for (const record of batch) {
+      count += 1
       if (control.signal.aborted) return
       const goesOn = this.#read(record, control)
       // Waited for only where there is something to wait for: this is run for each record
@@ -159,6 +141,8 @@ export class ConsumerPartition {
       end = record.offset + 1n
       if (this.#ahead === undefined) this.#nextOffset = end
     }
+    // Where more is to be done, or much came at once, it goes on
+    if (this.#receipts < count || count > plenty) this.#receipts = 0
     if (this.#ahead !== undefined || this.#isDue()) await this.#flush()
     if (this.#ahead !== undefined && end >= ((await this.#bounds())?.next ?? 0n)) this.#halt(control, this.#ahead)
   }
@@ -166,11 +150,13 @@ export class ConsumerPartition {
   /** What was of no interest has waited long enough. */
   #isDue(): boolean {
     if (this.#waitingSince === undefined) return false
-    return this.#waiting.length >= mostWaiting || this.#parts.clock.now() - this.#waitingSince >= storedWithinMs
+    return this.#isAwaited || this.#waiting.length >= mostWaiting || this.#parts.clock.now() - this.#waitingSince >= storedWithinMs
   }
 
   /** False: the rest of the batch is not for now. */
   #read(record: StoredRecord, control: PartitionControl): boolean | Promise<boolean> {
+    const known = noticed(this.#topic, record, this.#parts.table)
+    if (known) return this.#notice(known)
     const decoded = this.#decode(record)
     if (!decoded) return true
     const { event, previous, position, epoch, after } = decoded
@@ -183,6 +169,21 @@ export class ConsumerPartition {
     this.#ahead = undefined
     const taken = after ? this.#others(after).then(() => this.#take(record, event, position)) : this.#take(record, event, position)
     return taken ? taken.then(() => true) : true
+  }
+
+  #notice(one: Noticed): true {
+    const { position, interest } = one
+    if (position <= this.#mark.seen) this.#count('skipped')
+    else {
+      this.#mark.seen = position
+      this.#waitingSince ??= this.#parts.clock.now()
+      this.#waiting.push(one)
+      if (interest) {
+        this.#isAwaited = true
+        this.#receipts += 1
+      }
+    }
+    return true
   }
 
   async #readAnew(record: StoredRecord, chain: Chained, control: PartitionControl): Promise<boolean> {
@@ -200,17 +201,7 @@ export class ConsumerPartition {
   }
 
   #decode(record: StoredRecord): Chained | undefined {
-    try {
-      return chained(this.#topic, record)
-    } catch (error) {
-      if (!(error instanceof NotAnEvent)) throw error
-      this.#parts.log.error(
-        { err: error, topic: this.#topic, partition: this.#partition, offset: record.offset },
-        'a record that is no event was left out',
-      )
-      this.#count('unreadable')
-      return undefined
-    }
+    return readable(this.#topic, record, this.#parts.log, this.#count)
   }
 
   /** A restore made a new history beside the one that was read: it goes on from a position that we know, or there is a gap. */
@@ -279,17 +270,42 @@ export class ConsumerPartition {
 
   /** Intake of no interest is known by its id, too; in its order, ahead of what comes after it. */
   async #begin(): Promise<void> {
-    for (const { record, event, position } of this.#waiting.splice(0)) await this.#add(record, event, position, undefined)
+    this.#isAwaited = false
+    for (const one of runsOf(this.#waiting.splice(0))) {
+      if ('event' in one) await this.#add(one.record, one.event, one.position, undefined)
+      else await this.#addNoted(one)
+    }
+  }
+
+  #addNoted(run: readonly Noticed[]): Promise<void> | undefined {
+    const keys = run.map(({ record }) => record.key)
+    return this.#inFlight.add(keys, async (turn) => {
+      const last = run.at(-1)
+      if (last) await note(this.#noting(), run, this.#moved(last.record, last.position), turn)
+    })
+  }
+
+  #noting(): NotingParts {
+    const { ledger } = this.#parts
+    return {
+      ledger,
+      count: this.#count,
+      isParked: (key) => this.#parked.has(key),
+      learnParked: async () => {
+        for (const key of await this.#parkedHere()) this.#parked.add(key)
+      },
+      apply: async ({ record, position, interest }, checkpoint, turn) => {
+        const decoded = this.#decode(record)
+        if (decoded) await this.#process({ record, event: decoded.event, position, checkpoint }, interest, turn)
+        else await submitTells(ledger, `${checkpoint.source}/${this.#partition}/${position}`, undefined, [], checkpoint)
+      },
+    }
   }
 
   /** Undefined: it is on its way. */
   #add(record: StoredRecord, event: Envelope, position: number, interest: Interest | undefined): Promise<void> | undefined {
-    return this.#inFlight.add(record.key, (turn) => {
-      // Where the position jumps over what was of no interest, the checkpoint jumps with it
-      const place = { record, event, position, checkpoint: this.#checkpoint(record, position) }
-      this.#mark.seen = Math.max(this.#mark.seen, position)
-      this.#mark.stored = position
-      if (this.#mark.stored === this.#mark.seen) this.#waitingSince = undefined
+    return this.#inFlight.add([record.key], (turn) => {
+      const place = { record, event, position, checkpoint: this.#moved(record, position) }
       return processSpan(this.#parts.spanning, record, event, () => this.#process(place, interest, turn))
     })
   }
@@ -302,14 +318,7 @@ export class ConsumerPartition {
       return this.#park(place, `behind an earlier record of ${record.key}`)
     }
     try {
-      try {
-        await this.#submit(place, interest, turn)
-      } catch (error) {
-        // Its place in the chain may have been open only because what is ahead of it was not accepted at once
-        await turn.ahead.settled
-        if (!(error instanceof CheckpointGap)) throw error
-        await this.#submit(place, interest, turn)
-      }
+      await inItsPlace(turn, () => this.#submit(place, interest, turn))
     } catch (error) {
       if (error instanceof DomainError && error.code === 'id_reused') await this.#conflict(place)
       else if (isTemporary(error)) throw error
@@ -367,8 +376,12 @@ export class ConsumerPartition {
     this.#count('parked')
   }
 
-  #checkpoint(record: StoredRecord, position: number): Checkpoint {
+  /** The checkpoint as it will stand: where the position jumps over what was of no interest, it jumps with it. */
+  #moved(record: StoredRecord, position: number): Checkpoint {
     const { source, stored } = this.#mark
+    this.#mark.seen = Math.max(this.#mark.seen, position)
+    this.#mark.stored = position
+    if (position === this.#mark.seen) this.#waitingSince = undefined
     return { source, partition: this.#partition, previous: stored, position, nextOffset: record.offset + 1n }
   }
 

@@ -1,7 +1,8 @@
 import type { StoredRecord } from '@rondo/bus'
-import { fromIntakeRecord, fromRecord } from '@rondo/contracts/cloudevents'
+import { fromIntakeRecord, fromRecord, NotAnEvent } from '@rondo/contracts/cloudevents'
 import type { Envelope } from '@rondo/kernel'
 import type { Checkpoint } from '@rondo/ledger'
+import type { Logger } from './log.ts'
 import { isIntake } from './reaction-table.ts'
 
 /** An event and its place in the chain of its partition. */
@@ -50,4 +51,22 @@ export function chained(topic: string, record: StoredRecord): Chained {
   const { event, chain } = fromRecord(record)
   const { previous, epoch, after } = chain
   return { event, previous, position: event.position, epoch, ...(after ? { after } : {}) }
+}
+
+/** Undefined: it is no event, which is told, and left out. */
+export function readable(
+  topic: string,
+  record: StoredRecord,
+  log: Pick<Logger, 'error'>,
+  count: (outcome: string) => void,
+): Chained | undefined {
+  try {
+    return chained(topic, record)
+  } catch (error) {
+    if (!(error instanceof NotAnEvent)) throw error
+    const { partition, offset } = record
+    log.error({ err: error, topic, partition, offset }, 'a record that is no event was left out')
+    count('unreadable')
+    return undefined
+  }
 }

@@ -33,7 +33,7 @@ test('facts of one partition are handed over in their order, also where one read
   const ledger = { submit, read: { load: unused, loadAll: unused, find: unused, list: unused, view: unread } }
   const inFlight = new InFlight(9)
   const add = (id: string, { base }: typeof slow | typeof quick) =>
-    inFlight.add(id, async (turn) => {
+    inFlight.add([id], async (turn) => {
       const event = { ...common, id, type: base, correlationId: id, causationId: id }
       const checkpoint = { source: 's', partition: 0, previous: 0, position: 1, nextOffset: 1n }
       const fact = { event, interest: interests.get(base), checkpoint, hash: undefined }

@@ -1,5 +1,5 @@
 import type { Envelope, Tell } from '@rondo/kernel'
-import type { Applied, Checkpoint, Ledger, ParkedRecord, Unit } from '@rondo/ledger'
+import { type Applied, type Checkpoint, CheckpointGap, type Ledger, type Noted, type ParkedRecord, type Unit } from '@rondo/ledger'
 import type { Turn } from './in-flight.ts'
 import { type Interest, raised, react, reactAtOnce } from './reaction-table.ts'
 import { hashOf } from './request.ts'
@@ -94,6 +94,25 @@ const nothing: NonNullable<Unit['projections']> = []
 
 const projecting = (interest: Interest | undefined, event: Envelope): NonNullable<Unit['projections']> =>
   interest && interest.projections.length > 0 ? interest.projections.map((projection) => ({ projection, event })) : nothing
+
+/** Moves the checkpoint, and what has no other effect is known by its id from then on. */
+export function submitNoted(ledger: Pick<Ledger, 'submit'>, noted: readonly Noted[], checkpoint: Checkpoint, turn: Turn): Promise<Applied> {
+  const { source, partition, position } = checkpoint
+  const id = `${source}/${partition}/${position}`
+  const cause = { actor: 'service:rondo', correlationId: id, causationId: id }
+  return inTurn(ledger, { id, hash: id, remember: false, messages: [], cause, checkpoint, noted }, turn)
+}
+
+/** Its place in the chain may have been open only because what is ahead of it was not accepted at once: then once more, when that is stored. */
+export async function inItsPlace<Result>(turn: Turn, submit: () => Promise<Result>): Promise<Result> {
+  try {
+    return await submit()
+  } catch (error) {
+    await turn.ahead.settled
+    if (!(error instanceof CheckpointGap)) throw error
+    return submit()
+  }
+}
 
 /** Moves the checkpoint and commits the given tells: for what was read and is of no interest, and for conflicts. */
 export const submitTells = (ledger: Ledger, id: string, event: Envelope | undefined, tells: readonly Tell[], checkpoint: Checkpoint) =>

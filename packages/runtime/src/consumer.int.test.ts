@@ -21,7 +21,7 @@ import {
   texts,
   topic,
 } from '../test/tally.ts'
-import { storedWithinMs } from './consumer-partition.ts'
+import { storedWithinMs } from './consumer-parts.ts'
 
 describe('facts of another ledger', () => {
   const hasty = { ...realClock, aside: (ms: number, run: () => void) => realClock.aside(ms / 100, run) }

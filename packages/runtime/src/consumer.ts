@@ -1,5 +1,6 @@
 import { type Bus, type Clock, type Consumer, every, type Lag, OffsetOutOfRange, type Paused, realClock } from '@rondo/bus'
-import { ConsumerPartition, type Consuming, storedWithinMs } from './consumer-partition.ts'
+import { ConsumerPartition } from './consumer-partition.ts'
+import { type Consuming, storedWithinMs } from './consumer-parts.ts'
 import { missing } from './consumer-start.ts'
 import { limiter } from './in-flight.ts'
 import { isIntake } from './reaction-table.ts'

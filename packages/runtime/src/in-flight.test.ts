@@ -7,7 +7,7 @@ function stage(size: number) {
   const done: string[] = []
   const ends = new Map<string, PromiseWithResolvers<void>>()
   const add = (name: string, key = name) =>
-    inFlight.add(key, async (turn) => {
+    inFlight.add([key], async (turn) => {
       done.push(`begin ${name}`)
       const end = Promise.withResolvers<void>()
       ends.set(name, end)
@@ -62,7 +62,7 @@ test('who is behind one that failed is told so; draining tells of the first fail
   const { inFlight, add, fail, done, end } = stage(3)
   await add('a')
   const behind = Promise.withResolvers<unknown>()
-  await inFlight.add('b', async ({ ahead }) => {
+  await inFlight.add(['b'], async ({ ahead }) => {
     await ahead.settled.catch(behind.resolve)
     throw new Error('b')
   })

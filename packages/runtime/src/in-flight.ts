@@ -22,7 +22,7 @@ type Job = (turn: Turn) => Promise<void>
 
 /** Promises for others are made when somebody asks: most never wait, and there is one of these for each fact that is read. */
 class Going implements Ahead, Turn {
-  readonly key: string
+  readonly keys: readonly string[]
   readonly ended: Promise<void>
   /** It has ended well. */
   isDone = false
@@ -30,8 +30,8 @@ class Going implements Ahead, Turn {
   #isHanded = false
   #handing: PromiseWithResolvers<void> | undefined
 
-  constructor(key: string, job: Job, ahead: Ahead) {
-    this.key = key
+  constructor(keys: readonly string[], job: Job, ahead: Ahead) {
+    this.keys = keys
     this.ahead = ahead
     this.ended = job(this)
     this.ended.then(
@@ -81,12 +81,15 @@ export class InFlight {
     this.#size = size
   }
 
-  /** Undefined: there was room, and it has begun. Else it begins when there is; rejects when one that had to be waited for has failed. */
-  add(key: string, job: Job): Promise<void> | undefined {
-    if (!this.#hasRoom(key)) return this.#addLater(key, job)
-    const work = new Going(key, job, this.#last)
+  /**
+   * A work of these keys. Undefined: there was room, and it has begun. Else it begins when there is; rejects when one that had to be waited
+   * for has failed.
+   */
+  add(keys: readonly string[], job: Job): Promise<void> | undefined {
+    if (!this.#hasRoom(keys)) return this.#addLater(keys, job)
+    const work = new Going(keys, job, this.#last)
     this.#works.push(work)
-    this.#keys.add(key)
+    for (const key of keys) this.#keys.add(key)
     this.#last = work
     return undefined
   }
@@ -101,17 +104,17 @@ export class InFlight {
     if (failed) throw failed.reason
   }
 
-  async #addLater(key: string, job: Job): Promise<void> {
-    while (!this.#hasRoom(key)) await this.#works[0]?.ended
-    await this.add(key, job)
+  async #addLater(keys: readonly string[], job: Job): Promise<void> {
+    while (!this.#hasRoom(keys)) await this.#works[0]?.ended
+    await this.add(keys, job)
   }
 
-  #hasRoom(key: string): boolean {
+  #hasRoom(keys: readonly string[]): boolean {
     for (let oldest = this.#works[0]; oldest?.isDone; oldest = this.#works[0]) {
       this.#works.shift()
-      this.#keys.delete(oldest.key)
+      for (const key of oldest.keys) this.#keys.delete(key)
     }
-    return this.#works.length < this.#size && !this.#keys.has(key)
+    return this.#works.length < this.#size && !keys.some((key) => this.#keys.has(key))
   }
 }
 

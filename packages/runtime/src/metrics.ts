@@ -47,15 +47,15 @@ export function createMetrics() {
 }
 
 /** Adds up, by a name, what is counted in one turn of the event loop: at each call a counter writes its attributes out. */
-export function tallied(counter: Pick<Counter, 'add'>, attributesOf: (name: string) => Attributes): (name: string) => void {
+export function tallied(counter: Pick<Counter, 'add'>, attributesOf: (name: string) => Attributes): (name: string, count?: number) => void {
   const counts = new Map<string, number>()
   const tell = () => {
     for (const [name, count] of counts) counter.add(count, attributesOf(name))
     counts.clear()
   }
-  return (name) => {
+  return (name, count = 1) => {
     if (counts.size === 0) setImmediate(tell)
-    counts.set(name, (counts.get(name) ?? 0) + 1)
+    counts.set(name, (counts.get(name) ?? 0) + count)
   }
 }
 export type Metrics = ReturnType<typeof createMetrics>

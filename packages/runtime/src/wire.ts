@@ -30,7 +30,23 @@ function checkEnum(type: protobuf.Enum, value: number, path: string) {
   invalid(path, `${value} is no value of ${type.name}; it has ${Object.keys(type.values).join(', ')}`)
 }
 
-function checkText(bytes: Uint8Array, path: string) {
+/** Whether it is short and plain, as most is: then it need not be cut out to be looked at. */
+function isPlain(bytes: Uint8Array, begin: number, end: number): boolean {
+  if (end - begin > 64) return false
+  for (let at = begin; at < end; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte === 0 || byte > 127) return false
+  }
+  return true
+}
+
+function checkText(reader: protobuf.Reader, path: string) {
+  const length = reader.uint32()
+  const begin = reader.pos
+  if (length > reader.len - begin) throw new RangeError('a text longer than the message')
+  reader.pos += length
+  if (isPlain(reader.buf, begin, reader.pos)) return
+  const bytes = reader.buf.subarray(begin, reader.pos)
   if (!isUtf8(bytes)) invalid(path, 'the text is not UTF-8')
   if (bytes.includes(0)) invalid(path, 'the text contains NUL (U+0000), which cannot be stored')
 }
@@ -52,7 +68,7 @@ function checkEntry(reader: protobuf.Reader, field: protobuf.MapField, path: str
     const tag = reader.uint32()
     if (tag >>> 3 === 2) checkValue(reader, field, path, depth)
     else if (tag >>> 3 !== 1) invalid(path, `an entry has the unknown field number ${tag >>> 3}`)
-    else if (field.keyType === 'string') checkText(reader.bytes(), path)
+    else if (field.keyType === 'string') checkText(reader, path)
     else reader.skipType(tag & 7)
   }
 }
@@ -63,8 +79,15 @@ function checkValue(reader: protobuf.Reader, field: protobuf.FieldBase, path: st
   else if (resolvedType instanceof protobuf.Type) {
     const length = reader.uint32()
     checkMessage(reader, resolvedType, path, reader.pos + length, depth + 1)
-  } else if (field.type === 'string') checkText(reader.bytes(), path)
+  } else if (field.type === 'string') checkText(reader, path)
   else reader.skipType(wireTypeOf(field))
+}
+
+/** How many of the field came before. */
+function counted(seen: Map<number, number>, id: number): number {
+  const before = seen.get(id) ?? 0
+  seen.set(id, before + 1)
+  return before
 }
 
 function checkField(reader: protobuf.Reader, type: protobuf.Type, path: string, depth: number, seen: Map<number, number>) {
@@ -74,9 +97,7 @@ function checkField(reader: protobuf.Reader, type: protobuf.Type, path: string, 
     const known = type.fieldsArray.map(({ name, id }) => `${name} (${id})`).join(', ')
     return invalid(path, `${type.name} has no field with the number ${tag >>> 3}; it has ${known || 'none'}`)
   }
-  const index = seen.get(field.id) ?? 0
-  seen.set(field.id, index + 1)
-  const here = at(path, field.repeated ? `${field.name}[${index}]` : field.name)
+  const here = at(path, field.repeated ? `${field.name}[${counted(seen, field.id)}]` : field.name)
   if (field instanceof protobuf.MapField) return checkEntry(reader, field, here, depth)
   if (packable(field) && (tag & 7) === 2) return checkPacked(reader, field, at(path, field.name))
   if ((tag & 7) !== wireTypeOf(field)) return invalid(here, `encoded as another type than ${field.type}`)

@@ -2,14 +2,14 @@ import { BusError } from '@rondo/bus'
 import { type IntakeEvent, intakeTopic, toIntakeRecord } from '@rondo/contracts/cloudevents'
 import { item } from '@rondo/contracts/intake'
 import { DomainError, type ErrorCode, type Instant } from '@rondo/kernel'
+import { uuid5, uuidBytes } from '@rondo/ledger'
 import { activeTraceparent, type Host, hashOf } from '@rondo/runtime'
-import { parse, v5 } from 'uuid'
 import type { Observed, Refused } from './adapters/adapter.ts'
 
 /** uuid v5 of the DNS name `rondo.intake`. */
-const namespace = parse(v5('rondo.intake', v5.DNS))
+const namespace = uuidBytes(uuid5(uuidBytes('6ba7b810-9dad-11d1-80b4-00c04fd430c8'), 'rondo.intake'))
 /** An outside event is known by (source, id). */
-export const eventIdOf = (source: string, id: string): string => v5(Buffer.from(JSON.stringify([source, id])), namespace)
+export const eventIdOf = (source: string, id: string): string => uuid5(namespace, JSON.stringify([source, id]))
 
 export interface Result {
   readonly event_id: string
@@ -114,16 +114,14 @@ const reused = (eventId: string) =>
     { path: 'id' },
   )
 
-type Known = 'new' | 'duplicate' | 'conflict'
-/** Whether it was read before, with the same content or another. */
-async function known(host: Host, { id, contentHash }: IntakeEvent): Promise<Known> {
+/** Those that were read before. */
+async function known(host: Host, pending: readonly Pending[]): Promise<ReadonlyMap<string, { readonly hash: string }>> {
   try {
-    const first = await host.ledger.known(id)
-    return first === undefined ? 'new' : first.hash === contentHash ? 'duplicate' : 'conflict'
+    return await host.ledger.knownOf(pending.map(({ event }) => event.id))
   } catch (error) {
     // Intake needs the bus alone; a duplicate that is not seen here vanishes where it is read
-    host.log.debug({ err: error }, 'whether an event is known could not be looked up')
-    return 'new'
+    host.log.debug({ err: error }, 'whether events are known could not be looked up')
+    return new Map()
   }
 }
 
@@ -145,12 +143,13 @@ export async function deliver(
     if (one instanceof DomainError) results[place] = refusedResult(one)
     else pending.push({ place, event: intakeEvent(one, by, contents[place]?.fact.data ?? one.fact.data) })
   }
-  const before = await Promise.all(pending.map(({ event }) => known(host, event)))
+  if (pending.length === 0) return results
+  const before = await known(host, pending)
   await send(host, pending, results)
-  for (const [index, { place, event }] of pending.entries()) {
-    if (results[place]?.status !== 'accepted') continue
-    if (before[index] === 'duplicate') results[place] = accepted(event.id, 'duplicate')
-    if (before[index] === 'conflict') results[place] = refusedResult(reused(event.id), event.id)
+  for (const { place, event } of pending) {
+    const first = before.get(event.id)
+    if (!first || results[place]?.status !== 'accepted') continue
+    results[place] = first.hash === event.contentHash ? accepted(event.id, 'duplicate') : refusedResult(reused(event.id), event.id)
   }
   return results
 }

@@ -112,7 +112,7 @@ export function writing({ pool }: Schema, archive: ArchiveReader): Writing {
     async findMessages(ids) {
       const { rows } = await pool.query<KnownMessage & { readonly id: string }>(
         'select id, hash, at, duplicates, conflicts from message where id = any($1)',
-        [ids],
+        [texts(ids)],
       )
       return new Map(rows.map(({ id, ...known }) => [id, known]))
     },

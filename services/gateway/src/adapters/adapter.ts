@@ -59,6 +59,7 @@ export function read<S extends z.ZodType>(schema: S, body: unknown, at: readonly
 
 /** What happened cannot lie in the future, by more than a clock may be wrong. */
 export function notInFuture(at: Instant, path: string, now: Instant): Instant {
-  if (millis(at) <= millis(now) + futureLeewayMs) return at
+  // Text at a fixed width: its order is that of time
+  if (at <= now || millis(at) <= millis(now) + futureLeewayMs) return at
   throw new DomainError('invalid', `${path}: ${at} lies in the future (it is ${now} here; up to 10 minutes ahead is accepted)`, { path })
 }

@@ -216,14 +216,14 @@ const bodies = {
   coverage: coverages,
 } as const
 
+const names = Object.keys(bodies) as (keyof typeof bodies)[]
 const envelope = z.looseObject({ id: named, source: named, time })
 
 /** One event as a service or CI job sends it over gRPC. Throws a refusal with the path in the event. */
 export function adaptEmitted(event: Event, who: Who, now: Instant): Observed {
   const { id, source, time: at } = read(envelope, event)
-  const kinds = (Object.keys(bodies) as (keyof typeof bodies)[]).filter((kind) => event[kind] != null)
+  const kinds = names.filter((kind) => event[kind] != null)
   const [kind] = kinds
-  if (!kind || kinds.length > 1)
-    throw new DomainError('invalid', `an event has one body, one of: ${Object.keys(bodies).join(', ')}`, { path: 'body' })
+  if (!kind || kinds.length > 1) throw new DomainError('invalid', `an event has one body, one of: ${names.join(', ')}`, { path: 'body' })
   return { source, id, at: notInFuture(at, 'time', now), ...bodies[kind](event[kind], kind, { source, id }, who) }
 }
