@@ -2,7 +2,10 @@ import { type FetchPlace, fetchOf } from './fetch.ts'
 import type { KafkaReader, Spot } from './reader.ts'
 import { mostOfPartition, type Want } from './want.ts'
 
-/** `behind`: for those who know, or may think, that there is more. `news`: for those who have read all there is; their fetch waits. */
+/**
+ * `behind`: for those who know, or may think, that there is more, and have room for it. `news`: for those who have read all there is; their
+ * fetch waits. What they have no room for when it comes is left out, and they are behind: so nobody's room ends a fetch that waits.
+ */
 export type LaneKind = 'behind' | 'news'
 
 /** Milliseconds that a fetch waits for news. What is wanted beside it ends the wait. */
@@ -16,13 +19,16 @@ interface Asked extends FetchPlace {
   readonly spot: Spot
 }
 
-const isBehind = (spot: Spot, { next }: Want): boolean => spot.end === undefined || next < spot.end
+function isFor(kind: LaneKind, { end }: Spot, want: Want): boolean {
+  const isBehind = end === undefined || want.next < end
+  return kind === 'behind' ? isBehind && want.hasRoom : !isBehind && want.goesOn
+}
 
 /** One of two connections to a broker, and the one fetch that is on its way on it. */
 export class Lane {
   readonly #reader: KafkaReader
   readonly #node: number
-  readonly #kind: LaneKind
+  readonly kind: LaneKind
   #asked: readonly Asked[] | undefined
   #giveUp: (() => void) | undefined
   #gathering: NodeJS.Timeout | undefined
@@ -33,14 +39,14 @@ export class Lane {
   constructor(reader: KafkaReader, node: number, kind: LaneKind) {
     this.#reader = reader
     this.#node = node
-    this.#kind = kind
+    this.kind = kind
   }
 
   /** Something is wanted that was not, or has room again. */
   wake(): void {
     if (this.#isClosed) return
     if (!this.#isRunning) void this.#run()
-    else if (this.#kind === 'news') this.#gathering ??= setTimeout(() => this.#gathered(), gather_ms)
+    else if (this.kind === 'news') this.#gathering ??= setTimeout(() => this.#gathered(), gather_ms)
   }
 
   close(): void {
@@ -79,8 +85,8 @@ export class Lane {
     for (const spot of this.#reader.spotsOf(this.#node)) {
       let first: Want | undefined
       for (const want of spot.wants) {
-        if (!want.hasRoom || isBehind(spot, want) !== (this.#kind === 'behind')) continue
-        if (!first || (this.#kind === 'behind' ? want.asked < first.asked : want.next < first.next)) first = want
+        if (!isFor(this.kind, spot, want)) continue
+        if (!first || (this.kind === 'behind' ? want.asked < first.asked : want.next < first.next)) first = want
       }
       if (first) chosen.push({ spot, topic: spot.topic, partition: spot.partition, offset: first.next })
     }
@@ -91,7 +97,7 @@ export class Lane {
     this.#asked = asked
     this.#fetches += 1
     for (const { spot, offset } of asked) for (const want of spot.wants) if (want.next === offset) want.asked = this.#fetches
-    const index = this.#kind === 'news' ? 1 : 0
+    const index = this.kind === 'news' ? 1 : 0
     const broker = await this.#reader.brokerOf(this.#node)
     const connection = await broker.connectionPool.getConnection(index)
     if (this.#isClosed) return
@@ -101,7 +107,7 @@ export class Lane {
       broker.connectionPool.abandon(index)
     }
     try {
-      const wait = this.#kind === 'news' ? newsWithin_ms : 0
+      const wait = this.kind === 'news' ? newsWithin_ms : 0
       const { partitions, errorCode } = await connection.send(fetchOf(asked, { wait, most: mostOfFetch, mostOfPartition }))
       this.#giveUp = undefined
       if (errorCode !== 0) throw new Error(`broker ${this.#node} answers a fetch with error ${errorCode}`)
@@ -110,7 +116,7 @@ export class Lane {
       for (const fetched of partitions) {
         const place = ofTopic.get(fetched.topic)?.find(({ partition }) => partition === fetched.partition)
         // Waited for only where there is something to wait for: of most partitions nothing comes
-        const taking = place && this.#reader.arrived(place.spot, fetched, place.offset, broughtNothing)
+        const taking = place && this.#reader.arrived(this.kind, place.spot, fetched, place.offset, broughtNothing)
         if (taking) await taking
       }
       // Who has come to the end, or fallen behind, is the other one's from now on

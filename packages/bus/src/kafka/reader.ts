@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Coalesced } from '../coalesced.ts'
 import { BusError } from '../error.ts'
 import type { Log } from '../port.ts'
+import { bounded } from '../time.ts'
 import { chunkOf, type FetchedPartition } from './chunk.ts'
 import { type KafkaClient, protocolError } from './client.ts'
 import { codeName, moved, outOfRange } from './fetch.ts'
@@ -13,6 +14,7 @@ import { type Held, type Sink, Want } from './want.ts'
 const looksMost = 8
 const lookFirst_ms = 50
 const lookMost_ms = 2000
+const closeWithin_ms = 5000
 
 /** A partition that somebody of this process reads. */
 export class Spot {
@@ -57,7 +59,7 @@ export class KafkaReader {
     const key = `${topic}/${partition}`
     const spot = this.#spots.get(key) ?? new Spot(topic, partition)
     this.#spots.set(key, spot)
-    const want = new Want(from, sink, held, () => this.#wakeAll())
+    const want = new Want(from, sink, held, () => this.#wakeRoomy())
     spot.wants.add(want)
     this.#wake(spot)
     return want
@@ -66,8 +68,7 @@ export class KafkaReader {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const lane of [...this.#lanes.values()].flat()) lane.close()
-    await this.#dropCluster()
-    await this.#looking.idle()
+    await bounded(Promise.all([this.#dropCluster(), this.#looking.idle()]), closeWithin_ms)
   }
 
   /** Of a broker's partitions, in the order in which they are asked for. */
@@ -100,7 +101,7 @@ export class KafkaReader {
   /**
    * What a fetch from `asked` on has brought of a partition; resolves when it is dealt out. `broughtNothing`: nor of any other one.
    */
-  arrived(spot: Spot, fetched: FetchedPartition, asked: bigint, broughtNothing: boolean): Promise<void> | undefined {
+  arrived(kind: LaneKind, spot: Spot, fetched: FetchedPartition, asked: bigint, broughtNothing: boolean): Promise<void> | undefined {
     if (fetched.errorCode !== 0) {
       this.#refused(spot, fetched.errorCode, asked)
       return undefined
@@ -108,13 +109,13 @@ export class KafkaReader {
     spot.looks = 0
     // Where there should be more and nothing came it is waited for, instead of asked for again and again
     spot.end = broughtNothing ? asked : fetched.end
-    return fetched.records.length > 0 ? this.#dealOut(spot, fetched, asked) : undefined
+    return fetched.records.length > 0 ? this.#dealOut(kind, spot, fetched, asked) : undefined
   }
 
-  async #dealOut(spot: Spot, fetched: FetchedPartition, asked: bigint): Promise<void> {
+  async #dealOut(kind: LaneKind, spot: Spot, fetched: FetchedPartition, asked: bigint): Promise<void> {
     try {
       const chunk = await chunkOf(fetched, asked)
-      const takers = [...spot.wants].filter((want) => want.fits(chunk, asked))
+      const takers = [...spot.wants].filter((want) => want.fits(chunk, kind === 'behind' ? asked : undefined))
       if (takers.length > 1) chunk.share()
       for (const want of takers) want.take(chunk)
     } catch (error) {
@@ -149,9 +150,9 @@ export class KafkaReader {
     else this.wake(spot.leader)
   }
 
-  /** Where one partition of a member has room again others of it may have, too. */
-  #wakeAll(): void {
-    for (const node of this.#lanes.keys()) this.wake(node)
+  /** Where one partition of a member has room again others of it may have, too: who had none is behind. */
+  #wakeRoomy(): void {
+    if (!this.#isClosed) for (const lanes of this.#lanes.values()) for (const lane of lanes) if (lane.kind === 'behind') lane.wake()
   }
 
   #lanesOf(node: number): readonly Lane[] {

@@ -59,18 +59,19 @@ export class Want {
     return this.#isOver
   }
 
-  get #goesOn(): boolean {
+  /** It is neither over nor waits for what cannot be had. */
+  get goesOn(): boolean {
     return !this.#isOver && this.#broken === undefined
   }
 
   get hasRoom(): boolean {
-    return this.#goesOn && this.#waiting < mostOfPartition && this.#held.bytes < mostHeld
+    return this.goesOn && this.#waiting < mostOfPartition && this.#held.bytes < mostHeld
   }
 
-  /** Whether this is what comes next for it, and it may have it: what was asked for it comes also when others have filled its room since. */
-  fits(chunk: Chunk, wasAskedFor: bigint): boolean {
+  /** Whether this is what comes next for it, and it may have it: also what was asked for when it had room, if others have filled that since. */
+  fits(chunk: Chunk, hadRoomAt?: bigint): boolean {
     const isNext = chunk.from <= this.#next && chunk.next > this.#next
-    return isNext && (this.hasRoom || (this.#goesOn && this.#next === wasAskedFor))
+    return isNext && (this.hasRoom || (this.goesOn && this.#next === hadRoomAt))
   }
 
   take(chunk: Chunk): void {
