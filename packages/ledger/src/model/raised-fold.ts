@@ -26,18 +26,26 @@ async function raiseFold(database: ModelDatabase, ask: Ask, write: Ask, stream: 
   if (stored > stream.fold)
     throw unavailable(`the ledger runs with fold ${stored} of ${stream.name}, this program knows ${stream.fold}: start the newer version`)
   const stale = () => [...database.streams.values()].filter((row) => row.stream === stream.name && row.fold < stream.fold)
-  const close = () => {
+  // What others have written since it was read is read again while nobody else can write it
+  const again = (row: StoredStream) => {
+    const now = database.streams.get(keyOf(row.stream, row.id)) ?? row
+    replace(database, stream, now, refolded(database, stream, now))
+  }
+  const close = (isHeld: boolean) => {
+    if (isHeld) stale().forEach(again)
     if (stale().length > 0) return false
     head.folds[stream.name] = Math.max(head.folds[stream.name] ?? 0, stream.fold)
     return true
   }
-  do {
+  for (let isHeld = false; ; isHeld = true) {
     const rows = await ask('lower folds', () => stale().map((row) => ({ row, state: refolded(database, stream, row) })))
     for (let from = 0; from < rows.length; from += chunk) {
       const some = rows.slice(from, from + chunk)
-      await write('fold again', () => database.free(() => some.forEach(({ row, state }) => void replace(database, stream, row, state))))
+      const all = () => some.forEach(({ row, state }) => void (isHeld ? again(row) : replace(database, stream, row, state)))
+      await write('fold again', () => database.free(all))
     }
-  } while (!(await write('raise fold', () => database.free(close))))
+    if (await write('raise fold', () => database.free(() => close(isHeld)))) return
+  }
 }
 
 const refolded = (database: ModelDatabase, stream: AnyStream, { id, version }: StoredStream): unknown =>

@@ -10,6 +10,8 @@ import { type Schema, transaction } from './connection.ts'
 
 /** Streams refolded in one transaction: it holds the head row for a few milliseconds. */
 const chunk = 300
+/** Those that others have written since they were read are folded again while nobody else can write them: few, as their writers wait. */
+const heldChunk = 20
 
 interface Stale {
   readonly id: string
@@ -18,7 +20,8 @@ interface Stale {
 
 /**
  * Folds again what a lower fold has stored, and then keeps lower folds from writing. While it runs, processes of the lower fold
- * go on with the streams that are not folded yet. Any number may run it at once: each row is compared and set.
+ * go on with the streams that are not folded yet; what they have written in between is folded while they wait, so that however often they
+ * write it comes to an end. Any number may run it at once: each row is compared and set.
  */
 export async function rebuild(schema: Schema, archive: ArchiveReader, rules: LedgerRules): Promise<void> {
   for (const stream of rules.streams.values()) await rebuildStream(schema, archive, stream)
@@ -32,52 +35,85 @@ async function rebuildStream(schema: Schema, archive: ArchiveReader, stream: Any
   if (stored > stream.fold) {
     throw unavailable(`${service} runs with fold ${stored} of ${stream.name}, this program knows ${stream.fold}: start the newer version`)
   }
-  let folded = 0
-  do {
-    for (
-      let after = '', stale = await staleStreams(pool, stream, after);
-      stale.length > 0;
-      stale = await staleStreams(pool, stream, after)
-    ) {
-      folded += await refoldStreams(schema, archive, stream, stale)
-      after = stale.at(-1)?.id ?? ''
-    }
-  } while (!(await closed(pool, stream)))
+  let folded = await refoldAll(schema, archive, stream, { refold: refoldStreams, most: chunk })
+  for (let round = 0; ; round++) {
+    const closing = await naming(schema, stream, () => close(schema, archive, stream, round > 0 ? heldChunk : 0))
+    folded += closing.folded
+    if (closing.isClosed) break
+    folded += await refoldAll(schema, archive, stream, { refold: refoldHeld, most: heldChunk })
+  }
   if (folded > 0) log.info({ service, stream: stream.name, fold: stream.fold, folded }, 'streams folded again')
 }
 
-async function staleStreams(pool: pg.Pool, stream: AnyStream, after: string): Promise<readonly Stale[]> {
+interface Pass {
+  readonly refold: (schema: Schema, archive: ArchiveReader, stream: AnyStream, stale: readonly Stale[]) => Promise<number>
+  readonly most: number
+}
+
+/** All that are of a lower fold, once; how many were folded again. */
+async function refoldAll(schema: Schema, archive: ArchiveReader, stream: AnyStream, { refold, most }: Pass): Promise<number> {
+  const staleAfter = (after: string) => staleStreams(schema.pool, stream, after, most)
+  let folded = 0
+  for (let stale = await staleAfter(''); stale.length > 0; stale = await staleAfter(stale.at(-1)?.id ?? ''))
+    folded += await naming(schema, stream, () => refold(schema, archive, stream, stale))
+  return folded
+}
+
+async function staleStreams(pool: pg.Pool, stream: AnyStream, after: string, most: number): Promise<readonly Stale[]> {
   const { rows } = await pool.query<Stale>(
     'select id, version from stream where stream = $1 and key > $2 and fold < $3 order by key limit $4',
-    [stream.name, keyOf(stream.name, after), stream.fold, chunk],
+    [stream.name, keyOf(stream.name, after), stream.fold, most],
   )
   return rows
 }
 
-/** With the head row locked nobody appends: either nothing of a lower fold is left, and nothing will come, or there is more to do. */
-function closed(pool: pg.Pool, stream: AnyStream): Promise<boolean> {
+/**
+ * With the head row locked nobody appends: either nothing of a lower fold is left, and nothing will come, or there is more to do. So many may be
+ * folded there: streams that others have begun since.
+ */
+function close({ pool }: Schema, archive: ArchiveReader, stream: AnyStream, most: number): Promise<{ isClosed: boolean; folded: number }> {
   return transaction(pool, async (client) => {
     await client.query('select from head for update')
+    // Whoever has one of them locked waits for the head row: it is not waited for
+    const { rows } = await client.query<Stale>(
+      'select id, version from stream where stream = $1 and fold < $2 order by key limit $3 for update skip locked',
+      [stream.name, stream.fold, most],
+    )
+    const refold = async () => replace(client, stream, headsOf(rows, await refoldedAll(client, archive, stream, rows)), 'lower fold')
+    const folded = rows.length > 0 ? await refold() : 0
     const { rowCount } = await client.query('select from stream where stream = $1 and fold < $2 limit 1', [stream.name, stream.fold])
-    if (rowCount) return false
+    if (rowCount) return { isClosed: false, folded }
     await client.query('update head set folds = folds || jsonb_build_object($1::text, greatest((folds->$1)::int, $2::int))', [
       stream.name,
       stream.fold,
     ])
-    return true
+    return { isClosed: true, folded }
   })
 }
 
-async function refoldStreams(
-  { pool, service }: Schema,
-  archive: ArchiveReader,
-  stream: AnyStream,
-  stale: readonly Stale[],
-): Promise<number> {
+/** Read first, so that nobody waits for it: who writes one of them meanwhile wins. */
+async function refoldStreams({ pool }: Schema, archive: ArchiveReader, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
   const states = await snapshot(pool, (client) => refoldedAll(client, archive, stream, stale))
-  const heads = stale.map((head) => ({ ...head, state: states.get(head.id) }))
+  return transaction(pool, (client) => replace(client, stream, headsOf(stale, states), 'lower fold'))
+}
+
+/** Locked first, in the order in which an append locks them: who writes one of them waits, and is then told of the higher fold. */
+function refoldHeld({ pool }: Schema, archive: ArchiveReader, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<Stale>('select id, version from stream where key = any($1) and fold < $2 order by key for update', [
+      stale.map(({ id }) => keyOf(stream.name, id)),
+      stream.fold,
+    ])
+    return replace(client, stream, headsOf(rows, await refoldedAll(client, archive, stream, rows)), 'lower fold')
+  })
+}
+
+const headsOf = (stale: readonly Stale[], states: ReadonlyMap<string, unknown>) =>
+  stale.map((head) => ({ ...head, state: states.get(head.id) }))
+
+async function naming<Result>({ service }: Schema, stream: AnyStream, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await transaction(pool, (client) => replace(client, stream, heads, 'lower fold'))
+    return await work()
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === '23505' && 'detail' in error) {
       throw new Error(`fold ${stream.fold} of ${stream.name} (${service}) gives a unique key to two streams: ${error.detail}`, {
