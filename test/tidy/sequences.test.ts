@@ -15,6 +15,6 @@ test('the table of sequences has rows', () => {
 })
 
 test.each(rows)('$words: the test that docs/guarantees.md names is there', ({ words, file }) => {
-  const named = [...text(file).matchAll(/test(?:\.each\(.*?\))?\(\s*(['"`])(.*?)\1,/g)].map(([, , name = '']) => name)
+  const named = [...text(file).matchAll(/test(?:\.each\(.*?\))?\(\s*(['"`])(.*?)\1,/gs)].map(([, , name = '']) => name)
   expect(named.filter((name) => name.includes(words))).toHaveLength(1)
 })
