@@ -14,7 +14,7 @@ const io: DependencyType[] = ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-pee
 const computing = [
   '^(node:)?crypto$',
   'node_modules/@noble/hashes/',
-  ...['zod', 'yaml', 'uuid', 'fraction.js', '@noble', '@stdlib', 'saxes', 'lossless-json', 'packageurl-js', 'protobufjs'].map(
+  ...['zod', 'yaml', 'fraction.js', '@noble', '@stdlib', 'saxes', 'lossless-json', 'packageurl-js', 'protobufjs'].map(
     (name) => `node_modules/${name}/`,
   ),
 ]

@@ -1,19 +1,25 @@
-/**
- * Runs the unit and the integration tests and ends with one plain line: `N passed, N failed` (`, N skipped`).
- *
- *     node scripts/test.ts [--fail-on-skip] [--project unit|integration]... [-t part of a name] [part of a path]...
- *
- * Exit code 0 when all passed, 1 when any failed, when nothing ran, or, under `--fail-on-skip` or `CI_NO_SKIP=1`,
- * when anything was skipped; 130 or 143 when interrupted.
- */
 import { constants } from 'node:os'
-import { parseArgs } from 'node:util'
 import { createVitest, type Vitest } from 'vitest/node'
+import { asked } from './asked.ts'
 import { Tally } from './test-tally.ts'
+
+const usage = `npm test -- [--fail-on-skip] [--project unit|integration]... [-t PART] [PART]...
+
+Runs the unit and the integration tests, or those of the files whose path holds a PART, and ends with one plain line: "N passed, N failed"
+(", N skipped").
+
+  --project NAME   only unit, or only integration
+  -t PART          only tests whose name holds it (a regular expression)
+  --fail-on-skip   a skipped test counts as a failure (CI_NO_SKIP=1 does the same)
+  --root FOLDER    the tests of another tree
+
+Ends with 0 when all passed; 1 when any failed, or nothing ran, or a skipped one counts; 2 when it was not understood; 130 or 143 when
+interrupted.
+`
 
 const givenUpAfter_ms = 15_000
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = asked(usage, {
   allowPositionals: true,
   options: {
     'fail-on-skip': { type: 'boolean', default: ['1', 'true'].includes(process.env.CI_NO_SKIP ?? '') },

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { asked, numberOf, refuse } from '../../scripts/asked.ts'
 import { lineChart } from './chart.ts'
 import { curveRows } from './curves.ts'
 import { writeDrawing, writeFigures } from './document.ts'
@@ -32,8 +32,6 @@ Curves: ${curveRows.map(({ name }) => name).join(', ')}
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
 
-class UsageError extends Error {}
-
 const options = {
   only: { type: 'string' },
   rounds: { type: 'string', default: '5' },
@@ -45,38 +43,31 @@ const options = {
   curves: { type: 'boolean', default: false },
   flame: { type: 'boolean', default: false },
   write: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const
-
-function count(name: string, text: string, least: number, most: number): number {
-  const value = Number(text)
-  if (Number.isFinite(value) && value >= least && value <= most) return value
-  throw new UsageError(`--${name} ${text}: expected a number from ${least} to ${most}`)
-}
 
 function pattern(text: string): RegExp {
   try {
     return new RegExp(text)
   } catch (error) {
-    throw new UsageError(`--only ${text}: ${error instanceof Error ? error.message : error}`)
+    return refuse(`--only ${text}: ${error instanceof Error ? error.message : error}`)
   }
 }
 
 function given() {
-  const { values } = parseArgs({ options })
+  const { values } = asked(usage, { options })
   const only = pattern(values.only ?? '')
   const wanted = rows.filter(({ name }) => only.test(name))
   const curves = curveRows.filter(({ name }) => values.curves && only.test(name))
   if (wanted.length + curves.length === 0)
-    throw new UsageError(
+    refuse(
       `--only ${values.only}: no row is called so; there are ${[...rows, ...curveRows].map(({ name }) => name).join(', ')} (curves with --curves)`,
     )
-  if (values.write && values.flame) throw new UsageError('--flame slows down what it looks at: --write without it')
-  const end = performance.now() + count('minutes', values.minutes, 0.1, 600) * 60_000
+  if (values.write && values.flame) refuse('--flame slows down what it looks at: --write without it')
+  const end = performance.now() + numberOf('minutes', values.minutes, 0.1, 600) * 60_000
   const settings = {
-    rounds: count('rounds', values.rounds, 1, 100),
-    stored: count('stored', values.stored, 1e5, 1e7),
-    events: count('events', values.events, 1000, 1e7),
+    rounds: numberOf('rounds', values.rounds, 1, 100),
+    stored: numberOf('stored', values.stored, 1e5, 1e7),
+    events: numberOf('events', values.events, 1000, 1e7),
     emmett: values.emmett,
   }
   return { ...values, wanted, curves, settings, end }
@@ -135,10 +126,6 @@ async function drawn(stage: Stage, { curves, settings, write }: Asked): Promise<
 
 async function main(): Promise<number> {
   const asked = given()
-  if (asked.help) {
-    process.stdout.write(usage)
-    return 0
-  }
   const stage = await openStage()
   // Engines are processes of their own: they must not outlive us
   const quit = (code: number) => void stage.end().finally(() => process.exit(code))
@@ -164,9 +151,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main()
 } catch (error) {
-  const mistaken =
-    error instanceof UsageError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-  say(mistaken && error instanceof Error ? `${error.message}\n\n${usage}` : String(error instanceof Error ? error.stack : error))
-  process.exitCode = mistaken ? 2 : 1
+  say(String(error instanceof Error ? error.stack : error))
+  process.exitCode = 1
 }
 process.exit()

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { asked, numberOf, refuse } from '../../scripts/asked.ts'
 import { full } from './full.ts'
 import { closingOf, promisesOf, reportOf, shortOf } from './report.ts'
 import { chaos, type Settings, stopAll } from './run.ts'
@@ -31,14 +31,8 @@ broke or too few kills hit. What happened when, and what the processes logged, i
 const ending = new AbortController()
 const say = (text: string) => process.stderr.write(`${text}\n`)
 
-function numberOf(name: string, text: string, least: number): number {
-  const value = Number(text)
-  if (!Number.isFinite(value) || value < least) throw new RangeError(`--${name} ${text}: expected a number from ${least}`)
-  return value
-}
-
 function read() {
-  const { values } = parseArgs({
+  const { values } = asked(usage, {
     options: {
       minutes: { type: 'string' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
@@ -49,7 +43,6 @@ function read() {
       full: { type: 'boolean', default: false },
       resume: { type: 'boolean', default: false },
       hours: { type: 'string', default: '8' },
-      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   const minutes = numberOf('minutes', values.minutes ?? (values.full ? '20' : '4'), 1)
@@ -66,7 +59,7 @@ function read() {
     ending: ending.signal,
     say,
   }
-  if (values.resume && !values.full) throw new RangeError('--resume goes on with a full run: give --full too')
+  if (values.resume && !values.full) refuse('--resume goes on with a full run: give --full too')
   return { ...values, settings, hours: numberOf('hours', values.hours, 0) }
 }
 
@@ -75,8 +68,7 @@ const written = (file: string | undefined, result: object) => {
 }
 
 async function main(): Promise<void> {
-  const { help, json, settings, resume, hours, ...given } = read()
-  if (help) return void process.stdout.write(usage)
+  const { json, settings, resume, hours, ...given } = read()
   if (given.full) {
     const totals = await full(settings, { resume, hours })
     written(json, totals)
@@ -91,13 +83,13 @@ async function main(): Promise<void> {
 
 /** Milliseconds: npm passes on what the terminal has sent to all, so one Ctrl-C comes twice. */
 const sameCtrlC = 1000
-let asked = Number.NEGATIVE_INFINITY
+let lastAsked = Number.NEGATIVE_INFINITY
 
 /** Once: a full run judges what it has. Twice, or where nothing is kept: all ends. */
 function end(signal: NodeJS.Signals): void {
-  const again = performance.now() - asked < sameCtrlC
+  const again = performance.now() - lastAsked < sameCtrlC
   if (again && ending.signal.aborted) return
-  asked = performance.now()
+  lastAsked = performance.now()
   if (process.argv.includes('--full') && !ending.signal.aborted) {
     say(`${signal}: the faults end, what is there is judged; once more ends all at once`)
     ending.abort()
@@ -111,8 +103,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end)
 try {
   await main()
 } catch (error) {
-  const known = error instanceof RangeError || (error instanceof TypeError && 'code' in error)
-  say(known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error))
+  say(error instanceof RangeError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error))
   process.exitCode = 2
 }
 process.exit()

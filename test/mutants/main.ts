@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { repositoryRoot } from '@rondo/testkit/test-data'
+import { asked, numberOf, refuse } from '../../scripts/asked.ts'
 import { mutants } from './guards.ts'
 import type { Mutant } from './mutant.ts'
 
@@ -32,16 +32,21 @@ interface Result {
   readonly problem?: string
 }
 
-const { values } = parseArgs({
+const { values } = asked(usage, {
   options: {
     only: { type: 'string', default: '' },
     seeds: { type: 'string', default: '1500' },
     from: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '30' },
     json: { type: 'string' },
-    help: { type: 'boolean', short: 'h', default: false },
   },
 })
+
+const [seeds, from, minutes] = [
+  numberOf('seeds', values.seeds, 1),
+  numberOf('from', values.from, 1),
+  numberOf('minutes', values.minutes, 0.1),
+]
 
 const root = repositoryRoot()
 /** What no test needs of a tree, or the copy takes as it is. */
@@ -82,7 +87,7 @@ const simulated = (folder: string): Promise<Ended> =>
     '--conditions=development',
     'test/simulate/main.ts',
     '--first',
-    ...['--seeds', values.seeds, '--from', values.from, '--minutes', '5'],
+    ...['--seeds', String(seeds), '--from', String(from), '--minutes', '5'],
   ])
 
 const tested = (folder: string, [file, name]: readonly [string, string]): Promise<Ended> =>
@@ -131,13 +136,15 @@ const untried = ({ name }: Mutant, error: unknown): Result => ({
 })
 
 function told({ name, noticed, by, cutShort, problem }: Result): string {
-  const more = [by, cutShort ? `not all ${values.seeds} seeds could be tried in time` : undefined, problem].filter(Boolean)
+  const more = [by, cutShort ? `not all ${seeds} seeds could be tried in time` : undefined, problem].filter(Boolean)
   return [`${noticed ? 'noticed    ' : 'NOT NOTICED'}  ${name}`, ...more.map((line) => `               ${line}`), ''].join('\n')
 }
 
 async function all(): Promise<number> {
   const wanted = mutants.filter(({ name, file }) => `${name} ${file}`.includes(values.only))
-  const end = performance.now() + Number(values.minutes) * 60_000
+  if (wanted.length === 0)
+    refuse(`--only ${values.only}: no guard's name or file holds it; there are ${mutants.map(({ name }) => name).join(', ')}`)
+  const end = performance.now() + minutes * 60_000
   const folder = copyOfTree()
   const results: Result[] = []
   try {
@@ -159,6 +166,5 @@ async function all(): Promise<number> {
   return results.length < wanted.length ? 2 : 0
 }
 
-if (values.help) process.stdout.write(usage)
-else if (!existsSync(join(root, 'node_modules'))) throw new Error('run "npm run setup" first')
+if (!existsSync(join(root, 'node_modules'))) throw new Error('run "npm run setup" first')
 else process.exitCode = await all()

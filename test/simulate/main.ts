@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
 import { promises } from '@rondo/testkit/promises'
+import { asked, numberOf } from '../../scripts/asked.ts'
 import { type Plan, planOf } from './plan.ts'
 import { report } from './report.ts'
 import { type Outcome, run } from './run.ts'
@@ -34,7 +34,7 @@ const chunk = 25
 const mostFailures = () => (values.first ? 1 : 5)
 const shrinkMs = 30_000
 
-const { values } = parseArgs({
+const { values } = asked(usage, {
   options: {
     seeds: { type: 'string', default: '10000' },
     from: { type: 'string', default: '1' },
@@ -43,16 +43,10 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     json: { type: 'string' },
     first: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
   },
 })
 
-function count(name: keyof typeof values): number {
-  const value = Number(values[name])
-  if (Number.isFinite(value) && value > 0) return value
-  console.error(`--${name}: expected a number above 0, not "${values[name]}"`)
-  process.exit(2)
-}
+const count = (name: 'seeds' | 'from' | 'workers'): number => numberOf(name, values[name], 1)
 
 /** No two runs within months try the same seeds; below 2^32, where seeds begin again. */
 const fromNow = () => 1 + (Math.floor(Date.now() / 60_000) % 400_000) * 10_000
@@ -116,9 +110,10 @@ async function one(seed: number): Promise<number> {
 async function many(): Promise<number> {
   const seeds = count('seeds')
   const from = values.from === 'now' ? fromNow() : count('from')
+  const [workers, minutes] = [count('workers'), numberOf('minutes', values.minutes, 0.1)]
   const start = performance.now()
   say(`${seeds} seeds from ${from}`)
-  const sum = await all(from, seeds, count('workers'), count('minutes'))
+  const sum = await all(from, seeds, workers, minutes)
   const seconds = (performance.now() - start) / 1000
   const failed = sum.failed.map(({ plan, violations }) => ({ seed: plan.seed, violations }))
   const perSecond = Number((sum.seeds / seconds).toFixed(1))
@@ -148,5 +143,4 @@ async function many(): Promise<number> {
   return isShort ? 2 : 0
 }
 
-if (values.help) process.stdout.write(usage)
-else process.exitCode = values.seed === undefined ? await many() : await one(count('seed'))
+process.exitCode = values.seed === undefined ? await many() : await one(numberOf('seed', values.seed, 1))
