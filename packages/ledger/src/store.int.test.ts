@@ -250,26 +250,25 @@ describe.each(engines)('a newer version on $name', (engine) => {
     const fresh = await engine.fresh()
     const old = await opening(fresh)
     for (let n = 0; n < 250; n++) await old.submit(unit([tell(order, `o-${n}`, 'count', 1)]))
-    let taken = 0
-    const writing = (async () => {
+    // Several, so that hardly a moment passes without a write
+    const taken: string[] = []
+    let begun = 0
+    const write = async () => {
       for (;;) {
-        await old.submit(unit([tell(order, idOf(taken), 'count', 1)]))
-        taken += 1
+        const id = idOf(begun++)
+        await old.submit(unit([tell(order, id, 'count', 1)]))
+        taken.push(id)
       }
-    })().catch((error: unknown) => error)
-    const [newer] = await Promise.all([opening(fresh, { streams: [orderOfFold2] }), opening(fresh, { streams: [orderOfFold2] })])
-    expect(await writing).toMatchObject({ code: 'unavailable' })
-    expect(taken).toBeGreaterThan(0)
-    const counts = new Map<string, number>()
-    for (let token = '', more = true; more; more = token !== '') {
-      const page = await newer.read.list(orderOfFold2, { pageSize: 1_000, pageToken: token })
-      for (const { id, state } of page.items) counts.set(id, state.count)
-      token = page.nextPageToken
     }
-    const written = Array.from({ length: taken }, (_, n) => idOf(n))
-    for (let n = 0; n < 250; n++) written.push(`o-${n}`)
-    const expected = Map.groupBy(written, (id) => id)
-    expect(counts).toEqual(new Map([...expected].map(([id, all]) => [id, 2 * all.length])))
+    const writing = Promise.all(Array.from({ length: 4 }, () => write().catch((error: unknown) => error)))
+    const [newer] = await Promise.all([opening(fresh, { streams: [orderOfFold2] }), opening(fresh, { streams: [orderOfFold2] })])
+    expect(await writing).toMatchObject(Array.from({ length: 4 }, () => ({ code: 'unavailable' })))
+    expect(taken.length).toBeGreaterThan(0)
+    const written = Map.groupBy([...taken, ...Array.from({ length: 250 }, (_, n) => `o-${n}`)], (id) => id)
+    const states = await newer.read.loadAll(orderOfFold2, [...written.keys()])
+    expect(new Map(states.map(({ id, state }) => [id, state.count]))).toEqual(
+      new Map([...written].map(([id, all]) => [id, 2 * all.length])),
+    )
     await expect(old.submit(unit([tell(order, 'o-1', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
     await expect(old.submit(unit([tell(order, 'one more', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
     await expect(old.read.load(order, 'o-1')).rejects.toMatchObject({ code: 'unavailable' })

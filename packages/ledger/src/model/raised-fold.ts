@@ -10,6 +10,8 @@ import { timerKey } from './names.ts'
 type Ask = Wire['call']
 /** Streams in one transaction: few, so that others come between two of them. */
 const chunk = 2
+/** Streams that are folded again while nobody can write any: more than begin in the moment before. */
+const mostHeld = 20
 
 /**
  * Folds again what a lower fold has stored, and then keeps lower folds from writing; in the same steps as on PostgreSQL, so that whoever
@@ -26,26 +28,20 @@ async function raiseFold(database: ModelDatabase, ask: Ask, write: Ask, stream: 
   if (stored > stream.fold)
     throw unavailable(`the ledger runs with fold ${stored} of ${stream.name}, this program knows ${stream.fold}: start the newer version`)
   const stale = () => [...database.streams.values()].filter((row) => row.stream === stream.name && row.fold < stream.fold)
-  // What others have written since it was read is read again while nobody else can write it
-  const again = (row: StoredStream) => {
-    const now = database.streams.get(keyOf(row.stream, row.id)) ?? row
-    replace(database, stream, now, refolded(database, stream, now))
-  }
-  const close = (isHeld: boolean) => {
-    if (isHeld) stale().forEach(again)
+  const close = () => {
+    // What others have written since it was read, while nobody can write it
+    for (const row of stale().slice(0, mostHeld)) replace(database, stream, row, refolded(database, stream, row))
     if (stale().length > 0) return false
     head.folds[stream.name] = Math.max(head.folds[stream.name] ?? 0, stream.fold)
     return true
   }
-  for (let isHeld = false; ; isHeld = true) {
+  do {
     const rows = await ask('lower folds', () => stale().map((row) => ({ row, state: refolded(database, stream, row) })))
     for (let from = 0; from < rows.length; from += chunk) {
       const some = rows.slice(from, from + chunk)
-      const all = () => some.forEach(({ row, state }) => void (isHeld ? again(row) : replace(database, stream, row, state)))
-      await write('fold again', () => database.free(all))
+      await write('fold again', () => database.free(() => some.forEach(({ row, state }) => void replace(database, stream, row, state))))
     }
-    if (await write('raise fold', () => database.free(() => close(isHeld)))) return
-  }
+  } while (!(await write('raise fold', () => database.free(close))))
 }
 
 const refolded = (database: ModelDatabase, stream: AnyStream, { id, version }: StoredStream): unknown =>

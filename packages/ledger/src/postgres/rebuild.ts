@@ -10,8 +10,8 @@ import { type Schema, transaction } from './connection.ts'
 
 /** Streams refolded in one transaction: it holds the head row for a few milliseconds. */
 const chunk = 300
-/** Those that others have written since they were read are folded again while nobody else can write them: few, as their writers wait. */
-const heldChunk = 20
+/** As many as are folded again while nobody can write any, which takes a fifth of a second: more than begin in the moment before. */
+const mostHeld = 2_000
 
 interface Stale {
   readonly id: string
@@ -35,49 +35,50 @@ async function rebuildStream(schema: Schema, archive: ArchiveReader, stream: Any
   if (stored > stream.fold) {
     throw unavailable(`${service} runs with fold ${stored} of ${stream.name}, this program knows ${stream.fold}: start the newer version`)
   }
-  let folded = await refoldAll(schema, archive, stream, { refold: refoldStreams, most: chunk })
-  for (let round = 0; ; round++) {
-    const closing = await naming(schema, stream, () => close(schema, archive, stream, round > 0 ? heldChunk : 0))
-    folded += closing.folded
-    if (closing.isClosed) break
-    folded += await refoldAll(schema, archive, stream, { refold: refoldHeld, most: heldChunk })
-  }
+  const folded = await namingTheKey(schema, stream, () => raised(schema, archive, stream))
   if (folded > 0) log.info({ service, stream: stream.name, fold: stream.fold, folded }, 'streams folded again')
 }
 
-interface Pass {
-  readonly refold: (schema: Schema, archive: ArchiveReader, stream: AnyStream, stale: readonly Stale[]) => Promise<number>
-  readonly most: number
-}
-
-/** All that are of a lower fold, once; how many were folded again. */
-async function refoldAll(schema: Schema, archive: ArchiveReader, stream: AnyStream, { refold, most }: Pass): Promise<number> {
-  const staleAfter = (after: string) => staleStreams(schema.pool, stream, after, most)
+/** Until nothing of a lower fold is left, and nothing will come; how many were folded again. */
+async function raised(schema: Schema, archive: ArchiveReader, stream: AnyStream): Promise<number> {
   let folded = 0
-  for (let stale = await staleAfter(''); stale.length > 0; stale = await staleAfter(stale.at(-1)?.id ?? ''))
-    folded += await naming(schema, stream, () => refold(schema, archive, stream, stale))
+  for (let isClosed = false; !isClosed; ) {
+    folded += await refoldAll(schema, archive, stream)
+    const closing = await close(schema, archive, stream)
+    folded += closing.folded
+    isClosed = closing.isClosed
+  }
   return folded
 }
 
-async function staleStreams(pool: pg.Pool, stream: AnyStream, after: string, most: number): Promise<readonly Stale[]> {
+/** All that are of a lower fold, once. */
+async function refoldAll(schema: Schema, archive: ArchiveReader, stream: AnyStream): Promise<number> {
+  const staleAfter = (after: string) => staleStreams(schema.pool, stream, after)
+  let folded = 0
+  for (let stale = await staleAfter(''); stale.length > 0; stale = await staleAfter(stale.at(-1)?.id ?? ''))
+    folded += await refoldStreams(schema, archive, stream, stale)
+  return folded
+}
+
+async function staleStreams(pool: pg.Pool, stream: AnyStream, after: string): Promise<readonly Stale[]> {
   const { rows } = await pool.query<Stale>(
     'select id, version from stream where stream = $1 and key > $2 and fold < $3 order by key limit $4',
-    [stream.name, keyOf(stream.name, after), stream.fold, most],
+    [stream.name, keyOf(stream.name, after), stream.fold, chunk],
   )
   return rows
 }
 
 /**
- * With the head row locked nobody appends: either nothing of a lower fold is left, and nothing will come, or there is more to do. So many may be
- * folded there: streams that others have begun since.
+ * With the head row locked nobody appends: what others have written since it was read is folded there, as otherwise who writes fast enough would
+ * keep it from ever coming to an end. Then either nothing of a lower fold is left, and nothing will come, or there is more to do.
  */
-function close({ pool }: Schema, archive: ArchiveReader, stream: AnyStream, most: number): Promise<{ isClosed: boolean; folded: number }> {
+function close({ pool }: Schema, archive: ArchiveReader, stream: AnyStream): Promise<{ isClosed: boolean; folded: number }> {
   return transaction(pool, async (client) => {
     await client.query('select from head for update')
     // Whoever has one of them locked waits for the head row: it is not waited for
     const { rows } = await client.query<Stale>(
       'select id, version from stream where stream = $1 and fold < $2 order by key limit $3 for update skip locked',
-      [stream.name, stream.fold, most],
+      [stream.name, stream.fold, mostHeld],
     )
     const refold = async () => replace(client, stream, headsOf(rows, await refoldedAll(client, archive, stream, rows)), 'lower fold')
     const folded = rows.length > 0 ? await refold() : 0
@@ -97,21 +98,10 @@ async function refoldStreams({ pool }: Schema, archive: ArchiveReader, stream: A
   return transaction(pool, (client) => replace(client, stream, headsOf(stale, states), 'lower fold'))
 }
 
-/** Locked first, in the order in which an append locks them: who writes one of them waits, and is then told of the higher fold. */
-function refoldHeld({ pool }: Schema, archive: ArchiveReader, stream: AnyStream, stale: readonly Stale[]): Promise<number> {
-  return transaction(pool, async (client) => {
-    const { rows } = await client.query<Stale>('select id, version from stream where key = any($1) and fold < $2 order by key for update', [
-      stale.map(({ id }) => keyOf(stream.name, id)),
-      stream.fold,
-    ])
-    return replace(client, stream, headsOf(rows, await refoldedAll(client, archive, stream, rows)), 'lower fold')
-  })
-}
-
 const headsOf = (stale: readonly Stale[], states: ReadonlyMap<string, unknown>) =>
   stale.map((head) => ({ ...head, state: states.get(head.id) }))
 
-async function naming<Result>({ service }: Schema, stream: AnyStream, work: () => Promise<Result>): Promise<Result> {
+async function namingTheKey<Result>({ service }: Schema, stream: AnyStream, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
   } catch (error) {
