@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0013-held.sql'
+const sql = 'packages/ledger/migrations/0014-alone.sql'
 const store = `${ledger}/store.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 
@@ -12,7 +12,39 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'where stream.version = excluded.base and stream.fold <= excluded.fold',
     replace: 'where stream.fold <= excluded.fold',
-    test: [concurrency, 'another one has written since it was loaded'],
+    test: [concurrency, '3 of a kind > streams that another one has written'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: compare and set of the version of a stream that is written alone',
+    file: sql,
+    find: 'and version = s_base[1] and fold <= s_fold[1];',
+    replace: 'and fold <= s_fold[1];',
+    test: [concurrency, '1 of a kind > streams that another one has written'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a new stream that is written alone, and is there already, is lost',
+    file: sql,
+    find: 'on conflict do nothing;\n      if not found then lost_streams := jsonb_build_array(jsonb_build_array(s_stream[1], s_id[1])); end if;',
+    replace: 'on conflict do nothing;',
+    test: [concurrency, '1 of a kind > streams that another one begins'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a message id that is written alone, and is there already, is lost',
+    file: sql,
+    find: 'if not found then lost_messages := jsonb_build_array(m_id[1]); end if;',
+    replace: '',
+    test: [concurrency, '1 of a kind > ids that another one takes'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: what stands before an event that is written alone in its partition',
+    file: sql,
+    find: 'before.tails[e_partition[1] + 1],',
+    replace: 'before.position,',
+    test: [concurrency, '1 of a kind > events are placed behind those of others'],
     simulated: false,
   },
   {
@@ -64,11 +96,11 @@ export const statements: readonly Mutant[] = [
     simulated: false,
   },
   {
-    name: 'SQL: the head row is locked before positions are given',
+    name: 'SQL: the head row is locked where no event moves it',
     file: sql,
-    find: 'from head for update',
-    replace: 'from head',
-    test: [store, 'positions stay gapless while two'],
+    find: 'from head for update;\n  elsif',
+    replace: 'from head;\n  elsif',
+    test: [concurrency, 'a record of which nothing follows'],
     simulated: false,
   },
   {
@@ -76,7 +108,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: '      select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n      if lost_streams is null and lost_messages is null then',
     replace: '      if false then',
-    test: [store, 'one message that each decides'],
+    test: [concurrency, '3 of a kind > ids that another one takes'],
     simulated: false,
   },
   {
@@ -84,7 +116,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: "join stream on stream.key = mine.stream || '/' || mine.id where mine.base = 0;",
     replace: 'where false;',
-    test: [store, 'neither loses what the other writes'],
+    test: [concurrency, '3 of a kind > streams that another one begins'],
     simulated: false,
   },
   {
@@ -140,7 +172,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'case when earlier > 0 then before.position + earlier else before.tails[partition + 1] end',
     replace: 'before.position',
-    test: [concurrency, 'previous is the position before'],
+    test: [concurrency, '3 of a kind > events are placed behind those of others'],
     simulated: false,
   },
 ]

@@ -7,6 +7,10 @@ import { order } from '../test/order-stream.ts'
 import { silent } from './database.ts'
 import type { Batched, OpenLedger } from './index.ts'
 
+/** Events whose place in their partition is another than they were told. */
+const misplaced = `select count(*)::int from (select previous, lag(position, 1, 0::bigint) over (partition by partition order by position) as before from event) _
+  where previous <> before`
+
 /** Two ledgers on one database are two processes: nothing in memory is common to them. */
 describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
   const engine = needs(`postgres${major}`)
@@ -67,11 +71,49 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
     )
   const numbered = (name: string, count: number) => Array.from({ length: count }, (_, n) => `${name}-${String(n).padStart(2, '0')}`)
 
-  test('a stream that another one has written since it was loaded is decided again', async () => {
-    await one.submit(counting(['seen']))
-    // Both have loaded the same version when the first of them can go on
-    await heldUp('select from head for update', 2, () => Promise.all(both().map((ledger) => ledger.submit(counting(['seen'])))))
-    expect(await one.read.load(order, 'seen')).toEqual({ count: 3 })
+  /** What comes alone takes statements of its own. */
+  describe.each([1, 3])('%i of a kind', (count) => {
+    const head = 'select from head for update'
+    const name = (what: string) => numbered(`${what}-${count}`, count)
+
+    test('streams that another one has written since they were loaded are decided again', async () => {
+      await one.submit(counting(name('seen')))
+      // Both have loaded the same version when the first of them can go on
+      await heldUp(head, 2, () => Promise.all(both().map((ledger) => ledger.submit(counting(name('seen'))))))
+      expect((await one.read.loadAll(order, name('seen'))).map(({ state }) => state)).toEqual(name('seen').map(() => ({ count: 3 })))
+    })
+
+    test('streams that another one begins at the same moment are decided again', async () => {
+      await heldUp(head, 2, () => Promise.all(both().map((ledger) => ledger.submit(counting(name('begun'))))))
+      expect((await one.read.loadAll(order, name('begun'))).map(({ state }) => state)).toEqual(name('begun').map(() => ({ count: 2 })))
+    })
+
+    test('ids that another one takes at the same moment are its own', async () => {
+      const submitting = (ledger: OpenLedger, own: string) =>
+        Promise.all(name('taken').map((id) => ledger.submit(unit([tell(order, `${own}-${id}`, 'count', 1)], { id }))))
+      const answers = await heldUp(head, 2, () => Promise.all([submitting(one, 'here'), submitting(two, 'there')]))
+      expect(answers.flat().filter(({ duplicate }) => !duplicate)).toHaveLength(count)
+      const own = name('taken').flatMap((id) => [`here-${id}`, `there-${id}`])
+      expect(await one.read.loadAll(order, own)).toHaveLength(count)
+    })
+
+    test('events are placed behind those of others in their partition', async () => {
+      for (const ledger of [one, two, one, two]) {
+        await ledger.submit(counting(name('placed')))
+        await ledger.submit(counting(name('apart')))
+      }
+      expect(await one.sql(misplaced)).toEqual([{ count: 0 }])
+    })
+  })
+
+  test('a record of which nothing follows moves its partition once', async () => {
+    const record = (n: number) =>
+      unit([], { remember: false, checkpoint: { source: 'still', partition: 0, previous: n, position: n + 1, nextOffset: BigInt(n + 1) } })
+    await one.submit(record(0))
+    const answers = await heldUp(`select from checkpoint where source = 'still' for update`, 2, () =>
+      Promise.all(both().map((ledger) => ledger.submit(record(1)))),
+    )
+    expect(answers.map(({ duplicate }) => duplicate).sort()).toEqual([false, true])
   })
 
   /*
@@ -129,11 +171,7 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
   test('previous is the position before in the same partition', async () => {
     const units = Array.from({ length: 50 }, (_, n) => unit([tell(order, `placed-${n}`, 'count', 1)]))
     await Promise.all(units.map((each, n) => both()[n % 2]?.submit(each)))
-    const rows = await one.sql(
-      `select count(*)::int as wrong from (select previous, lag(position, 1, 0::bigint) over (partition by partition order by position) as before from event) _
-       where previous <> before`,
-    )
-    expect(rows).toEqual([{ wrong: 0 }])
+    expect(await one.sql(misplaced)).toEqual([{ count: 0 }])
   })
 
   test('PostgreSQL has counted no deadlock in all of that, nor one that a second try has hidden', async () => {
