@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0013-held.sql'
+const sql = 'packages/ledger/migrations/0014-alone.sql'
 const known = `${ledger}/known.int.test.ts`
 const rests = `${ledger}/rests.int.test.ts`
 
