@@ -100,7 +100,7 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'from head for update;\n  elsif',
     replace: 'from head;\n  elsif',
-    test: [concurrency, 'a record of which nothing follows'],
+    test: [concurrency, 'records of which nothing follows'],
     simulated: false,
   },
   {
@@ -124,6 +124,14 @@ export const statements: readonly Mutant[] = [
     file: sql,
     find: 'where mine.previous is distinct from checkpoint.position;',
     replace: 'where false;',
+    test: [concurrency, 'records of which nothing follows'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a checkpoint that is moved alone, and has moved, is lost',
+    file: sql,
+    find: "and position = (moved->>'previous')::bigint;",
+    replace: ';',
     test: [store, 'one record that each decides'],
     simulated: false,
   },

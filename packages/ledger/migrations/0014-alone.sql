@@ -49,6 +49,7 @@ declare
   lost_keys jsonb;
   lost_timers jsonb;
   before record;
+  moved jsonb;
   now_at text := instant(clock_timestamp());
 begin
   -- A clock that was set, or a process that stood still
@@ -173,15 +174,27 @@ begin
 
   if intake is not null then
     if intake->'checkpoints' is not null then
-      select jsonb_agg(jsonb_build_array(source, partition)) into lost_checkpoints
-      from jsonb_to_recordset(intake->'checkpoints') as mine(source text, partition int, previous bigint)
-      left join checkpoint using (source, partition)
-      where mine.previous is distinct from checkpoint.position;
-      insert into checkpoint (source, partition, position, next_offset, moved_at)
-      select source, partition, position, next_offset, now_at
-      from jsonb_to_recordset(intake->'checkpoints') as _(source text, partition int, position bigint, next_offset numeric)
-      on conflict (source, partition) do update
-        set (position, next_offset, moved_at) = (excluded.position, excluded.next_offset, excluded.moved_at);
+      if jsonb_array_length(intake->'checkpoints') = 1 then
+        moved := intake->'checkpoints'->0;
+        update checkpoint set (position, next_offset, moved_at) = row ((moved->>'position')::bigint, (moved->>'next_offset')::numeric, now_at)
+        where source = moved->>'source' and partition = (moved->>'partition')::int and position = (moved->>'previous')::bigint;
+        if not found and moved->>'previous' is null then
+          insert into checkpoint (source, partition, position, next_offset, moved_at)
+          values (moved->>'source', (moved->>'partition')::int, (moved->>'position')::bigint, (moved->>'next_offset')::numeric, now_at)
+          on conflict do nothing;
+        end if;
+        if not found then lost_checkpoints := jsonb_build_array(jsonb_build_array(moved->'source', moved->'partition')); end if;
+      else
+        select jsonb_agg(jsonb_build_array(source, partition)) into lost_checkpoints
+        from jsonb_to_recordset(intake->'checkpoints') as mine(source text, partition int, previous bigint)
+        left join checkpoint using (source, partition)
+        where mine.previous is distinct from checkpoint.position;
+        insert into checkpoint (source, partition, position, next_offset, moved_at)
+        select source, partition, position, next_offset, now_at
+        from jsonb_to_recordset(intake->'checkpoints') as _(source text, partition int, position bigint, next_offset numeric)
+        on conflict (source, partition) do update
+          set (position, next_offset, moved_at) = (excluded.position, excluded.next_offset, excluded.moved_at);
+      end if;
     end if;
 
     if intake->'counted' is not null then
