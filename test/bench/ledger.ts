@@ -124,6 +124,8 @@ export async function ledgerFigures(url: string, rounds: number, goOn?: () => bo
   const figures: Figure[] = []
   for (const callers of [256, 1]) {
     const size = callers === 1 ? 1 : await bestSize(client)
+    // What those before have left is not written to the disk meanwhile
+    await client.query('checkpoint')
     const ledger = await openNotes(url)
     const measured = await alternate(
       rounds,
