@@ -103,9 +103,9 @@ test('a tell that another process has made while this one rests is fired when it
   await Promise.all([ledger.close(), other.close()])
 })
 
-const relayOf = ({ database, onCommit, leaveWaking }: OpenLedger, send: Bus['send'] = async () => []) => {
+const relayOf = ({ database, onCommit, join }: OpenLedger, send: Bus['send'] = async () => []) => {
   const encode = () => ({ key: 'k', value: null, headers: {} })
-  return startRelay({ database, onCommit, leaveWaking, bus: { send, last: async () => [] }, topic: 't', encode })
+  return startRelay({ database, onCommit, join, bus: { send, last: async () => [] }, topic: 't', encode })
 }
 const asked = (what: string) => calls.filter((one) => one === what).length
 
