@@ -59,11 +59,13 @@ export class FreshWrites {
     this.#sent = position
   }
 
-  /** Gives back what waits. */
-  forget(): void {
+  /** Gives back what waits, and may have been sent in part: whether it was taken when it was offered. */
+  forget(): boolean {
+    const isOffered = this.#end !== undefined
     this.#waiting = []
     this.#sent = undefined
     this.#end = undefined
+    return isOffered
   }
 
   /**

@@ -161,6 +161,7 @@ class RelayLoop implements Relay {
     const lease = await database.store.holdLease(topic, this.#holder, leaseSeconds)
     const { sent } = lease
     if (sent === undefined) {
+      if (this.#position !== undefined) this.#giveBack()
       this.#position = undefined
       // Another one sends. Whether this ledger is an older copy is to be known before anything is recorded, by each process
       await this.#look(lease, false)
@@ -185,6 +186,7 @@ class RelayLoop implements Relay {
     if (anew || !isOf(this.#ledger, ledger) || head < this.#head) {
       this.#seen = await compare(this.#options)
       this.#ledger = ledger
+      this.#giveBack()
     }
     this.#head = head
     this.#compared = true
@@ -221,10 +223,14 @@ class RelayLoop implements Relay {
       this.#hurry()
     } catch (error) {
       database.log.info({ topic, error: String(error) }, 'what was written could not be sent at once; it is left to who sends all')
-      this.#fresh.forget()
-      this.#others.wake()
+      this.#giveBack()
     }
     return this.#awake
+  }
+
+  /** What was to be sent as it was written has to be read, by whoever has the lease. */
+  #giveBack(): void {
+    if (this.#fresh.forget()) this.#others.wake()
   }
 
   /** Sends it, and begins to mark it. Resolves with where it ends. */
@@ -264,6 +270,7 @@ class RelayLoop implements Relay {
     } catch (error) {
       // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
       database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
+      this.#giveBack()
       this.#askAt = Number.NEGATIVE_INFINITY
       this.#woken()
     }
@@ -284,7 +291,7 @@ class RelayLoop implements Relay {
   /** The lease was lost, the epoch was raised, or the ledger went back. */
   #lookAnew(): boolean {
     this.#position = undefined
-    this.#fresh.forget()
+    this.#giveBack()
     this.#askAt = Number.NEGATIVE_INFINITY
     return !this.#stopped
   }
@@ -302,7 +309,7 @@ class RelayLoop implements Relay {
   async #failed(error: unknown): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error)
     this.#position = undefined
-    this.#fresh.forget()
+    this.#giveBack()
     this.#askAt = Number.NEGATIVE_INFINITY
     if (error instanceof RestoredBackup) {
       this.#compared = false
