@@ -103,7 +103,7 @@ export class FreshWrites {
       const known = this.#known.findLast(({ at }) => at <= one.at)
       if (batch.length >= most || !isOf(one, ledger) || !known || one.marked < known.marked) break
       // Behind what others have sent only where the ledger knew of it when this was written
-      const isBehind = batch.length > 0 || from === this.#sent || one.marked >= from
+      const isBehind = batch.length > 0 || from === this.#sent || isNext(one)
       if (isBehind && firstOf(one) === from + batch.length + 1) batch.push(...one.batch)
     }
     return batch.length > 0 ? { ...ledger, batch, marked: from, from } : undefined
