@@ -56,7 +56,7 @@ async function started(): Promise<Sender> {
       sent.push(...records.map(positionOf))
       return []
     },
-    last: async () => topic.slice(-1).map(({ key, headers }) => ({ key, headers, partition: 0, offset: 0n, timestamp: 0 })),
+    last: async () => topic.slice(-1).map(({ key, headers }) => ({ topic: 't', key, headers, partition: 0, offset: 0n, timestamp: 0 })),
   }
   const relay = startRelay({
     database: ledger.database,
