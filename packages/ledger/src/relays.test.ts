@@ -56,7 +56,8 @@ async function started(): Promise<Sender> {
       sent.push(...records.map(positionOf))
       return []
     },
-    last: async () => topic.slice(-1).map(({ key, headers }) => ({ topic: 't', key, headers, partition: 0, offset: 0n, timestamp: 0 })),
+    last: async () =>
+      topic.slice(-1).map(({ key, headers }) => ({ topic: 't', key, headers, partition: 0, offset: 0n, timestamp: new Date(0) })),
   }
   const relay = startRelay({
     database: ledger.database,
