@@ -29,8 +29,8 @@ const post = (edge: string, path: string, token: string, body: object) =>
     body: JSON.stringify(body),
   })
 
-/** Alerts, each a problem of its own, 50 at a time, to the edges in turn; resolves when they were taken. */
-export async function sendAlerts([edge = '', ...others]: readonly string[], token: string): Promise<void> {
+/** Alerts, each a problem of its own, so many at a time, to the edges in turn; resolves when they were taken. */
+export async function sendAlerts([edge = '', ...others]: readonly string[], token: string, atATime = 50): Promise<void> {
   const edges = [edge, ...others]
   const run = randomUUID().slice(0, 8)
   const service = { service: 'bench', owner: 'team-bench', alert_labels: { service: 'bench' } }
@@ -45,7 +45,8 @@ export async function sendAlerts([edge = '', ...others]: readonly string[], toke
     if (response.status !== 202) throw new Error(`the edge answered ${response.status}: ${await response.text()}`)
     await response.arrayBuffer()
   }
-  for (let done = 0; done < loadAlerts; done += 50) await Promise.all(Array.from({ length: 50 }, (_, index) => alert(done + index)))
+  for (let done = 0; done < loadAlerts; done += atATime)
+    await Promise.all(Array.from({ length: Math.min(atATime, loadAlerts - done) }, (_, index) => alert(done + index)))
 }
 
 /** Resolves when all that follows from them is done, too. */

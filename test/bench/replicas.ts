@@ -67,26 +67,22 @@ async function done(edges: readonly string[], token: string): Promise<void> {
 
 const cpuOf = (all: readonly Rondo[]) => all.reduce((sum, one) => sum + one.cpu(), 0)
 
-async function workOf(stage: Stage, client: pg.Client, count: number): Promise<Work> {
-  const token = await stage.token()
-  return withReplicas(stage, count, async (all) => {
-    const edges = all.map(({ http }) => http)
-    await sendAlerts(edges, token)
-    await done(edges, token)
-    const look = async () => ({ at: performance.now(), cpu: cpuOf(all), ...(await databaseWork(client)) })
-    // Each page that is changed first after one is written ahead whole: as often in each of the rounds that are compared
-    await client.query('checkpoint')
-    const before = await look()
-    await sendAlerts(edges, token)
-    await done(edges, token)
-    const after = await look()
-    await pause(idleSeconds * 1000)
-    const idle = await look()
-    // Leases and heartbeats of all replicas are no alert's work, however long it took
-    const spans = (after.at - before.at) / (idle.at - after.at)
-    const perAlert = (name: keyof Work) => (after[name] - before[name] - (idle[name] - after[name]) * spans) / loadAlerts
-    return { cpu: perAlert('cpu') * 1000, commits: perAlert('commits'), wal: perAlert('wal') }
-  })
+/** What a number of alerts at a time comes to, with these replicas. */
+async function workOf(all: readonly Rondo[], token: string, client: pg.Client, atATime: number): Promise<Work> {
+  const edges = all.map(({ http }) => http)
+  const look = async () => ({ at: performance.now(), cpu: cpuOf(all), ...(await databaseWork(client)) })
+  // Each page that is changed first after one is written ahead whole: as often in each of the rounds that are compared
+  await client.query('checkpoint')
+  const before = await look()
+  await sendAlerts(edges, token, atATime)
+  await done(edges, token)
+  const after = await look()
+  await pause(idleSeconds * 1000)
+  const idle = await look()
+  // Leases and heartbeats of all replicas are no alert's work, however long it took
+  const spans = (after.at - before.at) / (idle.at - after.at)
+  const perAlert = (name: keyof Work) => (after[name] - before[name] - (idle[name] - after[name]) * spans) / loadAlerts
+  return { cpu: perAlert('cpu') * 1000, commits: perAlert('commits'), wal: perAlert('wal') }
 }
 
 const measures: readonly (readonly [name: string, unit: string, of: (work: Work) => number])[] = [
@@ -95,23 +91,57 @@ const measures: readonly (readonly [name: string, unit: string, of: (work: Work)
   ['written ahead by PostgreSQL', 'bytes', ({ wal }) => wal],
 ]
 
+/** How many alerts are offered at a time to so many replicas. */
+interface Load {
+  readonly name: string
+  readonly atATime: (replicas: number) => number
+  /** Whether the work must not grow. */
+  readonly aim: boolean
+}
+
+/** The first is what replicas are for. With the second each of several has less to gather into a commit, a wake-up and a fetch. */
+const loads: readonly Load[] = [
+  { name: '25 alerts at a time for each', atATime: (replicas) => 25 * replicas, aim: true },
+  { name: '50 alerts at a time for all', atATime: () => 50, aim: false },
+]
+
+/** Of each load, whatever it is called, once. */
+async function worksOf(stage: Stage, client: pg.Client, count: number): Promise<ReadonlyMap<number, Work>> {
+  const token = await stage.token()
+  return withReplicas(stage, count, async (all) => {
+    const edges = all.map(({ http }) => http)
+    await sendAlerts(edges, token)
+    await done(edges, token)
+    const works = new Map<number, Work>()
+    for (const atATime of new Set(loads.map((load) => load.atATime(count)))) works.set(atATime, await workOf(all, token, client, atATime))
+    return works
+  })
+}
+
+function figuresOf({ name: load, atATime, aim }: Load, found: ReadonlyMap<number, ReadonlyMap<number, Work>>): readonly Figure[] {
+  const one = found.get(1)?.get(atATime(1))
+  return [...found].flatMap(([count, works]) => {
+    const work = works.get(atATime(count))
+    if (!one || !work) return []
+    return measures.map(([name, unit, of]): Figure => {
+      const value = of(work)
+      const who = `${count} ${count === 1 ? 'replica' : 'replicas'}`
+      const figure = { figure: `work of one alert, ${who}, ${load}: ${name}`, unit, value, spread: [value, value] as const }
+      if (count === 1) return figure
+      const compared = { ...figure, control: { name: '1 replica', value: of(one) }, ratio: value / of(one) }
+      return aim ? aimed(compared, atMost(1.2)) : compared
+    })
+  })
+}
+
 /** What one alert and all that follows from it costs, with one replica of each service and with more: more machines must not mean more work. */
 export async function replicaFigures(stage: Stage): Promise<readonly Figure[]> {
   const client = new pg.Client(await stage.postgres())
   await client.connect()
   try {
-    const found = new Map<number, Work>()
-    for (const count of counts) found.set(count, await workOf(stage, client, count))
-    const one = found.get(1)
-    if (!one) return []
-    return [...found].flatMap(([count, work]) =>
-      measures.map(([name, unit, of]): Figure => {
-        const value = of(work)
-        const figure = { figure: `work of one alert, ${count} replicas: ${name}`, unit, value, spread: [value, value] as const }
-        if (count === 1) return figure
-        return aimed({ ...figure, control: { name: '1 replica', value: of(one) }, ratio: value / of(one) }, atMost(1.2))
-      }),
-    )
+    const found = new Map<number, ReadonlyMap<number, Work>>()
+    for (const count of counts) found.set(count, await worksOf(stage, client, count))
+    return loads.flatMap((load) => figuresOf(load, found))
   } finally {
     await client.end()
   }

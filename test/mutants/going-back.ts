@@ -23,13 +23,13 @@ export const goingBack: readonly Mutant[] = [
   {
     name: 'a relay that runs sends nothing of a ledger that went back',
     file: `${ledger}/relay.ts`,
-    find: ' || marked < from) return',
+    find: ' || next.marked < from) return',
     replace: ') return',
     test: [`${ledger}/witness.int.test.ts`, 'that runs sends nothing of an older copy'],
   },
   {
     name: 'what a process has written is sent as it was written only where the ledger knows what was sent',
-    file: `${ledger}/relay.ts`,
+    file: `${ledger}/fresh.ts`,
     find: ' || !known || one.marked < known.marked) break',
     replace: ') break',
     test: [`${ledger}/witness.int.test.ts`, 'that others have filled up to where it stands'],

@@ -67,7 +67,7 @@ export function freshOf(events: readonly Envelope[], { before }: Written, at: nu
   })
   // The first of a larger plan in their partitions name the ends of the plan before
   if (batch.some(({ previous }) => previous <= before.planned)) return undefined
-  return { at, batch, epoch: before.epoch, marked: before.marked }
+  return { at, batch, epoch: before.epoch, incarnation: before.incarnation, marked: before.marked }
 }
 
 interface Projecting {

@@ -9,6 +9,22 @@ const tellMs = 500
 const pollMs = 2_000
 const pollMostMs = 16_000
 
+/** A relay as others see it. */
+export interface Telling {
+  /** Up to this position it tells the others with its mark what it has sent: they need no other wake-up. */
+  readonly tells: (position: number) => boolean
+  /** Another one has sent everything up to there. */
+  readonly sent: (position: number) => void
+}
+
+/** Relays of other processes, as one of this process sees them. */
+export interface Others {
+  /** They were told up to there by a mark. */
+  readonly told: (position: number) => void
+  /** They have to be woken for what it was going to tell them. */
+  readonly wake: () => void
+}
+
 /** Called with the last position and, of a commit of this process, with what was written, where it can be sent as it is. */
 export type CommitListener = (position: number, written?: Fresh) => void
 
@@ -20,14 +36,17 @@ export class Commits {
   readonly #listeners = new Set<CommitListener>()
   readonly #database: Database
   #position = 0
+  /** The last of this process. */
+  #own = 0
   /** When the others were woken last. */
   #wokenAt = Number.NEGATIVE_INFINITY
   #pollMs = pollMs
-  #cancelWake: (() => void) | undefined
+  /** When the others are to be woken next. */
+  #waking: { readonly at: number; readonly cancel: () => void } | undefined
   #cancelPoll: (() => void) | undefined
   #deafen: () => Promise<void> = async () => undefined
   #closed = false
-  #isLeft: () => boolean = () => false
+  #relay: Telling = { tells: () => false, sent: () => undefined }
 
   constructor(database: Database) {
     this.#database = database
@@ -35,19 +54,20 @@ export class Commits {
 
   /** A commit of this process. */
   readonly own = (position: number, written?: Fresh): void => {
+    this.#own = Math.max(this.#own, position)
     this.#grown(position, written)
-    const { clock } = this.#database
-    const soonest = this.#isLeft() ? tellMs : this.#wokenAt + wakeMs - clock.now()
-    this.#cancelWake ??= clock.after(Math.max(0, soonest), () => void this.#wake())
+    if (this.#relay.tells(position)) this.#wakeAfter(tellMs)
+    else this.#wakeSoon()
   }
 
-  /** While `tells` says so, somebody else tells the others: it calls what is returned each time, with the position that it told. */
-  readonly leaveWaking = (tells: () => boolean): ((position: number) => void) => {
-    this.#isLeft = tells
-    return (position) => {
-      if (position < this.#position) return
-      this.#cancelWake?.()
-      this.#cancelWake = undefined
+  /** A relay that sends what this process has written, and tells the others with what it writes anyway. */
+  readonly join = (relay: Telling): Others => {
+    this.#relay = relay
+    return {
+      told: (position) => {
+        if (position >= this.#own) this.#leaveAsleep()
+      },
+      wake: () => this.#wakeSoon(),
     }
   }
 
@@ -62,8 +82,8 @@ export class Commits {
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelPoll?.()
-    if (this.#cancelWake) {
-      this.#cancelWake()
+    if (this.#waking) {
+      this.#leaveAsleep()
       await this.#wake()
     }
     this.#listeners.clear()
@@ -76,8 +96,29 @@ export class Commits {
     for (const listener of this.#listeners) listener(position, written)
   }
 
+  #wakeSoon(): void {
+    this.#wakeAfter(Math.max(0, this.#wokenAt + wakeMs - this.#database.clock.now()))
+  }
+
+  /** Not later than that. */
+  #wakeAfter(ms: number): void {
+    const { clock } = this.#database
+    const at = clock.now() + ms
+    if (this.#waking && this.#waking.at <= at) return
+    this.#leaveAsleep()
+    const cancel = clock.after(ms, () => {
+      this.#waking = undefined
+      void this.#wake()
+    })
+    this.#waking = { at, cancel }
+  }
+
+  #leaveAsleep(): void {
+    this.#waking?.cancel()
+    this.#waking = undefined
+  }
+
   async #wake(): Promise<void> {
-    this.#cancelWake = undefined
     const { store, service, log, clock } = this.#database
     this.#wokenAt = clock.now()
     try {
@@ -90,7 +131,11 @@ export class Commits {
 
   #start(): void {
     if (this.#cancelPoll) return
-    this.#deafen = this.#database.store.listen((position) => this.#grown(position))
+    this.#deafen = this.#database.store.listen((position, isSent) => {
+      // First: what was sent need not be looked for
+      if (isSent) this.#relay.sent(position)
+      this.#grown(position)
+    })
     this.#poll()
   }
 

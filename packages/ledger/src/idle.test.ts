@@ -1,41 +1,13 @@
-import { type Bus, type Clock, realClock } from '@rondo/bus'
+import type { Bus } from '@rondo/bus'
 import { soundWire, type Wire } from '@rondo/bus/wire'
 import { tell, toInstant } from '@rondo/kernel'
 import { beforeEach, expect, test } from 'vitest'
 import { service, unit } from '../test/fixture.ts'
+import { HandClock } from '../test/hand-clock.ts'
 import { order } from '../test/order-stream.ts'
 import { type OpenLedger, openLedgerOn, startRelay } from './index.ts'
 import { ModelDatabase } from './model/database.ts'
 import { modelStore } from './model/store.ts'
-
-/** Goes on when it is told to. */
-class HandClock implements Clock {
-  #at = 0
-  readonly #waiting = new Set<{ readonly at: number; readonly run: () => void }>()
-
-  now = () => this.#at
-  turn = realClock.turn
-  name = realClock.name
-  after(ms: number, run: () => void): () => void {
-    const one = { at: this.#at + ms, run }
-    this.#waiting.add(one)
-    return () => void this.#waiting.delete(one)
-  }
-  aside = this.after
-
-  async pass(ms: number): Promise<void> {
-    const end = this.#at + ms
-    for (;;) {
-      for (let turn = 0; turn < 30; turn++) await realClock.turn()
-      const [next] = [...this.#waiting].sort((one, other) => one.at - other.at)
-      if (!next || next.at > end) break
-      this.#waiting.delete(next)
-      this.#at = Math.max(this.#at, next.at)
-      next.run()
-    }
-    this.#at = end
-  }
-}
 
 const began = Date.parse('2026-11-01T00:00:00Z')
 let clock: HandClock
@@ -103,9 +75,9 @@ test('a tell that another process has made while this one rests is fired when it
   await Promise.all([ledger.close(), other.close()])
 })
 
-const relayOf = ({ database, onCommit, leaveWaking }: OpenLedger, send: Bus['send'] = async () => []) => {
+const relayOf = ({ database, onCommit, join }: OpenLedger, send: Bus['send'] = async () => []) => {
   const encode = () => ({ key: 'k', value: null, headers: {} })
-  return startRelay({ database, onCommit, leaveWaking, bus: { send, last: async () => [] }, topic: 't', encode })
+  return startRelay({ database, onCommit, join, bus: { send, last: async () => [] }, topic: 't', encode })
 }
 const asked = (what: string) => calls.filter((one) => one === what).length
 

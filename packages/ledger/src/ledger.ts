@@ -51,7 +51,7 @@ export interface OpenLedger extends Ledger, Archiving {
   /** For `startRelay`. */
   readonly database: Database
   /** For `startRelay`. */
-  readonly leaveWaking: RelayOptions['leaveWaking']
+  readonly join: RelayOptions['join']
   /** Begins to fire due tells and to forget old message ids, until `close`. */
   startTimers(): void
   /** Fires what is due now; resolves with how many this process fired. */
@@ -99,7 +99,7 @@ export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
     submit: (unit) => writer.submit(unit),
     ...lookUps(database, known),
     onCommit: (listener) => commits.on(listener),
-    leaveWaking: commits.leaveWaking,
+    join: commits.join,
     park: (record, at) => park(database, record, at),
     skip: (record, by) => skip(database, record, by),
     acceptGap: (gap) => acceptGap(database, gap),

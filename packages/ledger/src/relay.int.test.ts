@@ -58,6 +58,27 @@ describe('a relay', () => {
     expect((await one.sql<{ position: string }>('select position from relay'))[0]?.position).toBe('5')
   })
 
+  test('sends what its process has written while another one has the lease, which learns of it and sends nothing twice', async () => {
+    const { bus, one, two } = await setUp()
+    const { asked, database } = counting(one)
+    const running = relay(one, bus, { database })
+    await eventually(() => running.state.state === 'running', soon)
+    const beside = relay(two, bus)
+    await eventually(() => beside.state.state === 'standby', soon)
+    asked.splice(0)
+    for (let n = 1; n <= 8; n += 1) {
+      await fill(n % 2 === 0 ? one : two, 1)
+      await tailsReach(bus, one, n)
+      await eventually(() => running.state.state === 'running' && running.state.position === n, soon)
+      await eventually(async () => (await one.sql<{ position: string }>('select position from relay'))[0]?.position === String(n), soon)
+    }
+    expect(asked).toEqual([])
+    const all = await records(bus)
+    expect(all.flat()).toHaveLength(8)
+    expect(all.every(unbroken)).toBe(true)
+    expect([running.state.state, beside.state.state]).toEqual(['running', 'standby'])
+  })
+
   test('reads what lies between what its process has written', async () => {
     const { bus, one, two } = await setUp()
     const { asked, database } = counting(one)

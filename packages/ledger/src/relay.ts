@@ -1,9 +1,10 @@
 import { type Bus, BusError, type BusRecord } from '@rondo/bus'
 import type { Envelope } from '@rondo/kernel'
-import type { CommitListener } from './commits.ts'
+import type { CommitListener, Others, Telling } from './commits.ts'
 import { epochOf } from './epoch.ts'
+import { FreshWrites, isOf } from './fresh.ts'
 import { writeHighWater } from './high-water.ts'
-import type { Chained, Chaining, Fresh, Lease, Sent } from './store.ts'
+import type { Chained, Chaining, Fresh, History, Lease, Sent } from './store.ts'
 import { compare, isShared, RestoredBackup, type Seen, type Witnesses } from './witness.ts'
 
 /** What stands before a record, the same from any relay. */
@@ -16,8 +17,8 @@ export interface Chain {
 
 export interface RelayOptions extends Witnesses {
   readonly onCommit: (listener: CommitListener) => () => void
-  /** Others are told what was sent with its mark, and need no other wake-up while `tells`; the returned function is called with each. */
-  readonly leaveWaking: (tells: () => boolean) => (position: number) => void
+  /** Joins the relays of other processes, which hear of each other by the ledger. */
+  readonly join: (relay: Telling) => Others
   readonly bus: Pick<Bus, 'send' | 'last'>
   readonly encode: (event: Envelope, chain: Chain) => BusRecord
   /** After each batch that was sent. */
@@ -41,8 +42,6 @@ export interface Relay {
 }
 
 const batchSize = 300
-/** Batches of this process that wait to be sent as they were written; what comes beyond them is read. */
-const mostFresh = 64
 /** How long a holder that says nothing keeps the lease. */
 const leaseSeconds = 10
 /** When the holder renews it; also the safety net where a wake-up got lost. */
@@ -54,7 +53,10 @@ const markMs = 30
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
-/** Sends the ledger's events to its topic in the order of their positions. One for each service does the work; two do no harm. */
+/**
+ * Sends the ledger's events to its topic in the order of their positions. One for each service holds a lease and answers for all of them; of
+ * the others each sends what its own process has written, where it knows that all before it was sent. What two of them send does no harm.
+ */
 export function startRelay(options: RelayOptions): Relay {
   const loop = new RelayLoop(options)
   loop.start()
@@ -65,17 +67,15 @@ class RelayLoop implements Relay {
   state: RelayState = { state: 'standby' }
   readonly #options: RelayOptions
   readonly #holder: string
-  #epoch = 0
+  /** Which ledger it is that was compared with what was sent. */
+  #ledger: History = { epoch: 0, incarnation: '' }
   #seen: Seen = { raised: [], marks: [] }
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
-  /** Up to where everything was sent, as the ledger has said that it knows, and when it said so; the newest last. */
-  #known: { readonly at: number; readonly marked: number }[] = []
   #marking: Promise<void> | undefined
   /** Marks at once. */
   #hurry: () => void = () => undefined
-  /** What this process has written, and was not looked at yet. */
-  #fresh: Fresh[] = []
+  readonly #fresh = new FreshWrites()
   /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
   #head = 0
   /** When the lease is to be asked for. */
@@ -87,7 +87,7 @@ class RelayLoop implements Relay {
   #wake: () => void = () => undefined
   #running: Promise<void> = Promise.resolve()
   #unsubscribe: () => void = () => undefined
-  #told: (position: number) => void = () => undefined
+  #others: Others = { told: () => undefined, wake: () => undefined }
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -95,11 +95,11 @@ class RelayLoop implements Relay {
   }
 
   start(): void {
-    this.#unsubscribe = this.#options.onCommit((_, written) => {
-      if (written && this.#position !== undefined && this.#fresh.length < mostFresh) this.#fresh.push(written)
-      this.#woken()
+    this.#others = this.#options.join({
+      tells: (position) => !this.#stopped && (this.#position !== undefined || this.#fresh.ends(position)),
+      sent: (position) => this.#otherSent(position),
     })
-    this.#told = this.#options.leaveWaking(() => this.#position !== undefined && !this.#stopped)
+    this.#unsubscribe = this.#options.onCommit((position, written) => this.#grown(position, written))
     this.#running = this.#run()
   }
 
@@ -108,6 +108,21 @@ class RelayLoop implements Relay {
     this.#unsubscribe()
     this.#woken()
     await this.#running
+  }
+
+  #grown(position: number, written: Fresh | undefined): void {
+    if (this.#position === undefined) {
+      // Who stands by sends nothing of others
+      if (!written || !this.#compared || !this.#fresh.offer(written, this.#ledger)) return
+    } else if (position <= this.#position) return
+    else if (written) this.#fresh.add(written)
+    this.#woken()
+  }
+
+  #otherSent(position: number): void {
+    if (this.#position === undefined || position <= this.#position) return
+    this.#position = position
+    if (this.state.state === 'running') this.#say({ state: 'running', position })
   }
 
   #woken(): void {
@@ -141,14 +156,16 @@ class RelayLoop implements Relay {
     const { database, topic } = this.#options
     const asked = database.clock.now()
     // Far from its end the lease is not asked for again: another round trip before each event; nor by each of those who stand by
-    if (asked < this.#askAt) return this.#position !== undefined && this.#send()
+    if (asked < this.#askAt) return this.#position === undefined ? this.#sendOwn() : this.#send()
     await this.#settled()
     const lease = await database.store.holdLease(topic, this.#holder, leaseSeconds)
     const { sent } = lease
     if (sent === undefined) {
+      if (this.#position !== undefined) this.#giveBack()
       this.#position = undefined
       // Another one sends. Whether this ledger is an older copy is to be known before anything is recorded, by each process
       await this.#look(lease, false)
+      this.#fresh.knownAnew(database.clock.now(), 0)
       this.#askAt = asked + askMs
       this.#say({ state: 'standby' })
       return false
@@ -156,46 +173,80 @@ class RelayLoop implements Relay {
     // A lease that was another's is looked at anew; where less is marked than was sent, the ledger went back under this process
     await this.#look(lease, this.#position === undefined || sent < this.#position)
     this.#position = sent
-    this.#known = [{ at: database.clock.now(), marked: sent }]
+    this.#fresh.knownAnew(database.clock.now(), sent)
     this.#askAt = asked + renewMs
     if (this.#head > sent) return this.#send()
     this.#say({ state: 'running', position: sent })
     return false
   }
 
-  /** Compares if told, and where the ledger is in another epoch or stands behind where it stood. */
-  async #look({ epoch, head }: Lease, anew: boolean): Promise<void> {
-    if (anew || epoch !== this.#epoch || head < this.#head) {
+  /** Compares if told, and where the ledger is another one, or stands behind where it stood. */
+  async #look({ head, epoch, incarnation }: Lease, anew: boolean): Promise<void> {
+    const ledger = { epoch, incarnation }
+    if (anew || !isOf(this.#ledger, ledger) || head < this.#head) {
       this.#seen = await compare(this.#options)
-      this.#epoch = epoch
+      this.#ledger = ledger
+      this.#giveBack()
     }
     this.#head = head
     this.#compared = true
   }
 
   async #send(): Promise<boolean> {
-    const { database, topic } = this.#options
+    const { database } = this.#options
     await this.#settled()
     const from = this.#position
     if (from === undefined || this.#askAt === Number.NEGATIVE_INFINITY) return !this.#stopped
-    const { batch, epoch, marked } = this.#written(from) ?? (await database.store.chainedAfter(from, batchSize, this.#epoch))
-    if (epoch !== this.#epoch || marked < from) return this.#lookAnew()
-    const last = batch.at(-1)?.event
-    if (!last) {
+    const next = this.#fresh.after(from, batchSize, this.#ledger) ?? (await database.store.chainedAfter(from, batchSize, this.#ledger))
+    if (!isOf(next, this.#ledger) || next.marked < from) return this.#lookAnew()
+    if (next.batch.length === 0) {
       this.#say({ state: 'running', position: from })
       return false
     }
-    await this.#options.bus.send(
-      topic,
-      batch.filter(({ event }) => !isShared(event, this.#epoch, this.#seen)).map((chained) => this.#encoded(chained)),
-    )
+    const end = await this.#deliver(from, next)
     this.#retries = 0
+    this.#position = Math.max(this.#position ?? 0, end)
+    this.#say({ state: 'running', position: this.#position })
+    return next.batch.length >= batchSize || this.#awake
+  }
+
+  /** Beside the holder of the lease. What cannot be sent is left to it. */
+  async #sendOwn(): Promise<boolean> {
+    const { database, topic } = this.#options
+    await this.#settled()
+    if (this.#askAt === Number.NEGATIVE_INFINITY) return !this.#stopped
+    const { next, isAll } = this.#fresh.beside(batchSize, this.#ledger)
+    if (!isAll) this.#others.wake()
+    if (!next) return false
+    try {
+      await this.#deliver(next.from, next)
+      this.#hurry()
+    } catch (error) {
+      database.log.info({ topic, error: String(error) }, 'what was written could not be sent at once; it is left to who sends all')
+      this.#giveBack()
+    }
+    return this.#awake
+  }
+
+  /** What was to be sent as it was written has to be read, by whoever has the lease. */
+  #giveBack(): void {
+    if (this.#fresh.forget()) this.#others.wake()
+  }
+
+  /** Sends it, and begins to mark it. Resolves with where it ends. */
+  async #deliver(from: number, { batch }: Pick<Chaining, 'batch'>): Promise<number> {
+    const { bus, topic, onSent } = this.#options
+    const last = batch.at(-1)?.event
+    if (!last) return from
+    await bus.send(
+      topic,
+      batch.filter(({ event }) => !isShared(event, this.#ledger.epoch, this.#seen)).map((chained) => this.#encoded(chained)),
+    )
     await this.#mark(last.position)
-    this.#position = last.position
+    this.#fresh.sentTo(last.position)
     this.#marking = this.#markSent(from, last)
-    this.#options.onSent?.({ count: batch.length, last })
-    this.#say({ state: 'running', position: last.position })
-    return batch.length >= batchSize || this.#awake
+    onSent?.({ count: batch.length, last })
+    return last.position
   }
 
   /** What was sent before is the ledger's still, and marked; or the lease is to be asked for. */
@@ -204,35 +255,22 @@ class RelayLoop implements Relay {
     await this.#marking
   }
 
-  /**
-   * What comes next, where this process has written it itself: it needs not be read back. Undefined where something else lies between, or
-   * where the ledger did not stand as it is known here: it is read then, which tells more.
-   */
-  #written(from: number): Chaining | undefined {
-    const fresh = this.#fresh.splice(0).toSorted((one, other) => firstOf(one) - firstOf(other))
-    const batch: Chained[] = []
-    for (const one of fresh) {
-      // Of before the lease was asked for last nothing counts: what has waited long for the bus is read again
-      const known = this.#known.findLast(({ at }) => at <= one.at)
-      if (batch.length >= batchSize || one.epoch !== this.#epoch || !known || one.marked < known.marked) break
-      if (firstOf(one) === from + batch.length + 1) batch.push(...one.batch)
-    }
-    return batch.length > 0 ? { batch, epoch: this.#epoch, marked: from } : undefined
-  }
-
   /** What is not marked may be sent twice, which does no harm. Never rejects. */
   async #markSent(from: number, to: Sent): Promise<void> {
     const { database, topic } = this.#options
     try {
       await this.#served()
       const asked = database.clock.now()
-      if (!(await database.store.markSent(topic, this.#holder, { from, to }, leaseSeconds))) throw new Error('not kept')
-      this.#told(to.position)
-      this.#known = [...this.#known.slice(-mostFresh), { at: database.clock.now(), marked: to.position }]
-      this.#askAt = asked + renewMs
+      const holds = this.#position !== undefined
+      const { marked, kept } = await database.store.markSent(topic, this.#holder, { from, to }, leaseSeconds)
+      if (!marked || (holds && !kept)) throw new Error(marked ? 'another one has the lease' : 'it is not what was sent')
+      this.#others.told(to.position)
+      this.#fresh.known(database.clock.now(), to.position)
+      if (holds) this.#askAt = asked + renewMs
     } catch (error) {
       // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
       database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
+      this.#giveBack()
       this.#askAt = Number.NEGATIVE_INFINITY
       this.#woken()
     }
@@ -253,6 +291,7 @@ class RelayLoop implements Relay {
   /** The lease was lost, the epoch was raised, or the ledger went back. */
   #lookAnew(): boolean {
     this.#position = undefined
+    this.#giveBack()
     this.#askAt = Number.NEGATIVE_INFINITY
     return !this.#stopped
   }
@@ -264,12 +303,13 @@ class RelayLoop implements Relay {
 
   async #mark(position: number): Promise<void> {
     const { highWaterFile } = this.#options
-    if (highWaterFile) await writeHighWater(highWaterFile, { epoch: this.#epoch, position })
+    if (highWaterFile) await writeHighWater(highWaterFile, { epoch: this.#ledger.epoch, position })
   }
 
   async #failed(error: unknown): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error)
     this.#position = undefined
+    this.#giveBack()
     this.#askAt = Number.NEGATIVE_INFINITY
     if (error instanceof RestoredBackup) {
       this.#compared = false
@@ -322,5 +362,3 @@ const fixOf = (error: unknown): string | undefined =>
   error instanceof BusError && error.code === 'too_large' && error.details.wanted !== undefined
     ? `raise ${error.details.wanted} or more`
     : undefined
-
-const firstOf = ({ batch }: Chaining): number => batch[0]?.event.position ?? 0

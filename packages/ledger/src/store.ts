@@ -107,6 +107,7 @@ export interface Written {
     readonly planned: number
     /** As in `Chaining`. */
     readonly marked: number
+    readonly incarnation: string
   }
 }
 
@@ -192,9 +193,15 @@ export interface Chained {
   /** It is the first of a new plan in its partition: what has to be read before it, by partition (0: nothing). */
   readonly after?: readonly number[]
 }
-export interface Standing {
-  readonly position: number
+/** Which ledger it is. */
+export interface History {
   readonly epoch: number
+  /** Of the server and the tables: a copy that takes the place of a ledger has another one. */
+  readonly incarnation: string
+}
+
+export interface Standing extends History {
+  readonly position: number
   readonly raised: readonly EpochStart[]
   /** The last position in each partition. */
   readonly tails: readonly number[]
@@ -207,14 +214,13 @@ export interface Fresh extends Chaining {
 }
 
 /** What is to be sent, in position order, and how the ledger stood when it was read or written. */
-export interface Chaining {
+export interface Chaining extends History {
   readonly batch: readonly Chained[]
-  readonly epoch: number
   /** Up to where everything was sent. */
   readonly marked: number
 }
 
-export interface Lease extends Pick<Standing, 'epoch'> {
+export interface Lease extends History {
   /** Up to where everything was sent; undefined: another one holds it. */
   readonly sent: number | undefined
   /** The last position of the ledger. */
@@ -227,17 +233,23 @@ export type Sent = Pick<Envelope, 'position' | 'id'>
 export interface Relaying {
   standing(): Promise<Standing>
   /**
-   * What comes behind the position (what was sent may lie elsewhere by now); none where the epoch is another one, which is given back. Where
-   * nothing was found `marked` is the position asked for.
+   * What comes behind the position (what was sent may lie elsewhere by now); none where the ledger is not the one that is known, as which it
+   * is given back. Where nothing was found `marked` is the position asked for.
    */
-  chainedAfter(position: number, limit: number, epoch: number): Promise<Chaining>
+  chainedAfter(position: number, limit: number, known: History): Promise<Chaining>
   /** Takes or keeps the lease for so many seconds, where no other one holds it. Does not wait for the disk: a lease that is lost is asked for anew. */
   holdLease(topic: string, holder: string, seconds: number): Promise<Lease>
   /**
-   * Everything up to `to` was sent, never less than before. False where another one holds the lease now, or where less than `from` was
-   * marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew after a crash is sent twice. Where it was marked the listeners of other processes are told so, as by `wake`.
+   * Everything up to `to` was sent, never less than before; where the holder says so it keeps the lease (`kept`). Not `marked` where less than
+   * `from` was marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew
+   * after a crash is sent twice. Where it was marked the listeners of other processes are told so, as by `wake`.
    */
-  markSent(topic: string, holder: string, range: { readonly from: number; readonly to: Sent }, seconds: number): Promise<boolean>
+  markSent(
+    topic: string,
+    holder: string,
+    range: { readonly from: number; readonly to: Sent },
+    seconds: number,
+  ): Promise<{ readonly marked: boolean; readonly kept: boolean }>
   leaveLease(topic: string, holder: string): Promise<void>
   /**
    * Begins an epoch above the given one, too. What was recorded up to `shared` lies in both histories and keeps its epoch; what came later is
@@ -246,11 +258,13 @@ export interface Relaying {
   raiseEpoch(above: number, shared?: Instant): Promise<number>
 }
 
+export type Woken = (position: number, isSent: boolean) => void
+
 export interface Waking {
   /** Tells the listeners of other processes that the ledger has grown. */
   wake(position: number): Promise<void>
-  /** Calls back when others say so, as well as it can; the returned function ends it. */
-  listen(woken: (position: number) => void): () => Promise<void>
+  /** Calls back when others say so, as well as it can, `isSent`: everything up to there was sent, too. The returned function ends it. */
+  listen(woken: Woken): () => Promise<void>
 }
 
 type ParkedName = Pick<ParkedKey, 'source' | 'partition' | 'key'>

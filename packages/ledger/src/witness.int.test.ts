@@ -62,10 +62,15 @@ describe('a relay of an older copy', () => {
   })
 
   /** As an older copy has it, all in one moment: of what came behind the position nothing is known. */
-  async function goBack(ownerUrl: string, position: number) {
+  async function goBack(ownerUrl: string, position: number, filled: 'anew' | 'as it was' = 'as it was') {
     const client = new pg.Client({ connectionString: ownerUrl, options: '-c search_path=testing' })
     await client.connect()
     await client.query('begin')
+    if (filled === 'anew') {
+      await client.query('create temporary table copy as select * from head')
+      await client.query('truncate head')
+      await client.query('insert into head select * from copy')
+    }
     await client.query('delete from event where position > $1', [position])
     await client.query('update relay set position = least(position, $1)', [position])
     await client.query(
@@ -163,6 +168,21 @@ describe('a relay of an older copy', () => {
     const second = relay(one, bus)
     await eventually(() => second.state.state === 'restored_backup', soon)
     expect(second.state).toMatchObject({ reason: expect.stringMatching(/knows position \d+ \(epoch 1\) as .*: an older backup/) })
+  })
+
+  test('that stands by sends nothing of an older copy either, before anybody has noticed it', async () => {
+    const { bus, one, two, ownerUrl } = await setUp()
+    const running = relay(one, bus)
+    await eventually(() => running.state.state === 'running', soon)
+    const beside = relay(two, bus)
+    await eventually(() => beside.state.state === 'standby', soon)
+    await fill(one, 5)
+    await tailsReach(bus, one, 5)
+    await eventually(async () => (await one.sql<{ position: string }>('select position from relay'))[0]?.position === '5', soon)
+    await goBack(ownerUrl, 2, 'anew')
+    await fill(two, 1)
+    await eventually(() => beside.state.state === 'restored_backup', soon)
+    expect((await records(bus)).flat()).toHaveLength(5)
   })
 
   test('that stands by notices an older copy, too', async () => {

@@ -67,7 +67,7 @@ export async function compare(witnesses: Witnesses): Promise<Seen> {
       const where = `${topic} partition ${partition}`
       if (!mark) return
       refuseAhead(mark, { ...ledger, position: ledger.tails[partition] ?? 0 }, where)
-      if (mark.epoch === ledger.epoch) await refuseAnother(database, mark, where)
+      if (mark.epoch === ledger.epoch) await refuseAnother(database, ledger, mark, where)
     }),
   )
   if (file) refuseAhead(file, ledger, `the high-water mark of ${topic}`)
@@ -105,8 +105,8 @@ function refuseAhead(mark: HighWater, ledger: Standing, where: string): void {
 }
 
 /** An older copy that has grown past the mark since holds something else there. */
-async function refuseAnother({ store }: Database, { epoch, position, id }: Mark, where: string): Promise<void> {
-  const { batch } = await store.chainedAfter(position - 1, 1, epoch)
+async function refuseAnother({ store }: Database, ledger: Standing, { epoch, position, id }: Mark, where: string): Promise<void> {
+  const { batch } = await store.chainedAfter(position - 1, 1, ledger)
   const [found] = batch
   if (id === undefined || found?.event.position !== position || found.event.id === id) return
   throw new RestoredBackup(

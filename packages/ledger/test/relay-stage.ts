@@ -42,7 +42,7 @@ export function relay(ledger: OpenLedger, bus: Pick<Bus, 'send' | 'last'>, given
   const started = startRelay({
     database: ledger.database,
     onCommit: ledger.onCommit,
-    leaveWaking: ledger.leaveWaking,
+    join: ledger.join,
     bus,
     topic,
     encode,

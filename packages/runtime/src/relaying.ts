@@ -35,7 +35,7 @@ export function startRelaying(
   const options: RelayOptions = {
     database: ledger.database,
     onCommit: (listener) => ledger.onCommit(listener),
-    leaveWaking: ledger.leaveWaking,
+    join: ledger.join,
     bus,
     topic: topicOf(service),
     encode: toRecord,

@@ -22,7 +22,7 @@ export function backUp(database: ModelDatabase): () => void {
     relays,
   })
   return () => {
-    database.durably(() => undefined)
+    database.crash()
     Object.assign(head, copy.head)
     refillList(plans, copy.plans)
     refillList(events, copy.events)

@@ -6,7 +6,7 @@ import type { AcceptedGap } from '../gaps.ts'
 import type { ParkedRecord } from '../parking.ts'
 import type { Checkpoint, Retried } from '../port.ts'
 import { keyOf } from '../storage.ts'
-import type { AppendRows, Chained, StreamRow, Written } from '../store.ts'
+import type { AppendRows, Chained, StreamRow, Woken, Written } from '../store.ts'
 import { lostOf } from './lost.ts'
 import { chainKey, heldKey, parkedKey, timerKey } from './names.ts'
 
@@ -92,7 +92,7 @@ export class ModelDatabase {
   readonly parkedKeys = new Map<string, ParkedKeyRow>()
   readonly parkedRecords = new Map<string, Map<number, ParkedRecord>>()
   readonly relays = new Map<string, Lease>()
-  readonly listeners = new Set<(position: number) => void>()
+  readonly listeners = new Set<Woken>()
   readonly decisions: (Retried & { readonly decision: 'applied' | 'skipped'; readonly at: Instant })[] = []
   readonly gaps: AcceptedGap[] = []
   readonly #now: () => number
@@ -145,6 +145,12 @@ export class ModelDatabase {
 
   /** How to take back what was written and need not be on the disk yet, oldest first. */
   #undo: (() => void)[] = []
+  #starts = 1
+
+  /** As `History` has it. */
+  get incarnation(): string {
+    return String(this.#starts)
+  }
 
   /** Runs what is on the disk when it is answered, and all before it. */
   durably<T>(run: () => T): T {
@@ -162,6 +168,7 @@ export class ModelDatabase {
   /** The server ends at once, and starts again with what lies on its disk. */
   crash(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo()
+    this.#starts += 1
   }
 
   append(rows: AppendRows): Written {
@@ -194,7 +201,7 @@ export class ModelDatabase {
     this.#refuseTwoHolders(derived.keys ?? [])
     const { position, epoch, repaired, tails } = this.head
     const marked = Math.max(0, ...[...this.relays.values()].map((relay) => relay.position))
-    const before = { epoch, repaired, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked }
+    const before = { epoch, repaired, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked, incarnation: this.incarnation }
     const written = { position, recordedAt: at, before }
     for (const row of stored) {
       const before = this.streams.get(keyOf(row.stream, row.id))

@@ -2,7 +2,7 @@ import { soundWire, type Wire } from '@rondo/bus/wire'
 import { type Envelope, fold } from '@rondo/kernel'
 import type { LedgerRules } from '../rules.ts'
 import { type HeadRow, keyOf, type Seen, type StoredMessage } from '../storage.ts'
-import type { Reading, RebuildOptions, RebuiltPage, Relaying, Store, Writing } from '../store.ts'
+import type { Reading, RebuildOptions, RebuiltPage, Relaying, Store, Woken, Writing } from '../store.ts'
 import { jsonb, type ModelDatabase, type StoredStream } from './database.ts'
 import { chainKey, heldKey, timerKey } from './names.ts'
 import { raiseFolds } from './raised-fold.ts'
@@ -32,7 +32,7 @@ const byText = (one: string, other: string) => (one < other ? -1 : one > other ?
 export function modelStore({ database, wire = soundWire, sessions = new Set() }: ModelStoreOptions): Store {
   const ask: Wire['call'] = (what, done) => wire.call(what, done)
   const write: Ask = (what, done) => ask(what, () => database.durably(done))
-  const ears = new Set<(position: number) => void>()
+  const ears = new Set<Woken>()
   return {
     ...writing(database, ask, write),
     ...reading(database, ask),
@@ -60,10 +60,10 @@ export function modelStore({ database, wire = soundWire, sessions = new Set() }:
       }),
     wake: (position) =>
       ask('wake', () => {
-        for (const listener of database.listeners) listener(position)
+        for (const listener of database.listeners) listener(position, false)
       }),
     listen(woken) {
-      const ear = (position: number) => wire.notice(() => woken(position))
+      const ear: Woken = (...told) => wire.notice(() => woken(...told))
       ears.add(ear)
       database.listeners.add(ear)
       return async () => void database.listeners.delete(ear)
@@ -235,30 +235,31 @@ const newestTrace = (events: readonly Envelope[], key: string, upTo = Number.POS
 
 function relaying(database: ModelDatabase, ask: Ask, write: Ask): Relaying {
   const { head, relays } = database
+  const history = () => ({ epoch: head.epoch, incarnation: database.incarnation })
   return {
-    standing: () =>
-      ask('standing', () => ({ position: head.position, epoch: head.epoch, raised: [...head.raised], tails: [...head.tails] })),
-    chainedAfter: (position, limit, epoch) =>
+    standing: () => ask('standing', () => ({ ...history(), position: head.position, raised: [...head.raised], tails: [...head.tails] })),
+    chainedAfter: (position, limit, known) =>
       ask('chained', () => {
         const batch = database.events.slice(position, position + limit).map((event) => database.chained(event))
-        if (batch.length === 0) return { batch, epoch, marked: position }
+        if (batch.length === 0) return { ...known, batch, marked: position }
         const marked = Math.max(0, ...[...relays.values()].map((relay) => relay.position))
-        return { batch: head.epoch === epoch ? batch : [], epoch: head.epoch, marked }
+        const isKnown = head.epoch === known.epoch && database.incarnation === known.incarnation
+        return { batch: isKnown ? batch : [], ...history(), marked }
       }),
     holdLease: (topic, holder, seconds) =>
       ask('hold lease', () => {
         const lease = relays.get(topic) ?? { position: 0, holder: undefined, heldUntil: 0 }
         relays.set(topic, lease)
-        const { position, epoch } = head
+        const stands = { head: head.position, ...history() }
         if (lease.holder !== undefined && lease.holder !== holder && lease.heldUntil >= database.millis)
-          return { sent: undefined, head: position, epoch }
+          return { sent: undefined, ...stands }
         const before = { ...lease }
         return database.softly(
           () => Object.assign(lease, before),
           () => {
             lease.holder = holder
             lease.heldUntil = database.millis + seconds * 1_000
-            return { sent: lease.position, head: position, epoch }
+            return { sent: lease.position, ...stands }
           },
         )
       }),
@@ -266,15 +267,15 @@ function relaying(database: ModelDatabase, ask: Ask, write: Ask): Relaying {
       ask('mark sent', () => {
         const lease = relays.get(topic)
         const found = database.events[to.position - 1]?.envelope
-        if (!lease || lease.position < from || found?.id !== to.id) return false
+        if (!lease || lease.position < from || found?.id !== to.id) return { marked: false, kept: false }
         const before = { ...lease }
         return database.softly(
           () => Object.assign(lease, before),
           () => {
             lease.position = Math.max(lease.position, to.position)
-            for (const listener of database.listeners) listener(to.position)
+            for (const listener of database.listeners) listener(to.position, true)
             if (lease.holder === holder) lease.heldUntil = database.millis + seconds * 1_000
-            return lease.holder === holder
+            return { marked: true, kept: lease.holder === holder }
           },
         )
       }),

@@ -29,6 +29,12 @@ export function servicePool(url: string, service: string, max: number, log: Log)
   return pool
 }
 
+/**
+ * Of a server and the ledger's tables on it: another one wherever a copy can have taken their place, as that needs a server that starts, or
+ * tables that are filled anew.
+ */
+export const incarnation = `extract(epoch from pg_postmaster_start_time()) || '/' || pg_relation_filenode('head')`
+
 export const sqlOf =
   (queryable: Queryable): Sql =>
   async <Row>(text: string, values: readonly unknown[] = []) =>

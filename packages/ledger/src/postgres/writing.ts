@@ -5,21 +5,22 @@ import type { DraftEvent } from '../decision.ts'
 import type { AppendRows, KnownMessage, LoadedRows, Writing, Written } from '../store.ts'
 import { streamEvents } from './archived.ts'
 import { arrayText, ints, jsons, texts } from './arrays.ts'
-import { connected, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { connected, incarnation, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 import { takeAway } from './parking.ts'
 
 const parameters = Array.from({ length: 31 }, (_, n) => `$${n + 1}`).join(', ')
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
-const appendText = `select append(${parameters}) as written`
+const appendText = `select append(${parameters}) as written, ${incarnation} as incarnation`
 const messagesText = 'select id, hash, at, duplicates, conflicts from message where id = any($1::text[])'
 /** The setting is the transaction's, which this statement is all of. */
 const softly = "set_config('synchronous_commit', 'off', true)"
 
 async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
   const statement = rows.durable ? { name: 'append', text: appendText } : { name: 'append softly', text: `${appendText}, ${softly}` }
-  const { rows: answers } = await queryable.query<{ written: Written }>({ ...statement, values: parametersOf(rows) })
+  const { rows: answers } = await queryable.query<{ written: Written; incarnation: string }>({ ...statement, values: parametersOf(rows) })
   if (!answers[0]) throw new Error('append gave no row')
-  return answers[0].written
+  const { written, incarnation } = answers[0]
+  return written.before ? { ...written, before: { ...written.before, incarnation } } : written
 }
 
 function parametersOf({ streams = [], events = [], derived, intake }: AppendRows): unknown[] {

@@ -1,0 +1,196 @@
+import type { Bus, BusRecord } from '@rondo/bus'
+import { soundWire } from '@rondo/bus/wire'
+import { tell } from '@rondo/kernel'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { service, unit } from '../test/fixture.ts'
+import { HandClock } from '../test/hand-clock.ts'
+import { order } from '../test/order-stream.ts'
+import { type OpenLedger, openLedgerOn, type Relay, startRelay } from './index.ts'
+import { backUp } from './model/backup.ts'
+import { ModelDatabase } from './model/database.ts'
+import { modelStore } from './model/store.ts'
+
+/** A process with its relay, and what that has sent and asked for. */
+interface Sender {
+  readonly ledger: OpenLedger
+  readonly relay: Relay
+  readonly sent: number[]
+  readonly asked: string[]
+  send: (records: readonly BusRecord[]) => Promise<void>
+}
+
+let clock: HandClock
+let database: ModelDatabase
+let topic: BusRecord[]
+let all: Sender[]
+
+beforeEach(() => {
+  clock = new HandClock()
+  database = new ModelDatabase(() => Date.parse('2026-11-01T00:00:00Z') + clock.now())
+  topic = []
+  all = []
+})
+afterEach(async () => {
+  await Promise.all([...all.flatMap(({ relay, ledger }) => [relay.stop(), ledger.close()]), clock.pass(1_000)])
+})
+
+const positionOf = ({ headers }: BusRecord) => Number(headers.ce_position)
+const taken = async (records: readonly BusRecord[]) => void topic.push(...records)
+
+/** The first that is started has the lease. */
+async function started(): Promise<Sender> {
+  const asked: string[] = []
+  const wire: typeof soundWire = {
+    ...soundWire,
+    call(what, done) {
+      asked.push(what)
+      return soundWire.call(what, done)
+    },
+  }
+  const ledger = await openLedgerOn({ service, streams: [order], store: modelStore({ database, wire }), clock, partitions: 1 })
+  const sent: number[] = []
+  const sender = { ledger, sent, asked, send: taken }
+  const bus: Pick<Bus, 'send' | 'last'> = {
+    async send(_, records) {
+      await sender.send(records)
+      sent.push(...records.map(positionOf))
+      return []
+    },
+    last: async () =>
+      topic.slice(-1).map(({ key, headers }) => ({ topic: 't', key, headers, partition: 0, offset: 0n, timestamp: new Date(0) })),
+  }
+  const relay = startRelay({
+    database: ledger.database,
+    onCommit: ledger.onCommit,
+    join: ledger.join,
+    bus,
+    topic: 't',
+    encode: ({ id, position }, { epoch }) => ({
+      key: 'k',
+      value: null,
+      headers: { ce_id: id, ce_position: String(position), ce_epoch: String(epoch) },
+    }),
+  })
+  const whole = Object.assign(sender, { relay })
+  all.push(whole)
+  await clock.pass(0)
+  asked.splice(0)
+  return whole
+}
+const count = ({ ledger }: Sender) => ledger.submit(unit([tell(order, 'a', 'count', 1)]))
+
+test('who stands by sends what its process has written, and tells who has the lease with its mark', async () => {
+  const [holder, other] = [await started(), await started()]
+  for (let times = 0; times < 3; times++) {
+    await count(other)
+    await clock.pass(100)
+  }
+  expect([holder.sent, other.sent]).toEqual([[], [1, 2, 3]])
+  expect(holder.relay.state).toEqual({ state: 'running', position: 3 })
+  expect(other.relay.state.state).toBe('standby')
+  expect(other.asked.filter((what) => what === 'wake')).toEqual([])
+  expect(holder.asked.filter((what) => what === 'chained')).toEqual([])
+  await count(holder)
+  await clock.pass(100)
+  expect(holder.sent).toEqual([4])
+  expect(holder.asked.filter((what) => what === 'chained')).toEqual([])
+})
+
+test('who stands by sends one after the other what comes while it sends', async () => {
+  const [, other] = [await started(), await started()]
+  const held = Promise.withResolvers<void>()
+  other.send = (records) => held.promise.then(() => taken(records))
+  await count(other)
+  await clock.pass(5)
+  await count(other)
+  await count(other)
+  await clock.pass(5)
+  held.resolve()
+  await clock.pass(100)
+  expect(other.sent).toEqual([1, 2, 3])
+})
+
+test('what comes behind something that is not sent yet is left to who has the lease', async () => {
+  const [holder, other] = [await started(), await started()]
+  const held = Promise.withResolvers<void>()
+  holder.send = (records) => held.promise.then(() => taken(records))
+  await count(holder)
+  await clock.pass(5)
+  await count(other)
+  await clock.pass(100)
+  expect(topic).toEqual([])
+  held.resolve()
+  await clock.pass(100)
+  expect(topic.map(positionOf)).toEqual([1, 2])
+  expect(other.sent).toEqual([])
+})
+
+test('what could not be sent is left to who has the lease, and what follows it, too', async () => {
+  const [holder, other] = [await started(), await started()]
+  other.send = async () => {
+    throw new Error('nobody took it')
+  }
+  await count(other)
+  await clock.pass(100)
+  expect(holder.sent).toEqual([1])
+  await Promise.all([count(other).then(() => count(other)), clock.pass(100)])
+  expect([holder.sent, other.sent]).toEqual([[1, 2, 3], []])
+  expect(other.relay.state.state).toBe('standby')
+})
+
+test('who has the lease sends what another one was going to and does not', async () => {
+  const [holder, other] = [await started(), await started()]
+  other.send = () => new Promise<void>(() => undefined)
+  await count(other)
+  await clock.pass(600)
+  expect(holder.sent).toEqual([1])
+  other.send = taken
+  all = all.filter((one) => one !== other)
+})
+
+test('who stands by sends nothing of an older copy that took the place of its ledger before anybody knew', async () => {
+  const [holder, other] = [await started(), await started()]
+  await count(holder)
+  await clock.pass(1_900)
+  const restore = backUp(database)
+  // It hears nothing of what others send
+  database.listeners.clear()
+  await count(holder)
+  await clock.pass(20)
+  expect(topic.map(positionOf)).toEqual([1, 2])
+  restore()
+  await count(other)
+  await clock.pass(5_000)
+  expect(topic.map(positionOf)).toEqual([1, 2])
+  expect(other.relay.state.state).toBe('restored_backup')
+})
+
+test('behind what could not be marked nothing is sent as it was written', async () => {
+  const [holder, other] = [await started(), await started()]
+  const { markSent } = other.ledger.database.store
+  let marks = 0
+  const store = Object.assign(other.ledger.database.store, {
+    markSent: async (...given: Parameters<typeof markSent>) => (marks++ > 0 ? markSent(...given) : { marked: false, kept: false }),
+  })
+  expect(store).toBe(other.ledger.database.store)
+  await count(other)
+  await count(other)
+  await clock.pass(100)
+  // It was sent, and the ledger says that it is not what it has: whoever has the lease finds out
+  expect(other.sent).toEqual([1])
+  expect(holder.sent).toEqual([1, 2])
+})
+
+test('who has the lease sends nothing of one behind what others have sent', async () => {
+  const [holder, other] = [await started(), await started()]
+  const restore = backUp(database)
+  database.listeners.clear()
+  await count(other)
+  await clock.pass(20)
+  expect(other.sent).toEqual([1])
+  restore()
+  await count(holder)
+  await clock.pass(5_000)
+  expect(topic).toHaveLength(1)
+  expect(holder.relay.state.state).toBe('restored_backup')
+})
