@@ -1,9 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { handleServerStreamingCall, handleUnaryCall, Metadata, StatusObject, UntypedHandleCall } from '@grpc/grpc-js'
+import {
+  type Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  type StatusObject,
+} from '@grpc/grpc-js'
 import { DomainError } from '@rondo/kernel'
-import type { Admission } from './admission.ts'
+import type { Admission, Place } from './admission.ts'
 import type { Method } from './grpc-definition.ts'
-import type { Metrics } from './metrics.ts'
+import { type Metrics, tallied } from './metrics.ts'
 import type { CallLimit } from './service.ts'
 import { toStatus } from './status.ts'
 
@@ -25,18 +31,16 @@ export interface Passing extends Pick<Method, 'name' | 'clientStreams' | 'server
   readonly bounded: boolean
 }
 
-interface Call {
-  readonly metadata: Metadata
-  getPeer(): string
-}
-
-function isWithin({ metadata }: Call, { within }: Gate): boolean {
+function isWithin(metadata: Metadata, { within }: Gate): boolean {
   const [given] = metadata.get(withinHeader)
   return typeof given === 'string' && given.length === within.length && timingSafeEqual(Buffer.from(given), Buffer.from(within))
 }
 
 /** `127.0.0.1:40312` → `127.0.0.1` */
 const addressOf = (peer: string): string => peer.replace(/:\d+$/, '')
+
+/** Streams are read no faster than they are worked on: nothing piles up behind them. */
+const hasPlace = ({ bounded, clientStreams, serverStreams }: Passing): boolean => bounded && !clientStreams && !serverStreams
 
 /** Of refusals that are made once and told often. */
 const statuses = new WeakMap<DomainError, StatusObject>()
@@ -46,52 +50,122 @@ function statusOf(refusal: DomainError): StatusObject {
   return known
 }
 
-const nothing = () => undefined
+type Listener = Parameters<ServerInterceptingCallInterface['start']>[0]
+type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0]
 
-/** Resolves with what is to be called when the call has ended; rejects with the refusal. */
-async function pass(call: Call, bytes: number, gate: Gate, { bounded }: Passing): Promise<() => void> {
-  if (isWithin(call, gate)) return nothing
-  const asked = gate.limit?.({ authorization: call.metadata.get('authorization')[0]?.toString(), address: addressOf(call.getPeer()) })
-  if (asked) await asked
-  return bounded ? gate.admission.enter(bytes) : nothing
+/** Counts refusals, by code and method: while there are many of them, once for each turn of the event loop. */
+type Count = (error: DomainError, method: string) => void
+
+function counting({ refusals }: Metrics): Count {
+  const counts = new Map<string, (code: string) => void>()
+  return ({ code }, method) => {
+    const count = counts.get(method) ?? tallied(refusals, (one) => ({ code: one, 'rpc.method': method }))
+    counts.set(method, count)
+    count(code)
+  }
 }
 
-function refused(error: unknown, { metrics }: Gate, { name }: Passing): StatusObject {
-  if (!(error instanceof DomainError)) throw error
-  metrics.refusals.add(1, { code: error.code, 'rpc.method': name })
-  return statusOf(error)
-}
+/**
+ * A call at the gate. Whoever is refused is told so when the head of the call has come: its request is not read, and nothing is made for it
+ * but the answer.
+ */
+class GatedCall extends ServerInterceptingCall {
+  readonly #call: ServerInterceptingCallInterface
+  readonly #gate: Gate
+  readonly #passing: Passing
+  readonly #count: Count
+  #place: Place | undefined
+  /** The handler has the whole request: from then on the call ends when that has answered, whether or not somebody still waits. */
+  #handled = false
+  #gone = false
 
-const unary =
-  (handler: handleUnaryCall<Buffer, object>, gate: Gate, passing: Passing): handleUnaryCall<Buffer, object> =>
-  async (call, callback) => {
-    let leave: () => void
-    try {
-      leave = await pass(call, call.request.length, gate, passing)
-    } catch (error) {
-      return callback(refused(error, gate, passing))
-    }
-    handler(call, (...answer) => {
-      leave()
-      callback(...answer)
+  constructor(call: ServerInterceptingCallInterface, gate: Gate, passing: Passing, count: Count) {
+    super(call)
+    this.#call = call
+    this.#gate = gate
+    this.#passing = passing
+    this.#count = count
+  }
+
+  override start(listener: Listener): void {
+    this.#call.start({
+      onReceiveMetadata: (metadata) => this.#arrive(metadata, () => listener.onReceiveMetadata(metadata)),
+      onReceiveMessage: (message: Buffer) =>
+        this.#refusable(
+          () => this.#place?.hold(message.length),
+          () => listener.onReceiveMessage(message),
+        ),
+      onReceiveHalfClose: () => {
+        this.#handled = true
+        listener.onReceiveHalfClose()
+      },
+      onCancel: () => {
+        this.#gone = true
+        if (!this.#handled) this.#place?.leave()
+        listener.onCancel()
+      },
     })
   }
 
-/** Of one side or of both: the call is handed on as it is. */
-const streaming =
-  (handler: handleServerStreamingCall<Buffer, object>, gate: Gate, passing: Passing): handleServerStreamingCall<Buffer, object> =>
-  async (call) => {
-    try {
-      await pass(call, 0, gate, { ...passing, bounded: false })
-    } catch (error) {
-      call.emit('error', refused(error, gate, passing))
-      return
-    }
-    handler(call)
+  override sendMetadata(metadata: Metadata): void {
+    this.#call.sendMetadata(metadata)
   }
 
-/** The handler behind the gate. */
-export function gated(handler: UntypedHandleCall, gate: Gate, passing: Passing): UntypedHandleCall {
-  if (passing.clientStreams || passing.serverStreams) return streaming(handler as handleServerStreamingCall<Buffer, object>, gate, passing)
-  return unary(handler as handleUnaryCall<Buffer, object>, gate, passing)
+  override sendMessage(message: unknown, callback: () => void): void {
+    // Of a call with a place it is the answer; who is gone takes none, and its status is never asked for
+    this.#place?.leave()
+    this.#call.sendMessage(message, callback)
+  }
+
+  override sendStatus(status: Status): void {
+    this.#place?.leave()
+    this.#call.sendStatus(status)
+  }
+
+  #arrive(metadata: Metadata, goOn: () => void): void {
+    const { limit } = this.#gate
+    if (isWithin(metadata, this.#gate)) {
+      goOn()
+      return
+    }
+    const asked = limit?.({ authorization: metadata.get('authorization')[0]?.toString(), address: addressOf(this.#call.getPeer()) })
+    if (asked)
+      void asked.then(
+        () => this.#enter(goOn),
+        (error) => this.#refuse(error),
+      )
+    else this.#enter(goOn)
+  }
+
+  #enter(goOn: () => void): void {
+    if (this.#gone) return
+    this.#refusable(() => {
+      if (hasPlace(this.#passing)) this.#place = this.#gate.admission.enter(0)
+    }, goOn)
+  }
+
+  #refusable(ask: () => void, goOn: () => void): void {
+    try {
+      ask()
+    } catch (error) {
+      this.#refuse(error)
+      return
+    }
+    goOn()
+  }
+
+  #refuse(error: unknown): void {
+    if (!(error instanceof DomainError)) throw error
+    this.#count(error, this.#passing.name)
+    this.sendStatus(statusOf(error))
+  }
+}
+
+/** `passingOf`: by the method's path; what has none has nothing to pass. */
+export function gateInterceptor(gate: Gate, passingOf: (path: string) => Passing | undefined): ServerInterceptor {
+  const count = counting(gate.metrics)
+  return ({ path }, call) => {
+    const passing = passingOf(path)
+    return passing ? new GatedCall(call, gate, passing, count) : new ServerInterceptingCall(call)
+  }
 }
