@@ -46,11 +46,12 @@ function endingOf(heads: Readonly<Record<string, unknown>>, message: Buffer): En
   return typed ? 'later' : 'failed'
 }
 
+/** Node's own bound counts each open call, and would answer in the other side's place: it is raised. Errors are told by each call. */
+const connected = (address: string): ClientHttp2Session =>
+  connect(`http://${address}`, { maxSessionMemory: 1000 }).on('error', () => undefined)
+
 export function emitter(address: string, token: string): Emitter {
-  // Above Node's own bound, which counts each open call and would answer in the other side's place
-  const session: ClientHttp2Session = connect(`http://${address}`, { maxSessionMemory: 1000 })
-  // Each call says so itself
-  session.on('error', () => undefined)
+  let session = connected(address)
   const request = emitRequests()
   const open = new Set<Open>()
   const head = {
@@ -64,6 +65,8 @@ export function emitter(address: string, token: string): Emitter {
   return {
     emit() {
       const { promise, resolve } = Promise.withResolvers<Ended>()
+      // The other side ends a connection over which very many calls were given up; a gRPC library connects again, too
+      if (session.closed || session.destroyed) session = connected(address)
       const one: Open = { begin: performance.now(), stream: session.request(head) }
       open.add(one)
       const parts: Buffer[] = []

@@ -80,8 +80,13 @@ export class Admission {
 
   /** Lets a call in, or throws `overloaded` where there is no room. `bytes`: of its request, 0 where they are not known yet. */
   enter(bytes: number): Place {
-    if (this.#isFull() || !this.#hasRoom(bytes)) throw this.#refusal()
+    if (this.#isFull() || !this.#hasRoom(bytes)) throw this.#refuse()
     return this.#begin(bytes)
+  }
+
+  /** What who comes now is told; undefined where there is room. */
+  refusal(): DomainError | undefined {
+    return this.#isFull() ? this.#refuse() : undefined
   }
 
   /** For who cannot pile up, as the sender of a stream, which is read no faster than it is worked on: waits for room instead of being refused. */
@@ -94,7 +99,7 @@ export class Admission {
     }
   }
 
-  #refusal(): DomainError | undefined {
+  #refuse(): DomainError | undefined {
     this.#seen.full = true
     this.#refused += 1
     return refusals[this.#refused % refusals.length]
@@ -122,7 +127,7 @@ export class Admission {
     return {
       hold: (more) => {
         if (left) return
-        if (!this.#hasRoom(more)) throw this.#refusal()
+        if (!this.#hasRoom(more)) throw this.#refuse()
         held += more
         this.#bytes += more
       },

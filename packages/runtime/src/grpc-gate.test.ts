@@ -15,12 +15,20 @@ const get = methodsOf(service).get('Get')?.name ?? ''
 
 /** What the handler was called for and has not answered yet. */
 const asked: (() => void)[] = []
+/** How often a caller's rate was asked for: for who is refused ahead of the library it is not. */
+let rates = 0
 let admission: Admission
 let session: ClientHttp2Session
 let stop: () => Promise<void>
 
 beforeAll(async () => {
-  const gate = { admission: { enter: (bytes: number) => admission.enter(bytes) }, metrics: createMetrics(), within: '' }
+  const limit = () => void (rates += 1)
+  const gate = {
+    limit,
+    admission: { enter: (bytes: number) => admission.enter(bytes), refusal: () => admission.refusal() },
+    metrics: createMetrics(),
+    within: '',
+  }
   const host = createGrpcHost(testProtos(), gate)
   const Get = (_: unknown, answer: (error: null, value: object) => void) => void asked.push(() => answer(null, { notes: '1' }))
   host.addRaw(name, serviceDefinition(service), { Get })
@@ -34,6 +42,7 @@ afterAll(async () => {
 beforeEach(() => {
   admission = new Admission({ now: () => 0 })
   asked.length = 0
+  rates = 0
 })
 
 /** The head of a call; its request is still to come. */
@@ -53,9 +62,11 @@ test('who is refused is told so before its request is read, and when to try agai
   expect(heads).toMatchObject({ 'grpc-status': '14' })
   expect(decodeURI(heads['grpc-message'])).toMatch(/nothing was done, try again in \d+ ms/)
   expect(heads['grpc-status-details-bin']).toBeTypeOf('string')
+  expect(rates).toBe(0)
   place?.leave()
   begun().end(request())
   await handling(1)
+  expect(rates).toBe(1)
 })
 
 test('a call is under way from its head until it was answered', async () => {

@@ -128,7 +128,7 @@ test('more than can be done: who is refused is told at once and when, few wait, 
 test('the control: without a limit all of them wait', async () => {
   const metrics = createMetrics()
   const grpc = createGrpcHost(testProtos(), {
-    admission: { enter: () => ({ hold: () => undefined, leave: () => undefined }) },
+    admission: { enter: () => ({ hold: () => undefined, leave: () => undefined }), refusal: () => undefined },
     metrics,
     within: '',
   })
