@@ -97,7 +97,7 @@ export function emitter(address: string, token: string): Emitter {
   }
 }
 
-export interface Offered {
+interface Offered {
   readonly sent: number
   /** Calls in a second: fewer than were asked for where the caller's own process was late. */
   readonly rate: number

@@ -103,7 +103,13 @@ test('a machine that has become faster gets more to do, a slower one less, withi
 test('what waits before it is let in counts: the later the event loop, the less is under way, and all is as it was when it is in time', () => {
   let late = 0
   const asked: boolean[] = []
-  const one = machine(1000, undefined, { sinceLast: (more) => (asked.push(more), late) })
+  const lateness: Lateness = {
+    sinceLast(more) {
+      asked.push(more)
+      return late
+    },
+  }
+  const one = machine(1000, undefined, lateness)
   one.offer(5000, 3)
   const { limit } = one.admission.standing
   expect(limit).toBeGreaterThan(150)

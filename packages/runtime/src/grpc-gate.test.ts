@@ -22,7 +22,10 @@ let session: ClientHttp2Session
 let stop: () => Promise<void>
 
 beforeAll(async () => {
-  const limit = () => void (rates += 1)
+  const limit = () => {
+    rates += 1
+    return undefined
+  }
   const gate = {
     limit,
     admission: { enter: (bytes: number) => admission.enter(bytes), refusal: () => admission.refusal() },

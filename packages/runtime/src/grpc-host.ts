@@ -47,6 +47,7 @@ export function createGrpcHost(protos: protobuf.Root, gate: Gate): GrpcHost {
   const { interceptor, ahead } = gateOf(gate, passings)
   const server = new Server({ ...options, interceptors: [interceptor] })
   // Not the library's to give: without it whoever is refused is told so by the interceptor, which costs twice as much
+  // biome-ignore lint/complexity/useLiteralKeys: it is private in the library's types
   server['_streamHandler'] = ahead(server['_streamHandler'].bind(server))
   const health = new HealthImplementation({ '': 'NOT_SERVING' })
   health.addToServer(server)
