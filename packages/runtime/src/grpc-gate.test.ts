@@ -37,7 +37,8 @@ beforeAll(async () => {
   host.addRaw(name, serviceDefinition(service), { Get })
   session = connect(`http://127.0.0.1:${await host.listen('127.0.0.1', 0)}`)
   stop = () => host.stop(1000)
-})
+  // All protos are read
+}, 60_000)
 afterAll(async () => {
   session.close()
   await stop()
