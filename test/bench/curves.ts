@@ -4,7 +4,7 @@ import { openItems, stored } from './fill.ts'
 import { intakeClient } from './intake-client.ts'
 import { add, byHand, openControl, openNotes, rate } from './ledger.ts'
 import { median, percentile } from './measure.ts'
-import { openLoop } from './overload.ts'
+import { emitter, openLoop } from './open-loop.ts'
 import type { Settings } from './rows.ts'
 import { allInOne, type Rondo, type Stage } from './stage.ts'
 import { each, works } from './stored.ts'
@@ -47,6 +47,7 @@ const spanMs = 4000
 
 async function latencies(rondo: Rondo, token: string): Promise<readonly Point[]> {
   const client = intakeClient(rondo.grpc, token)
+  const offering = emitter(rondo.grpc, token)
   try {
     await rate(64, () => client.unary(), 2000)
     await rondo.quiet()
@@ -54,15 +55,14 @@ async function latencies(rondo: Rondo, token: string): Promise<readonly Point[]>
     const points: Point[] = []
     for (const share of shares) {
       await rondo.quiet()
-      const begin = performance.now()
-      const { sent, all } = await openLoop(client, share * most, spanMs)
-      const offered = (sent * 1000) / (performance.now() - begin)
-      const taken = (await Promise.all(all)).filter(({ as }) => as === 'accepted').map(({ ms }) => ms)
+      const { rate: offered, ended } = await openLoop(offering, share * most, spanMs)
+      const taken = (await ended).filter(({ as }) => as === 'accepted').map(({ ms }) => ms)
       for (const p of [50, 99]) points.push({ series: `p${p}`, x: offered, y: percentile(taken, p) })
     }
     return points
   } finally {
     client.close()
+    offering.close()
   }
 }
 

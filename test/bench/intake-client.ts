@@ -51,13 +51,19 @@ interface Answer {
   readonly message: string
 }
 
+/** Bytes of one event's request, with new ids at each call. */
+export const emitRequests = (): (() => Buffer) => requests('EmitRequest', 1)
+
+/** Whether the answer to it says that it was taken. */
+export const acceptedIn = (answer: Buffer): boolean => types.unary.toObject(types.unary.decode(answer)).result?.status === 'accepted'
+
 const accepted = (one: Answer | null | undefined) => {
   if (one?.status !== 'accepted') throw new Error(`an event was not accepted: ${one?.code} ${one?.message}`)
 }
 
 export interface IntakeClient {
-  /** One event; rejects with the status of a call that fails, or after `withinMs`. */
-  unary(withinMs?: number): Promise<1>
+  /** One event; rejects with the status of a call that fails. */
+  unary(): Promise<1>
   /** Events of one call. */
   batch(): Promise<number>
   /** Events over one stream for so long, with so many on their way; resolves with how many were answered. */
@@ -71,24 +77,24 @@ export function intakeClient(address: string, token: string): IntakeClient {
   const client = new Client(address, credentials.createInsecure(), { 'grpc.max_receive_message_length': 16 << 20 })
   const metadata = new Metadata()
   metadata.set('authorization', `Bearer ${token}`)
-  const one = requests('EmitRequest', 1)
+  const one = emitRequests()
   const many = requests('EmitBatchRequest', batchSize)
   const item = requests('EmitStreamRequest', 1)
 
-  const call = (method: string, request: Buffer, withinMs: number) =>
+  const call = (method: string, request: Buffer) =>
     new Promise<Buffer>((resolve, reject) => {
       const done = (error: ServiceError | null, answer?: Buffer) => (error || !answer ? reject(error) : resolve(answer))
-      client.makeUnaryRequest(path(method), asIs, asIs, request, metadata, { deadline: Date.now() + withinMs }, done)
+      client.makeUnaryRequest(path(method), asIs, asIs, request, metadata, { deadline: Date.now() + 60_000 }, done)
     })
 
   return {
-    async unary(withinMs = 60_000) {
-      const { result } = types.unary.toObject(types.unary.decode(await call('Emit', one(), withinMs)))
+    async unary() {
+      const { result } = types.unary.toObject(types.unary.decode(await call('Emit', one())))
       accepted(result)
       return 1
     },
     async batch() {
-      const { results } = types.batch.toObject(types.batch.decode(await call('EmitBatch', many(), 60_000)))
+      const { results } = types.batch.toObject(types.batch.decode(await call('EmitBatch', many())))
       for (const result of results) accepted(result)
       return results.length
     },

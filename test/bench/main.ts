@@ -18,6 +18,7 @@ Figures beside their controls, in turn, in one run; on a PostgreSQL and a Kafka 
   --minutes N      the time for all of it, shared out among the rows: where it is short, rounds are left out first, then rows (default 12)
   --stored N       events of the large ledgers (default 1e6; 1e7 takes about 15 minutes more)
   --events N       events that a process takes before its memory is looked at (default 1e4; the full run: 1e6)
+  --offered N      calls in a second that more than can be taken is tried with (default: three times what saturates)
   --json FILE      the figures as JSON
   --emmett         the row beside Emmett's event store too: fetches it by npm into a temporary folder (it has no licence: see to it
                    that you may)
@@ -38,6 +39,7 @@ const options = {
   minutes: { type: 'string', default: '12' },
   stored: { type: 'string', default: '1e6' },
   events: { type: 'string', default: '1e4' },
+  offered: { type: 'string' },
   json: { type: 'string' },
   emmett: { type: 'boolean', default: false },
   curves: { type: 'boolean', default: false },
@@ -68,6 +70,7 @@ function given() {
     rounds: numberOf('rounds', values.rounds, 1, 100),
     stored: numberOf('stored', values.stored, 1e5, 1e7),
     events: numberOf('events', values.events, 1000, 1e7),
+    offered: values.offered === undefined ? undefined : numberOf('offered', values.offered, 100, 1e5),
     emmett: values.emmett,
   }
   return { ...values, wanted, curves, settings, end }

@@ -21,6 +21,8 @@ export interface Settings {
   readonly stored: number
   /** Events that a process takes before its memory is looked at. */
   readonly events: number
+  /** Calls in a second that are more than can be taken; undefined: three times the saturating rate. */
+  readonly offered: number | undefined
   /** Whether an outside event store without a licence may be fetched for its row. */
   readonly emmett: boolean
   /** False when the time is over: what runs ends its round. */

@@ -1,6 +1,7 @@
 import { consuming } from './consuming.ts'
 import { goingBack } from './going-back.ts'
 import { guessing } from './guessing.ts'
+import { lettingIn } from './letting-in.ts'
 import type { Mutant } from './mutant.ts'
 import { reading } from './reading.ts'
 import { statements } from './statements.ts'
@@ -275,4 +276,13 @@ const relaying: readonly Mutant[] = [
   },
 ]
 
-export const mutants: readonly Mutant[] = [...writing, ...guessing, ...statements, ...relaying, ...reading, ...consuming, ...goingBack]
+export const mutants: readonly Mutant[] = [
+  ...writing,
+  ...guessing,
+  ...statements,
+  ...relaying,
+  ...reading,
+  ...consuming,
+  ...goingBack,
+  ...lettingIn,
+]

@@ -1,15 +1,16 @@
 import { DomainError } from '@rondo/kernel'
 import { expect, test } from 'vitest'
 import { Admission } from './admission.ts'
+import type { Lateness } from './lateness.ts'
 
 /** A gate without a limit: what the tests below would see without one. */
-const open = { enter: () => () => undefined }
+const open = { enter: () => ({ hold: () => undefined, leave: () => undefined }) }
 
 /** A machine that does so much in a second, one after the other, in virtual time. */
-function machine(perSecond: number, gate?: Pick<Admission, 'enter'>) {
+function machine(perSecond: number, gate?: Pick<Admission, 'enter'>, lateness?: Lateness) {
   let now = 0
   let free = 0
-  const admission = new Admission({ now: () => now })
+  const admission = new Admission({ now: () => now, ...(lateness ? { lateness } : {}) })
   const under: { readonly end: number; readonly leave: () => void }[] = []
   const waits: number[] = []
   let refused = 0
@@ -40,7 +41,7 @@ function machine(perSecond: number, gate?: Pick<Admission, 'enter'>) {
       for (let n = 1; n <= rate * seconds; n++) {
         until(from + (n * 1000) / rate)
         try {
-          const leave = (gate ?? admission).enter(0)
+          const { leave } = (gate ?? admission).enter(0)
           free = Math.max(free, now) + 1000 / perSecond
           under.push({ end: free, leave })
           waits.push(free - now)
@@ -99,10 +100,38 @@ test('a machine that has become faster gets more to do, a slower one less, withi
   expect(one.refused).toBe(refused)
 })
 
+test('what waits before it is let in counts: the later the event loop, the less is under way, and all is as it was when it is in time', () => {
+  let late = 0
+  const asked: boolean[] = []
+  const lateness: Lateness = {
+    sinceLast(more) {
+      asked.push(more)
+      return late
+    },
+  }
+  const one = machine(1000, undefined, lateness)
+  one.offer(5000, 3)
+  const { limit } = one.admission.standing
+  expect(limit).toBeGreaterThan(150)
+  late = 150
+  one.offer(5000, 3)
+  expect(one.admission.standing.limit).toBeLessThan(limit / 3)
+  late = 1000
+  one.offer(5000, 3)
+  expect(one.admission.standing.limit).toBe(32)
+  late = 0
+  one.offer(5000, 3)
+  expect(one.admission.standing.limit).toBeGreaterThan(150)
+  expect(asked.at(-1)).toBe(true)
+  one.offer(10, 3)
+  // Nobody was sent away: the loop is left alone
+  expect(asked.at(-1)).toBe(false)
+})
+
 test('a refusal says when to come back, and not to all the same', () => {
   const admission = new Admission({ now: () => 0 })
   const { limit } = admission.standing
-  const leave = Array.from({ length: limit }, () => admission.enter(0))
+  const places = Array.from({ length: limit }, () => admission.enter(0))
   const told = Array.from({ length: 20 }, () => {
     try {
       admission.enter(0)
@@ -114,15 +143,15 @@ test('a refusal says when to come back, and not to all the same', () => {
   expect(told.every((ms) => typeof ms === 'number' && ms >= 250 && ms <= 2000)).toBe(true)
   expect(new Set(told).size).toBeGreaterThan(4)
   // Once, however often it is said
-  leave[0]?.()
-  leave[0]?.()
+  places[0]?.leave()
+  places[0]?.leave()
   admission.enter(0)
   expect(() => admission.enter(0)).toThrow('try again in')
 })
 
 test('large requests are bounded together; one alone may always be', () => {
   const admission = new Admission({ now: () => 0 })
-  const leave = admission.enter(100 << 20)
+  const { leave } = admission.enter(100 << 20)
   expect(() => admission.enter(1)).toThrow(DomainError)
   leave()
   admission.enter(40 << 20)
@@ -132,13 +161,13 @@ test('large requests are bounded together; one alone may always be', () => {
 
 test('who cannot pile up waits for room, in the order in which they came', async () => {
   const admission = new Admission({ now: () => 0 })
-  const leave = Array.from({ length: admission.standing.limit }, () => admission.enter(0))
+  const places = Array.from({ length: admission.standing.limit }, () => admission.enter(0))
   const done: number[] = []
   const all = [1, 2, 3].map((n) => admission.inTurn(async () => void done.push(n)))
   await Promise.resolve()
   expect(done).toEqual([])
-  leave[0]?.()
+  places[0]?.leave()
   await Promise.all(all)
   expect(done).toEqual([1, 2, 3])
-  expect(() => admission.enter(0)()).not.toThrow()
+  expect(() => admission.enter(0).leave()).not.toThrow()
 })

@@ -1,11 +1,12 @@
 import { DomainError } from '@rondo/kernel'
+import type { Lateness } from './lateness.ts'
 
 /*
  * How much work may be under way at once, by Little's law: it is what ends in a second times how long it may take. Where more comes, who comes
  * is told "later" at once, instead of waiting in a queue that only grows.
  */
 
-/** What work may take, in milliseconds, from when it was let in, while more comes than can be done. */
+/** What work may take, in milliseconds, from when its request came, while more comes than can be done. */
 const aimMs = 200
 /** Between two looks at how much has ended: what was changed by the one before has to show first. */
 const lookMs = 250
@@ -29,9 +30,18 @@ export interface Standing {
   readonly underWay: number
 }
 
+/** Of a call that was let in. */
+export interface Place {
+  /** Bytes of its request, as they come. Throws `overloaded` where there is no room for them. */
+  hold(bytes: number): void
+  /** It has ended, however often that is said. */
+  leave(): void
+}
+
 export interface AdmissionOptions {
   /** Milliseconds that only grow. */
   readonly now?: () => number
+  readonly lateness?: Lateness
   /** Told at each look. */
   readonly onLook?: (standing: Standing) => void
 }
@@ -46,8 +56,9 @@ const refusals = laterMs.map(
 
 export class Admission {
   readonly #now: () => number
+  readonly #lateness: Lateness | undefined
   readonly #onLook: (standing: Standing) => void
-  readonly #waiting: ((leave: () => void) => void)[] = []
+  readonly #waiting: ((place: Place) => void)[] = []
   #limit: number = usual
   #underWay = 0
   #bytes = 0
@@ -56,8 +67,9 @@ export class Admission {
   /** Since the last look: how much ended, and whether somebody found no room. */
   #seen = { ended: 0, full: false }
 
-  constructor({ now = () => performance.now(), onLook = () => undefined }: AdmissionOptions = {}) {
+  constructor({ now = () => performance.now(), lateness, onLook = () => undefined }: AdmissionOptions = {}) {
     this.#now = now
+    this.#lateness = lateness
     this.#onLook = onLook
     this.#looked = now()
   }
@@ -66,30 +78,34 @@ export class Admission {
     return { limit: this.#limit, underWay: this.#underWay }
   }
 
-  /**
-   * Lets a call in; the returned function says that it has ended, however often it is called. Throws `overloaded` where there is no room.
-   * `bytes`: of its request, 0 where they are not known.
-   */
-  enter(bytes: number): () => void {
-    if (this.#isFull() || (this.#underWay > 0 && this.#bytes + bytes > mostBytes)) {
-      this.#seen.full = true
-      this.#refused += 1
-      throw refusals[this.#refused % refusals.length]
-    }
+  /** Lets a call in, or throws `overloaded` where there is no room. `bytes`: of its request, 0 where they are not known yet. */
+  enter(bytes: number): Place {
+    if (this.#isFull() || !this.#hasRoom(bytes)) throw this.#refuse()
     return this.#begin(bytes)
+  }
+
+  /** What who comes now is told; undefined where there is room. */
+  refusal(): DomainError | undefined {
+    return this.#isFull() ? this.#refuse() : undefined
   }
 
   /** For who cannot pile up, as the sender of a stream, which is read no faster than it is worked on: waits for room instead of being refused. */
   async inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const leave = this.#isFull() ? await this.#room() : this.#begin(0)
+    const place = this.#isFull() ? await this.#room() : this.#begin(0)
     try {
       return await work()
     } finally {
-      leave()
+      place.leave()
     }
   }
 
-  #room(): Promise<() => void> {
+  #refuse(): DomainError | undefined {
+    this.#seen.full = true
+    this.#refused += 1
+    return refusals[this.#refused % refusals.length]
+  }
+
+  #room(): Promise<Place> {
     this.#seen.full = true
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
@@ -98,16 +114,30 @@ export class Admission {
     return this.#underWay >= this.#limit
   }
 
-  #begin(bytes: number): () => void {
+  /** A single one may always be as large as it is. */
+  #hasRoom(bytes: number): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes <= mostBytes
+  }
+
+  #begin(bytes: number): Place {
     this.#underWay += 1
     this.#bytes += bytes
+    let held = bytes
     let left = false
-    return () => {
-      if (left) return
-      left = true
-      this.#underWay -= 1
-      this.#bytes -= bytes
-      this.#end()
+    return {
+      hold: (more) => {
+        if (left) return
+        if (!this.#hasRoom(more)) throw this.#refuse()
+        held += more
+        this.#bytes += more
+      },
+      leave: () => {
+        if (left) return
+        left = true
+        this.#underWay -= 1
+        this.#bytes -= held
+        this.#end()
+      },
     }
   }
 
@@ -120,7 +150,9 @@ export class Admission {
 
   #look(now: number): void {
     const { ended, full } = this.#seen
-    const wanted = full ? (ended * aimMs) / (now - this.#looked) : Math.max(this.#limit, usual)
+    // What has waited before it was let in has so much less left
+    const late = this.#lateness?.sinceLast(full) ?? 0
+    const wanted = full ? (ended * Math.max(aimMs - late, 0)) / (now - this.#looked) : Math.max(this.#limit, usual)
     const near = Math.min(Math.max(wanted, this.#limit * decay), this.#limit * growth)
     this.#limit = Math.min(Math.max(Math.round(near), least), most)
     this.#looked = now

@@ -6,7 +6,7 @@ import { HealthImplementation } from 'grpc-health-check'
 import type protobuf from 'protobufjs'
 import { type Endpoint, handlerOf } from './grpc-call.ts'
 import { type Method, maxMessageBytes, methodsOf, serviceDefinition } from './grpc-definition.ts'
-import { type Gate, gated } from './grpc-gate.ts'
+import { type Gate, gateOf, type Passing } from './grpc-gate.ts'
 import { ledgerService } from './ledger-rpc.ts'
 import { requestFaults } from './request-shape.ts'
 import type { AnyRow, RpcTable } from './service.ts'
@@ -29,6 +29,8 @@ const options = {
   'grpc.max_receive_message_length': 4 * maxMessageBytes,
   'grpc.max_send_message_length': 4 * maxMessageBytes,
   'grpc.keepalive_time_ms': 60_000,
+  // What nobody reads costs each call
+  'grpc.enable_channelz': 0,
 }
 
 function rowOf(table: RpcTable, fullName: string, name: string, { request }: Method): AnyRow {
@@ -41,7 +43,12 @@ function rowOf(table: RpcTable, fullName: string, name: string, { request }: Met
 
 /** `gate`: what calls have to pass; health and reflection have not to. */
 export function createGrpcHost(protos: protobuf.Root, gate: Gate): GrpcHost {
-  const server = new Server(options)
+  const passings = new Map<string, Passing>()
+  const { interceptor, ahead } = gateOf(gate, passings)
+  const server = new Server({ ...options, interceptors: [interceptor] })
+  // Not the library's to give: without it whoever is refused is told so by the interceptor, which costs twice as much
+  // biome-ignore lint/complexity/useLiteralKeys: it is private in the library's types
+  server['_streamHandler'] = ahead(server['_streamHandler'].bind(server))
   const health = new HealthImplementation({ '': 'NOT_SERVING' })
   health.addToServer(server)
   new ReflectionService(loadSync([...protoFiles()], { ...loading, includeDirs: [protoFolder] })).addToServer(server)
@@ -56,20 +63,18 @@ export function createGrpcHost(protos: protobuf.Root, gate: Gate): GrpcHost {
       // What an operator asks of the ledgers is answered also when all else waits
       const bounded = fullName !== ledgerService
       const handlers = [...methods].map(([name, method]) => {
-        const handler = handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name, method) })
-        return [name, gated(handler, gate, { ...method, bounded })] as const
+        passings.set(`/${method.name}`, { ...method, bounded })
+        return [name, handlerOf({ ...endpoint, method, row: rowOf(table, fullName, name, method) })] as const
       })
       server.addService(serviceDefinition(service), Object.fromEntries(handlers))
       names.push(fullName)
     },
     addRaw(fullName, definition, handlers) {
-      const behind = Object.entries(definition).map(([name, { path, requestStream, responseStream }]) => {
-        const handler = handlers[name]
-        if (!handler) throw new TypeError(`${fullName} has no handler for ${name}`)
-        const passing = { name: path.slice(1), clientStreams: requestStream, serverStreams: responseStream, bounded: true }
-        return [name, gated(handler, gate, passing)] as const
-      })
-      server.addService(definition, Object.fromEntries(behind))
+      for (const [name, { path, requestStream, responseStream }] of Object.entries(definition)) {
+        if (!handlers[name]) throw new TypeError(`${fullName} has no handler for ${name}`)
+        passings.set(path, { name: path.slice(1), clientStreams: requestStream, serverStreams: responseStream, bounded: true })
+      }
+      server.addService(definition, handlers)
       names.push(fullName)
     },
     async listen(host, port) {

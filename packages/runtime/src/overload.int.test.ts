@@ -127,7 +127,11 @@ test('more than can be done: who is refused is told at once and when, few wait, 
 
 test('the control: without a limit all of them wait', async () => {
   const metrics = createMetrics()
-  const grpc = createGrpcHost(testProtos(), { admission: { enter: () => () => undefined }, metrics, within: '' })
+  const grpc = createGrpcHost(testProtos(), {
+    admission: { enter: () => ({ hold: () => undefined, leave: () => undefined }), refusal: () => undefined },
+    metrics,
+    within: '',
+  })
   grpc.add(name, rows, { host, metrics })
   const port = await grpc.listen('127.0.0.1', 0)
   const channels = createChannels(testProtos(), () => `127.0.0.1:${port}`)

@@ -13,6 +13,7 @@ import { type Gate, withinHeader } from './grpc-gate.ts'
 import { createGrpcHost, type GrpcHost } from './grpc-host.ts'
 import type { Host } from './host.ts'
 import { createHttpHost, type HttpHost } from './http-host.ts'
+import { loopLateness } from './lateness.ts'
 import { edgeTable } from './ledger-edge.ts'
 import { ledgerService, ledgerTable } from './ledger-rpc.ts'
 import { createLog, type Logger } from './log.ts'
@@ -125,6 +126,7 @@ async function serve(
 
 function admissionOf(metrics: ReturnType<typeof createMetrics>): Admission {
   return new Admission({
+    lateness: loopLateness(),
     onLook({ limit, underWay }) {
       metrics.admissionLimit.record(limit)
       metrics.underWay.record(underWay)

@@ -21,12 +21,12 @@ const full = (admission: Admission) => Array.from({ length: admission.standing.l
 
 test('where there is no room the answer is 503 and says when', async () => {
   const { admission, app } = edge()
-  const [leave] = full(admission)
+  const [place] = full(admission)
   const refused = await app.inject('/held')
   expect(refused.statusCode).toBe(503)
   expect(refused.json()).toMatchObject({ code: 'overloaded', status: 503 })
   expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
-  leave?.()
+  place?.leave()
   expect((await app.inject({ method: 'POST', url: '/rondo.builds.v1.Builds/GetGate' })).statusCode).toBe(200)
 })
 

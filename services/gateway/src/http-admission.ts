@@ -16,7 +16,7 @@ export function admit(app: FastifyInstance, { admission }: Pick<Host, 'admission
   app.addHook('onRequest', async (request, reply) => {
     await limit({ authorization: request.headers.authorization, address: request.ip })
     if (!isBounded(request)) return
-    const leave = admission.enter(Number(request.headers['content-length'] ?? 0))
-    reply.raw.once('close', leave)
+    const place = admission.enter(Number(request.headers['content-length'] ?? 0))
+    reply.raw.once('close', () => place.leave())
   })
 }
