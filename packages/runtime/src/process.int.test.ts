@@ -17,7 +17,7 @@ afterEach(() => child?.kill('SIGKILL'))
 /** The test's process, registered as the real ones are. */
 function launch(env: Readonly<Record<string, string>>) {
   const output = { text: '' }
-  const args = ['--conditions=development', '--import', path('./register.ts'), path('../test/main.ts')]
+  const args = ['--conditions=development', '--import', path('./register.mjs'), path('../test/main.ts')]
   const own = { PATH: process.env.PATH, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', RONDO_DATA_DIR: dataDir }
   child = spawn(process.execPath, args, { env: { ...own, ...env } })
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
