@@ -57,16 +57,40 @@ export function victimOf(
   return up.length === 0 ? undefined : random.pick(up)
 }
 
+/** `several` is asked by nobody directly. Whom nobody reaches (its gateway is gone) is left: a start is dear, and would count for nothing. */
 const killed =
   (service: string): Fault =>
   async (stage) => {
     const victim = victimOf({ ...stage, members: stage.fleet.members }, service)
     if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
-    if (!victim.up || victim.needed) return
+    if (!victim.up || victim.needed || (inFlight === 0 && service !== 'several')) return
     note(stage, 'service', victim.name, inFlight)
     await victim.kill()
   }
+
+/** What runs on one host and may be killed now: all that there is of a side, while the other one goes on mostly. */
+export function hostOf({ members, random, bothDown }: Pick<Fleet, 'members'> & Pick<Stage, 'random' | 'bothDown'>): readonly Member[] {
+  const hosts = [...Map.groupBy(members, ({ service, replica }) => (service === 'several' ? undefined : replica))]
+    .filter(([replica]) => replica !== undefined)
+    .map(([, side]) => side)
+  const whole = hosts.filter((side) => side.every(({ up, needed }) => up || needed))
+  if (whole.length === 0 || (whole.length < hosts.length && !random.chance(bothDown))) return []
+  return random.pick(whole).filter(({ needed }) => !needed)
+}
+
+/** A host dies, and all its processes at the same moment; each counts for itself, by who waited for it. */
+const host: Fault = async (stage) => {
+  const victims = hostOf({ ...stage, members: stage.fleet.members })
+  if (victims.length === 0) return
+  const waits = (one: Member) => stage.history.waiting(reaching(one))
+  // Where they are not all at work within that time: as many as are
+  await eventually(() => victims.every((one) => waits(one) > 0), { within: patience, every: 1 }).catch(() => undefined)
+  const hit = victims.filter((one) => one.up && !one.needed && waits(one) > 0)
+  for (const one of hit) note(stage, 'service', one.name, waits(one))
+  if (hit.length > 1) count(stage, 'a host’s processes killed at the same moment')
+  await Promise.all(hit.map((one) => one.kill()))
+}
 
 const backend: Fault = async (stage) => {
   let before = 0
@@ -181,6 +205,7 @@ export function faultsOf(random: Random): Readonly<Record<FaultName, Fault>> {
     operations: killed('operations'),
     requirements: killed('requirements'),
     several: killed('several'),
+    host,
     backend,
     'server-stop': serverStop,
     'server-backend': serverBackend,

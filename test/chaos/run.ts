@@ -239,7 +239,7 @@ async function staged(
   await prepared(edge)
   const random = createRandom(seed).fork('faults')
   const turns = { server: new Turn(), brokers: new Turn() }
-  const done = { kills: [], others: new Map(), backup: { taken: false }, intake: { behind: 0 } }
+  const done = { kills: [], others: new Map(), backup: { taken: false }, intake: { behind: 0, resting: false } }
   return { stage: { engines, database, fleet, history, random, turns, bothDown, say, timeline, ...done }, edge }
 }
 
