@@ -35,7 +35,14 @@ export const totals = z.object({
   brokenSeeds: z.array(z.number()),
   /** What the last one came to. */
   newest: z
-    .object({ day: z.iso.date(), cores: z.number(), seconds: z.number(), faultSeconds: z.number(), kills: counts, acknowledged: z.number() })
+    .object({
+      day: z.iso.date(),
+      cores: z.number(),
+      seconds: z.number(),
+      faultSeconds: z.number(),
+      kills: counts,
+      acknowledged: z.number(),
+    })
     .optional(),
 })
 export type Totals = z.infer<typeof totals>
@@ -130,7 +137,7 @@ export function documentOf(all: Totals): string {
   const messages = ['messages acknowledged', `${shown(all.acknowledged)} of ${shown(goals.acknowledged)}`] as const
   return `# Chaos
 
-Written by \`npm run chaos -- --full\`${open.length === 0 ? '' : '; it goes on with `--resume`'}. Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as [the guide](guides/back-up-and-restore.md) says, and compares again. A kill counts only where somebody waited for what was killed.
+Written by \`npm run chaos -- --full\` from [chaos.json](chaos.json)${open.length === 0 ? '' : ', from which it goes on with `--resume`'}. Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as [the guide](guides/back-up-and-restore.md) says, and compares again. A kill counts only where somebody waited for what was killed.
 
 Legs: ${all.legs}, ${(all.seconds / 3600).toFixed(1)} hours${on} (${(all.faultSeconds / 3600).toFixed(1)} of them under faults)${all.newest ? `, ${all.newest.day}` : ''}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. Older copies put back: ${all.restores} (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}${rateOf(all)}
 
