@@ -104,13 +104,30 @@ const backend: Fault = async (stage) => {
   else stage.timeline.note(`no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
 }
 
+/** How often the server is stopped although some process is just starting, which then begins anew. */
+const amidStarts = 0.2
+/** Milliseconds that it is waited for else: where the server goes before a process is there, none ever is. */
+const startsWithin = 10_000
+
+/** All that hurts the server until it answers again. */
+async function serverHurt(stage: Stage, work: () => Promise<unknown>): Promise<void> {
+  stage.server.answers = false
+  try {
+    await work()
+    await answering(stage)
+  } finally {
+    stage.server.answers = true
+  }
+}
+
 const serverStop: Fault = (stage) =>
   stage.turns.server.take(async () => {
+    const started = () => stage.fleet.members.every(({ up, needed }) => up || needed)
+    if (!stage.random.chance(amidStarts)) await eventually(started, { within: startsWithin, every: 20 }).catch(() => undefined) // the machine is busy
     const inFlight = await underWay(stage, () => true)
     note(stage, 'server', 'PostgreSQL (immediate stop)', inFlight)
     // "Immediate": no checkpoint, recovery at the next start
-    await stage.engines.postgres.kill('SIGQUIT')
-    await answering(stage)
+    await serverHurt(stage, () => stage.engines.postgres.kill('SIGQUIT'))
   })
 
 /** A connection that dies without a word may have left shared memory in disorder: the server throws all of it away and recovers. */
@@ -119,12 +136,13 @@ const serverBackend: Fault = (stage) =>
     const victim = await eventually(() => oneAtWork(stage.database, asking), { within: patience, every: 5 }).catch(() => undefined) // nobody at work
     if (!victim) return
     note(stage, 'server', `PostgreSQL (SIGKILL of a connection of ${victim.service})`, stage.history.waiting(callsOf(victim.service)))
-    try {
-      process.kill(victim.pid, 'SIGKILL')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
-    await answering(stage)
+    await serverHurt(stage, async () => {
+      try {
+        process.kill(victim.pid, 'SIGKILL')
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+    })
   })
 
 async function brokerKilled(stage: Stage): Promise<Controlled> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { globSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { eventually, freshDatabase, needs, temporaryFolder } from '@rondo/testkit'
 import { afterAll, afterEach, expect, test } from 'vitest'
@@ -42,6 +42,16 @@ test('ends by itself at SIGTERM and SIGINT', async () => {
 
 test('does not wait for a collector that is down', async () => {
   expect(await stops({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, 'SIGTERM')).toBeLessThan(8000)
+})
+
+test('keeps what it compiled for the next start, however it ends', async () => {
+  const cache = temporaryFolder('compiled')
+  const { child, ended, started } = launch({ RONDO_DATABASE_URL: await freshDatabase(), NODE_COMPILE_CACHE: cache })
+  await started()
+  await eventually(() => globSync('*/*', { cwd: cache }).length > 500, { within: 10_000 })
+  child.kill('SIGKILL')
+  await ended
+  rmSync(cache, { recursive: true, force: true })
 })
 
 test('ends at once at the second signal', async () => {
