@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 const ledger = 'packages/ledger/src'
 const sql = 'packages/ledger/migrations/0013-held.sql'
 const store = `${ledger}/store.int.test.ts`
+const rebuilding = `${ledger}/postgres/rebuild.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 
 /** What PostgreSQL compares: the model of it is not the one that is shipped. */
@@ -28,7 +29,7 @@ export const statements: readonly Mutant[] = [
     file: `${ledger}/postgres/rebuild.ts`,
     find: '[stream.name, stream.fold, mostHeld],',
     replace: '[stream.name, stream.fold, 0],',
-    test: [store, 'a fold raised while old processes still write'],
+    test: [rebuilding, 'just before they are kept waiting'],
     simulated: false,
   },
   {
@@ -36,7 +37,7 @@ export const statements: readonly Mutant[] = [
     file: `${ledger}/postgres/rebuild.ts`,
     find: 'limit $3 for update skip locked',
     replace: 'limit $3 for update',
-    test: [store, 'a fold raised while old processes still write'],
+    test: [rebuilding, 'waits for the head row is not waited for'],
     simulated: false,
   },
   {

@@ -20,7 +20,7 @@ interface Around {
   readonly after?: () => Promise<unknown>
 }
 
-/** Does something before and after one of its connections locks the head row. */
+/** Does something before and after a transaction begins with a lock of the head row: nobody writes from then on. */
 class WatchedPool extends pg.Pool {
   readonly #around: Around
   readonly #watched = new WeakSet<pg.PoolClient>()
@@ -50,9 +50,14 @@ class WatchedPool extends pg.Pool {
       await this.#around.after?.()
       return answer
     }
-    // A cursor is no promise
+    let last: unknown
     return Object.assign(client, {
-      query: (...asked: unknown[]) => (asked[0] === 'select from head for update' ? between(...asked) : query(...asked)),
+      query(...asked: unknown[]) {
+        // What is folded while nobody waits locks it, too, but not at once
+        const closes = last === 'begin' && asked[0] === 'select from head for update'
+        last = asked[0]
+        return closes ? between(...asked) : query(...asked)
+      },
     })
   }
 }
