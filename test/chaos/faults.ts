@@ -107,7 +107,7 @@ const backend: Fault = async (stage) => {
 /** How often the server is stopped although some process is just starting, which then begins anew. */
 const amidStarts = 0.2
 /** Milliseconds that it is waited for else: where the server goes before a process is there, none ever is. */
-const startsWithin = 10_000
+const startsWithin = 30_000
 
 /** All that hurts the server until it answers again. */
 async function serverHurt(stage: Stage, work: () => Promise<unknown>): Promise<void> {
