@@ -1,7 +1,7 @@
 import type { FaultName } from './schedule.ts'
 
 /** Done as soon as they have hit. While something that takes its time comes to its end they go on: that would else be time without any. */
-export const brief: ReadonlySet<FaultName> = new Set(['gateway', 'operations', 'requirements', 'several', 'backend'])
+export const brief: ReadonlySet<FaultName> = new Set(['gateway', 'operations', 'requirements', 'several', 'host', 'backend'])
 
 /** Messages that are acknowledged between two of a kind. */
 const between = { kill: 4, lasting: 20 } as const

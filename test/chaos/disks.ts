@@ -22,7 +22,7 @@ export async function answering({ engines: { postgres }, database }: Stage): Pro
       if (!postgres.runs) await postgres.start()
       return (await asked(database, 'select')).length === 1
     },
-    { within: 60_000, every: 500 },
+    { within: 60_000, every: 100 },
   )
 }
 

@@ -57,16 +57,40 @@ export function victimOf(
   return up.length === 0 ? undefined : random.pick(up)
 }
 
+/** `several` is asked by nobody directly. Whom nobody reaches (its gateway is gone) is left: a start is dear, and would count for nothing. */
 const killed =
   (service: string): Fault =>
   async (stage) => {
     const victim = victimOf({ ...stage, members: stage.fleet.members }, service)
     if (!victim) return
     const inFlight = service === 'several' ? 0 : await underWay(stage, reaching(victim))
-    if (!victim.up || victim.needed) return
+    if (!victim.up || victim.needed || (inFlight === 0 && service !== 'several')) return
     note(stage, 'service', victim.name, inFlight)
     await victim.kill()
   }
+
+/** What runs on one host and may be killed now: all that there is of a side, while the other one goes on mostly. */
+export function hostOf({ members, random, bothDown }: Pick<Fleet, 'members'> & Pick<Stage, 'random' | 'bothDown'>): readonly Member[] {
+  const hosts = [...Map.groupBy(members, ({ service, replica }) => (service === 'several' ? undefined : replica))]
+    .filter(([replica]) => replica !== undefined)
+    .map(([, side]) => side)
+  const whole = hosts.filter((side) => side.every(({ up, needed }) => up || needed))
+  if (whole.length === 0 || (whole.length < hosts.length && !random.chance(bothDown))) return []
+  return random.pick(whole).filter(({ needed }) => !needed)
+}
+
+/** A host dies, and all its processes at the same moment; each counts for itself, by who waited for it. */
+const host: Fault = async (stage) => {
+  const victims = hostOf({ ...stage, members: stage.fleet.members })
+  if (victims.length === 0) return
+  const waits = (one: Member) => stage.history.waiting(reaching(one))
+  // Where they are not all at work within that time: as many as are
+  await eventually(() => victims.every((one) => waits(one) > 0), { within: patience, every: 1 }).catch(() => undefined)
+  const hit = victims.filter((one) => one.up && !one.needed && waits(one) > 0)
+  for (const one of hit) note(stage, 'service', one.name, waits(one))
+  if (hit.length > 1) count(stage, 'a host’s processes killed at the same moment')
+  await Promise.all(hit.map((one) => one.kill()))
+}
 
 const backend: Fault = async (stage) => {
   let before = 0
@@ -80,13 +104,30 @@ const backend: Fault = async (stage) => {
   else stage.timeline.note(`no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
 }
 
+/** How often the server is stopped although some process is just starting, which then begins anew. */
+const amidStarts = 0.2
+/** Milliseconds that it is waited for else: where the server goes before a process is there, none ever is. */
+const startsWithin = 30_000
+
+/** All that hurts the server until it answers again. */
+async function serverHurt(stage: Stage, work: () => Promise<unknown>): Promise<void> {
+  stage.server.answers = false
+  try {
+    await work()
+    await answering(stage)
+  } finally {
+    stage.server.answers = true
+  }
+}
+
 const serverStop: Fault = (stage) =>
   stage.turns.server.take(async () => {
+    const started = () => stage.fleet.members.every(({ up, needed }) => up || needed)
+    if (!stage.random.chance(amidStarts)) await eventually(started, { within: startsWithin, every: 20 }).catch(() => undefined) // the machine is busy
     const inFlight = await underWay(stage, () => true)
     note(stage, 'server', 'PostgreSQL (immediate stop)', inFlight)
     // "Immediate": no checkpoint, recovery at the next start
-    await stage.engines.postgres.kill('SIGQUIT')
-    await answering(stage)
+    await serverHurt(stage, () => stage.engines.postgres.kill('SIGQUIT'))
   })
 
 /** A connection that dies without a word may have left shared memory in disorder: the server throws all of it away and recovers. */
@@ -95,12 +136,13 @@ const serverBackend: Fault = (stage) =>
     const victim = await eventually(() => oneAtWork(stage.database, asking), { within: patience, every: 5 }).catch(() => undefined) // nobody at work
     if (!victim) return
     note(stage, 'server', `PostgreSQL (SIGKILL of a connection of ${victim.service})`, stage.history.waiting(callsOf(victim.service)))
-    try {
-      process.kill(victim.pid, 'SIGKILL')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
-    await answering(stage)
+    await serverHurt(stage, async () => {
+      try {
+        process.kill(victim.pid, 'SIGKILL')
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+    })
   })
 
 async function brokerKilled(stage: Stage): Promise<Controlled> {
@@ -181,6 +223,7 @@ export function faultsOf(random: Random): Readonly<Record<FaultName, Fault>> {
     operations: killed('operations'),
     requirements: killed('requirements'),
     several: killed('several'),
+    host,
     backend,
     'server-stop': serverStop,
     'server-backend': serverBackend,

@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from '@rondo/testkit/test-data'
 import { reportOf, shortOf } from './report.ts'
@@ -16,9 +15,10 @@ const shortest = 4
 /** Legs in a row that could not be run for reasons of the machine. */
 const fallsMost = 3
 
-/** All that there is of a full run: its totals, and each leg’s result. */
+/** Each leg’s result. */
 const folder = () => join(repositoryRoot(), '.chaos', 'full')
-const stateFile = () => join(folder(), 'totals.json')
+/** What all legs together came to: part of the tree, so that it goes on in another checkout. */
+const stateFile = () => join(repositoryRoot(), 'docs', 'chaos.json')
 
 /** As it was left; a run that is begun anew starts from nothing. */
 function stateOf(resume: boolean, seed: number): Totals {
@@ -27,12 +27,14 @@ function stateOf(resume: boolean, seed: number): Totals {
   return totals.parse(JSON.parse(readFileSync(stateFile(), 'utf8')))
 }
 
+const written = (file: string, what: object) => writeFileSync(file, `${JSON.stringify(what, null, 2)}\n`)
+
 function keep(all: Totals, leg?: Result): void {
   mkdirSync(folder(), { recursive: true })
-  if (leg) writeFileSync(join(folder(), `leg-${leg.seed}.json`), `${JSON.stringify(shortOf(leg), null, 2)}\n`)
-  writeFileSync(`${stateFile()}.new`, JSON.stringify(all, null, 2))
+  if (leg) written(join(folder(), `leg-${leg.seed}.json`), shortOf(leg))
+  written(`${stateFile()}.new`, all)
   renameSync(`${stateFile()}.new`, stateFile())
-  writeFileSync(join(repositoryRoot(), 'docs', 'chaos.md'), documentOf(all, cpus().length))
+  writeFileSync(join(repositoryRoot(), 'docs', 'chaos.md'), documentOf(all))
 }
 
 /** Undefined: it could not be run (an engine did not start, say), which says nothing of what is promised. */

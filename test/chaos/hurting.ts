@@ -48,6 +48,10 @@ async function hurt(
   const rested = resting(
     () => stage.intake.behind,
     () => stage.timeline.now,
+    (rests) => {
+      stage.intake.resting = rests
+      stage.timeline.note(rests ? `the faults rest: ${stage.intake.behind} are to be read` : 'the faults go on')
+    },
   )
   const owed = new Owed()
   const lasting = () => [...running.keys()].some((fault) => !brief.has(fault))

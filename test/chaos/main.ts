@@ -22,8 +22,8 @@ broke or too few kills hit. What happened when, and what the processes logged, i
   --json FILE   the result as JSON
   --full        one leg of so many minutes (default 20) after the other, each judged by itself, until each kind of process
                 was killed 1,000 times and 1,000,000 messages were acknowledged; what was done so far is kept in
-                .chaos/full after each and written to docs/chaos.md
-  --resume      the full run goes on where it was left
+                docs/chaos.json after each and told in docs/chaos.md, each leg’s result is in .chaos/full
+  --resume      the full run goes on from docs/chaos.json; else it begins with nothing
   --hours N     the full run ends after so many hours at the latest (default 8); so does Ctrl-C: the leg is judged
                 as far as it is, a second Ctrl-C ends all at once
 `

@@ -230,7 +230,8 @@ async function staged(
 ): Promise<{ readonly stage: Stage; readonly edge: Edge }> {
   const database = engines.postgres.address
   const { kafka, redis } = engines.addresses
-  const worthTrying = () => engines.postgres.runs && engines.brokers.filter(({ runs }) => runs).length >= leastBrokers
+  const server = { answers: true }
+  const worthTrying = () => server.answers && engines.postgres.runs && engines.brokers.filter(({ runs }) => runs).length >= leastBrokers
   const around = { database, kafka, redis, reach: reachThrough(engines.network), spares, timeline }
   const fleet = await startFleet({ ...around, engines: { worthTrying } })
   open.push(fleet.end)
@@ -239,8 +240,8 @@ async function staged(
   await prepared(edge)
   const random = createRandom(seed).fork('faults')
   const turns = { server: new Turn(), brokers: new Turn() }
-  const done = { kills: [], others: new Map(), backup: { taken: false }, intake: { behind: 0 } }
-  return { stage: { engines, database, fleet, history, random, turns, bothDown, say, timeline, ...done }, edge }
+  const done = { kills: [], others: new Map(), backup: { taken: false }, intake: { behind: 0, resting: false } }
+  return { stage: { engines, database, fleet, history, random, turns, server, bothDown, say, timeline, ...done }, edge }
 }
 
 /** Of the processes of a run. */

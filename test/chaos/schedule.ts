@@ -5,6 +5,7 @@ export const faultNames = [
   'operations',
   'requirements',
   'several',
+  'host',
   'backend',
   'server-stop',
   'server-backend',
@@ -50,7 +51,14 @@ export const mixes = {
   /** Kills as close together as they still find work under way. */
   short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, rarer: 2 },
   /** Each kind of process as often as the others, as fast as they are back; what waits to be read is a burst’s end (rest.ts). */
-  long: { round: 40, burst: 40, kills: 60, every: { backend: 6, 'server-stop': 7, 'broker-back': 1.5 }, bothDown: 0.03, rarer: 2 },
+  long: {
+    round: 40,
+    burst: 40,
+    kills: 15,
+    every: { host: 1.5, backend: 5, 'server-stop': 5, 'broker-back': 1.5 },
+    bothDown: 0.03,
+    rarer: 2,
+  },
 } as const satisfies Readonly<Record<string, Mix>>
 
 /** Where callers wait for an answer. */

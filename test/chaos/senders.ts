@@ -8,7 +8,7 @@ import type { Stage } from './stage.ts'
 /** Events of one call. */
 const batch = 100
 /** So many that the services have not read yet: senders wait then, so that what is under way when all heals stays little. */
-const behindMost = 12_000
+const behindMost = 25_000
 /** Milliseconds between two batches of a sender where that is nearly so: there is always somebody who waits for the brokers. */
 const restMost = 3000
 const lookEvery = 1000
@@ -58,7 +58,7 @@ export function startSenders(count: number, sending: Sending): Caller {
   }
   const send = async (sender: number) => {
     for (let n = 0; !stopped; n += 1) {
-      if (intake.behind > behindMost || stage.history.acknowledged >= most) await pause(lookEvery / 4)
+      if (intake.resting || intake.behind > behindMost || stage.history.acknowledged >= most) await pause(lookEvery / 4)
       else {
         const messageId = `bulk-${sender}-${n}`
         const events = eventsOf(messageId, random)

@@ -3,6 +3,7 @@ import { builds } from '@rondo/builds'
 import { feedback } from '@rondo/feedback'
 import { gateway } from '@rondo/gateway'
 import { operations } from '@rondo/operations'
+import { loadProtos } from '@rondo/proto'
 import { releases } from '@rondo/releases'
 import { requirements } from '@rondo/requirements'
 import { start } from '@rondo/runtime'
@@ -15,8 +16,12 @@ import 'pg'
 const orders = z.object({ services: z.array(z.string()), env: z.record(z.string(), z.string()) })
 
 const all = [requirements, builds, releases, operations, feedback, gateway]
+const protos = loadProtos()
 const [message] = await once(process, 'message')
 const { services, env } = orders.parse(message)
 process.disconnect()
 Object.assign(process.env, env)
-await start(all.filter(({ name }) => services.includes(name)))
+await start(
+  all.filter(({ name }) => services.includes(name)),
+  { protos },
+)

@@ -6,8 +6,8 @@ import type { Spawn } from '../rig/processes.ts'
 /** The services that are not killed one by one, in one process: each start costs half a second of a core. */
 export const severalServices = ['builds', 'releases', 'feedback'] as const
 
-/** So many are loaded, or being loaded, at any time. */
-const kept = 3
+/** So many are loaded, or being loaded, at any time: a host’s, and one more. */
+const kept = 4
 
 function spawnSpare(): ChildProcess {
   const { RONDO_TOKEN: _, NODE_OPTIONS: __, ...inherited } = process.env

@@ -40,8 +40,10 @@ export interface Stage {
   readonly others: Map<string, number>
   /** Whoever stops or fills the PostgreSQL server, or the brokers. */
   readonly turns: { readonly server: Turn; readonly brokers: Turn }
-  /** How many events of intake are still to be read, when it was last looked; with nobody who sends many, 0. */
-  readonly intake: { behind: number }
+  /** How many events of intake are still to be read, when it was last looked (with nobody who sends many, 0); whether they are waited for. */
+  readonly intake: { behind: number; resting: boolean }
+  /** Whether PostgreSQL answers, as far as those know who stop it: who is to be started waits for it, as a supervisor would. */
+  readonly server: { answers: boolean }
   /** How often a process is killed although one of the other side is gone. */
   readonly bothDown: number
   /** Whether there is a copy of PostgreSQL to go back to. */

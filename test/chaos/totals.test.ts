@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryRoot } from '@rondo/testkit/test-data'
 import { expect, test } from 'vitest'
 import { closingOf } from './report.ts'
 import type { Result } from './run.ts'
-import { added, documentOf, missing, nothingYet } from './totals.ts'
+import { added, documentOf, missing, nothingYet, totals } from './totals.ts'
 
 const leg = (changed: Partial<Result> = {}): Result => ({
   seed: 5,
@@ -42,13 +45,13 @@ test('legs add up; a kill that hit nobody is none, and the next leg has another 
   expect(all.kills.broker).toBeUndefined()
   expect(missing(all)).toContain('1000 kills of broker')
   expect(all.faults).toMatchObject({ 'SIGKILL of a service': 2, 'SIGKILL of a broker': 0, 'Redis gone': 2 })
-  expect(documentOf(all, 2)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')
-  expect(documentOf(all, 2)).toContain('| gateway | 2 of 1,000 |')
+  expect(documentOf(all)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')
+  expect(documentOf(all)).toContain('| gateway | 2 of 1,000 |')
 })
 
 test('what an hour under faults comes to is told by the newest leg', () => {
   const all = added(added(nothingYet(5), leg()), leg({ seconds: { faults: 36, drain: 1, all: 60 }, acknowledged: 50 }))
-  expect(documentOf(all, 2)).toMatch(
+  expect(documentOf(all)).toMatch(
     /newest leg \(60 s, 36 s of them under faults\).* kills of gateway 100, operations 0, .* and to 5,000 acknowledged messages/,
   )
 })
@@ -56,7 +59,7 @@ test('what an hour under faults comes to is told by the newest leg', () => {
 test('a leg in which a promise broke is named by its seed', () => {
   const all = added(nothingYet(5), leg({ lost: ['m1'] }))
   expect(all).toMatchObject({ lost: 1, brokenSeeds: [5] })
-  expect(documentOf(all, 2)).toContain('(seeds 5)')
+  expect(documentOf(all)).toContain('(seeds 5)')
 })
 
 test('the last line counts what was to be shown, and what failed is named before it', () => {
@@ -65,4 +68,9 @@ test('the last line counts what was to be shown, and what failed is named before
   )
   expect(closingOf(leg({ lost: [], broken: [{ promise: 'something new', what: 'broke' }] }))).toContain('failed: something new: broke')
   expect(closingOf(leg({ wanted: 3 }))).toContain('3 kills hit unacknowledged work: only 2 did')
+})
+
+test('docs/chaos.md tells what docs/chaos.json counts', () => {
+  const [told, counted] = ['chaos.md', 'chaos.json'].map((name) => readFileSync(join(repositoryRoot(), 'docs', name), 'utf8'))
+  expect(documentOf(totals.parse(JSON.parse(counted ?? '')))).toBe(told)
 })

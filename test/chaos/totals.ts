@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { z } from 'zod'
 import { shortOf } from './report.ts'
 import type { Result } from './run.ts'
@@ -8,6 +9,7 @@ const goals = { kills: 1000, acknowledged: 1_000_000 } as const
 const kinds = ['gateway', 'operations', 'requirements', 'backend', 'server', 'broker'] as const
 
 const counts = z.record(z.string(), z.number())
+/** Kept in docs/chaos.json, from which docs/chaos.md is written. */
 export const totals = z.object({
   /** Runs on engines of their own, one after the other. */
   legs: z.number(),
@@ -21,7 +23,6 @@ export const totals = z.object({
   faults: counts,
   others: counts,
   acknowledged: z.number(),
-  tries: z.number(),
   lost: z.number(),
   twice: z.number(),
   /** Older copies of PostgreSQL that were put back and settled; of these, under processes that went on. */
@@ -33,7 +34,16 @@ export const totals = z.object({
   /** Seeds of legs in which a promise broke. */
   brokenSeeds: z.array(z.number()),
   /** What the last one came to. */
-  newest: z.object({ seconds: z.number(), faultSeconds: z.number(), kills: counts, acknowledged: z.number() }).optional(),
+  newest: z
+    .object({
+      day: z.iso.date(),
+      cores: z.number(),
+      seconds: z.number(),
+      faultSeconds: z.number(),
+      kills: counts,
+      acknowledged: z.number(),
+    })
+    .optional(),
 })
 export type Totals = z.infer<typeof totals>
 
@@ -47,7 +57,6 @@ export const nothingYet = (seed: number): Totals => ({
   faults: {},
   others: {},
   acknowledged: 0,
-  tries: 0,
   lost: 0,
   twice: 0,
   restores: 0,
@@ -79,7 +88,6 @@ export function added(before: Totals, leg: Result): Totals {
     faults: summed(before.faults, faults),
     others: summed(before.others, leg.others),
     acknowledged: before.acknowledged + leg.acknowledged,
-    tries: before.tries + leg.tries,
     lost: before.lost + leg.lost.length,
     twice: before.twice + leg.twice.length,
     restores: before.restores + ('leftOut' in leg.restore ? 0 : 1),
@@ -87,7 +95,14 @@ export function added(before: Totals, leg: Result): Totals {
     takenBack: before.takenBack + takenBack,
     broken: before.broken + leg.broken.length + leg.left.length + leg.fell.length,
     brokenSeeds: kept ? before.brokenSeeds : [...before.brokenSeeds, leg.seed],
-    newest: { seconds: leg.seconds.all, faultSeconds: leg.seconds.faults, kills: counted, acknowledged: leg.acknowledged },
+    newest: {
+      day: new Date().toISOString().slice(0, 10),
+      cores: cpus().length,
+      seconds: leg.seconds.all,
+      faultSeconds: leg.seconds.faults,
+      kills: counted,
+      acknowledged: leg.acknowledged,
+    },
   }
 }
 
@@ -114,16 +129,17 @@ const table = (title: string, rows: readonly (readonly [name: string, count: str
 const rowsOf = (all: Readonly<Record<string, number>>) => Object.entries(all).map(([name, count]) => [name, shown(count)] as const)
 
 /** The account of a full run, as far as it is. */
-export function documentOf(all: Totals, cores: number): string {
+export function documentOf(all: Totals): string {
   const open = missing(all)
   const seeds = all.brokenSeeds.length > 0 ? ` (seeds ${all.brokenSeeds.join(', ')})` : ''
   const reached = kinds.map((kind) => [kind, `${shown(all.kills[kind] ?? 0)} of ${shown(goals.kills)}`] as const)
+  const on = all.newest ? ` on ${all.newest.cores} cores` : ''
   const messages = ['messages acknowledged', `${shown(all.acknowledged)} of ${shown(goals.acknowledged)}`] as const
   return `# Chaos
 
-Written by \`npm run chaos -- --full\`${open.length === 0 ? '' : '; it goes on with `--resume`'}. Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as [the guide](guides/back-up-and-restore.md) says, and compares again. A kill counts only where somebody waited for what was killed.
+Written by \`npm run chaos -- --full\` from [chaos.json](chaos.json)${open.length === 0 ? '' : ', from which it goes on with `--resume`'}. Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as [the guide](guides/back-up-and-restore.md) says, and compares again. A kill counts only where somebody waited for what was killed.
 
-Legs: ${all.legs}, ${(all.seconds / 3600).toFixed(1)} hours on ${cores} cores (${(all.faultSeconds / 3600).toFixed(1)} of them under faults), ${new Date().toISOString().slice(0, 10)}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. Older copies put back: ${all.restores} (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}${rateOf(all)}
+Legs: ${all.legs}, ${(all.seconds / 3600).toFixed(1)} hours${on} (${(all.faultSeconds / 3600).toFixed(1)} of them under faults)${all.newest ? `, ${all.newest.day}` : ''}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. Older copies put back: ${all.restores} (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}${rateOf(all)}
 
 ${table('killed at unacknowledged work', [...reached, messages])}
 ${table('kinds of faults', rowsOf(all.faults))}

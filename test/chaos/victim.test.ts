@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { victimOf } from './faults.ts'
+import { hostOf, victimOf } from './faults.ts'
 import type { Member } from './fleet.ts'
 import { createRandom } from './random.ts'
 
@@ -29,4 +29,19 @@ test('where all are there each is killed as often as its like', () => {
 
 test('with four gone nobody more is killed', () => {
   expect(picked(fleet('gateway-0', 'operations-0', 'requirements-0', 'operations-1'), 'gateway')).toEqual({ nobody: 400 })
+})
+
+const host = (members: readonly Member[], bothDown = 0) =>
+  hostOf({ members: [...members, member('several', 0)], random: createRandom(1), bothDown }).map(({ name }) => name)
+
+test('a host dies with all that runs on it, and only while the other one is whole', () => {
+  expect(['gateway-0,operations-0,requirements-0', 'gateway-1,operations-1,requirements-1']).toContain(host(fleet()).join())
+  expect(host(fleet('operations-0'))).toEqual([])
+  expect(host(fleet('operations-0'), 1)).toEqual(['gateway-1', 'operations-1', 'requirements-1'])
+})
+
+test('who stands still, and who is to take over from it, are left alone; what else is on their hosts is not', () => {
+  const members = fleet('operations-0')
+  for (const one of members) if (one.service === 'operations') one.needed = true
+  expect(['gateway-0,requirements-0', 'gateway-1,requirements-1']).toContain(host(members).join())
 })

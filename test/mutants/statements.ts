@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 const ledger = 'packages/ledger/src'
 const sql = 'packages/ledger/migrations/0014-alone.sql'
 const store = `${ledger}/store.int.test.ts`
+const rebuilding = `${ledger}/postgres/rebuild.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
 
 /** What PostgreSQL compares: the model of it is not the one that is shipped. */
@@ -60,7 +61,7 @@ export const statements: readonly Mutant[] = [
     file: `${ledger}/postgres/rebuild.ts`,
     find: '[stream.name, stream.fold, mostHeld],',
     replace: '[stream.name, stream.fold, 0],',
-    test: [store, 'a fold raised while old processes still write'],
+    test: [rebuilding, 'just before they are kept waiting'],
     simulated: false,
   },
   {
@@ -68,7 +69,7 @@ export const statements: readonly Mutant[] = [
     file: `${ledger}/postgres/rebuild.ts`,
     find: 'limit $3 for update skip locked',
     replace: 'limit $3 for update',
-    test: [store, 'a fold raised while old processes still write'],
+    test: [rebuilding, 'waits for the head row is not waited for'],
     simulated: false,
   },
   {

@@ -44,20 +44,27 @@ test('health tells of each service', async () => {
   await expect(ask(check, { service: 'rondo.nothing.v1.Nothing' })).rejects.toThrow(/NOT_FOUND/)
 })
 
-test('reflection lists what there is, for clients without the protos', async () => {
-  const protos = new URL('../proto/grpc/reflection/v1/reflection.proto', import.meta.resolve('@grpc/reflection'))
+test.each(['v1', 'v1alpha'])('reflection %s tells what there is, for clients without the protos', async (version) => {
+  const protos = new URL(`../proto/grpc/reflection/${version}/reflection.proto`, import.meta.resolve('@grpc/reflection'))
   const { path, requestSerialize, responseDeserialize } = methodOf(
     fileURLToPath(protos),
-    'grpc.reflection.v1.ServerReflection',
+    `grpc.reflection.${version}.ServerReflection`,
     'ServerReflectionInfo',
   )
   const client = new Client(process.addresses.grpc, credentials.createInsecure())
   const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-  call.write({ list_services: '' })
-  const [answer] = await once(call, 'data')
+  const told = async (question: object) => {
+    call.write(question)
+    const [answer] = await once(call, 'data')
+    return JSON.stringify(answer)
+  }
+  const services = ['rondo.intake.v1.Intake', 'rondo.requirements.v1.Requirements', 'rondo.ledger.v1.Ledger']
+  const all = await told({ list_services: '' })
+  for (const service of services) {
+    expect(all).toContain(service)
+    expect(await told({ file_containing_symbol: service })).toContain('file_descriptor_proto')
+  }
   call.on('error', () => undefined) // cancelled by us
   call.cancel()
   client.close()
-  for (const service of ['rondo.intake.v1.Intake', 'rondo.requirements.v1.Requirements', 'rondo.ledger.v1.Ledger'])
-    expect(JSON.stringify(answer)).toContain(service)
 })

@@ -1,13 +1,11 @@
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
-import { ReflectionService } from '@grpc/reflection'
-import { loading, protoFiles, protoFolder } from '@rondo/proto'
 import { HealthImplementation } from 'grpc-health-check'
 import type protobuf from 'protobufjs'
 import { type Endpoint, handlerOf } from './grpc-call.ts'
 import { type Method, maxMessageBytes, methodsOf, serviceDefinition } from './grpc-definition.ts'
 import { type Gate, gateOf, type Passing } from './grpc-gate.ts'
 import { ledgerService } from './ledger-rpc.ts'
+import { addReflection } from './reflection.ts'
 import { requestFaults } from './request-shape.ts'
 import type { AnyRow, RpcTable } from './service.ts'
 import { portError } from './start-error.ts'
@@ -51,7 +49,7 @@ export function createGrpcHost(protos: protobuf.Root, gate: Gate): GrpcHost {
   server['_streamHandler'] = ahead(server['_streamHandler'].bind(server))
   const health = new HealthImplementation({ '': 'NOT_SERVING' })
   health.addToServer(server)
-  new ReflectionService(loadSync([...protoFiles()], { ...loading, includeDirs: [protoFolder] })).addToServer(server)
+  addReflection(server)
   const names = ['']
 
   return {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { globSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { eventually, freshDatabase, needs, temporaryFolder } from '@rondo/testkit'
 import { afterAll, afterEach, expect, test } from 'vitest'
@@ -17,7 +17,7 @@ afterEach(() => child?.kill('SIGKILL'))
 /** The test's process, registered as the real ones are. */
 function launch(env: Readonly<Record<string, string>>) {
   const output = { text: '' }
-  const args = ['--conditions=development', '--import', path('./register.ts'), path('../test/main.ts')]
+  const args = ['--conditions=development', '--import', path('./register.mjs'), path('../test/main.ts')]
   const own = { PATH: process.env.PATH, RONDO_HTTP_PORT: '0', RONDO_GRPC_PORT: '0', RONDO_DATA_DIR: dataDir }
   child = spawn(process.execPath, args, { env: { ...own, ...env } })
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
@@ -42,6 +42,16 @@ test('ends by itself at SIGTERM and SIGINT', async () => {
 
 test('does not wait for a collector that is down', async () => {
   expect(await stops({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, 'SIGTERM')).toBeLessThan(8000)
+})
+
+test('keeps what it compiled for the next start, however it ends', async () => {
+  const cache = temporaryFolder('compiled')
+  const { child, ended, started } = launch({ RONDO_DATABASE_URL: await freshDatabase(), NODE_COMPILE_CACHE: cache })
+  await started()
+  await eventually(() => globSync('*/*', { cwd: cache }).length > 500, { within: 10_000 })
+  child.kill('SIGKILL')
+  await ended
+  rmSync(cache, { recursive: true, force: true })
 })
 
 test('ends at once at the second signal', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { loadProtos } from '@rondo/proto'
 import type protobuf from 'protobufjs'
@@ -171,7 +172,10 @@ export async function run(services: readonly Service[], config: Config, parts: P
   // From the beginning: who gives up on a slow start shall not leave an engine behind.
   if (parts.signals ?? true) ignoreSignals = stopOnSignals(stop, log)
   try {
-    return { ...(await started(services, config, log, shutdown, parts)), stop, stopped: stopped.promise }
+    const running = await started(services, config, log, shutdown, parts)
+    // Else kept at an orderly end only: who is always killed would compile all of it at each start
+    setImmediate(flushCompileCache)
+    return { ...running, stop, stopped: stopped.promise }
   } catch (error) {
     await stop()
     throw error

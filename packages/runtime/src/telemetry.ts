@@ -1,12 +1,10 @@
 import { context, metrics, propagation, type Tracer, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
-import { AlwaysOffSampler, BatchSpanProcessor, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { AlwaysOffSampler, type SpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { shielding } from './shielding.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -59,13 +57,10 @@ export interface TelemetryOptions {
  * Traces and metrics of this process; nothing is sent unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
  * Spans of a service carry its own name also where many services share the process.
  */
-export function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptions = {}): void {
+export async function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptions = {}): Promise<void> {
   if (running) return
-  const sends = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT)
-  const keeping = [
-    ...spanProcessors,
-    ...(sends && env.OTEL_TRACES_EXPORTER !== 'none' ? [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })] : []),
-  ]
+  const otlp = env.OTEL_EXPORTER_OTLP_ENDPOINT ? await import('./otlp.ts') : undefined
+  const keeping = [...spanProcessors, ...(otlp && env.OTEL_TRACES_EXPORTER !== 'none' ? [otlp.otlpSpans()] : [])]
   // Where nobody takes them, spans carry their ids (for the log) and nothing else
   const sampling = keeping.length > 0 ? {} : { sampler: new AlwaysOffSampler() }
   const processors = [shielding, ...keeping]
@@ -76,9 +71,8 @@ export function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptio
   propagation.setGlobalPropagator(new W3CTraceContextPropagator())
   trace.setGlobalTracerProvider(own)
   const prometheus = new PrometheusExporter({ preventServerStart: true })
-  const otlp =
-    sends && env.OTEL_METRICS_EXPORTER !== 'none' ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })] : []
-  const meters = new MeterProvider({ resource: resource(name, env), readers: [prometheus, ...otlp] })
+  const sending = otlp && env.OTEL_METRICS_EXPORTER !== 'none' ? [otlp.otlpMetrics()] : []
+  const meters = new MeterProvider({ resource: resource(name, env), readers: [prometheus, ...sending] })
   metrics.setGlobalMeterProvider(meters)
   const makeTracer = (service: string) =>
     (`rondo-${service}` === name ? own : provider(`rondo-${service}`)).getTracer('rondo', undefined, { schemaUrl })
@@ -91,7 +85,7 @@ export function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptio
   }
 }
 
-/** Measures for `/metrics` where `register.ts` was not loaded; there are no traces then. */
+/** Measures for `/metrics` where `register.mjs` was not loaded; there are no traces then. */
 export function startMetrics(): void {
   if (running) return
   const prometheus = new PrometheusExporter({ preventServerStart: true })
