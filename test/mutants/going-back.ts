@@ -35,6 +35,13 @@ export const goingBack: readonly Mutant[] = [
     test: [`${ledger}/witness.int.test.ts`, 'that others have filled up to where it stands'],
   },
   {
+    name: 'under a position that was heard of before nothing is sent as it was written',
+    file: `${ledger}/commits.ts`,
+    find: 'if (position <= this.#position) return\n    this.#position = position',
+    replace: 'this.#position = position',
+    test: [`${ledger}/relays.test.ts`, 'took its place row by row'],
+  },
+  {
     name: 'what was recorded since an older copy was restored is of the new epoch',
     file: `${ledger}/witness.ts`,
     find: ', known.at(-1)?.recordedAt)',

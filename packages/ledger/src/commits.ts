@@ -91,6 +91,7 @@ export class Commits {
   }
 
   #grown(position: number, written?: Fresh): void {
+    // Also what an older copy gives a second time, that took the place of the ledger: others have sent something else under it
     if (position <= this.#position) return
     this.#position = position
     for (const listener of this.#listeners) listener(position, written)

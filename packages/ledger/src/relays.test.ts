@@ -165,6 +165,25 @@ test('who stands by sends nothing of an older copy that took the place of its le
   expect(other.relay.state.state).toBe('restored_backup')
 })
 
+test('who stands by, and has heard of what others have sent, sends nothing of an older copy that took its place row by row', async () => {
+  const [holder, other] = [await started(), await started()]
+  await count(holder)
+  await clock.pass(1_900)
+  const restore = backUp(database)
+  await count(holder)
+  await count(holder)
+  await clock.pass(40)
+  expect(topic.map(positionOf)).toEqual([1, 2, 3])
+  // Neither the server nor its tables are others
+  const { incarnation } = database
+  Object.defineProperty(database, 'incarnation', { value: incarnation })
+  restore()
+  await count(other)
+  await clock.pass(5_000)
+  expect(topic.map(positionOf)).toEqual([1, 2, 3])
+  expect(other.sent).toEqual([])
+})
+
 test('behind what could not be marked nothing is sent as it was written', async () => {
   const [holder, other] = [await started(), await started()]
   const { markSent } = other.ledger.database.store
