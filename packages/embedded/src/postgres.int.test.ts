@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import pg from 'pg'
@@ -48,12 +49,36 @@ test('a second live instance is told who has the data, and does them no harm', a
   }
 })
 
-test('what a killed instance left running is adopted', async () => {
-  const code = `import { startPostgres } from ${JSON.stringify(fileURLToPath(new URL('./index.ts', import.meta.url)))}; await startPostgres(${JSON.stringify(folder)}); process.kill(process.pid, 'SIGKILL')`
+/** Starts a server and is killed; what it said. */
+async function killed(): Promise<{ readonly pid: number | undefined; readonly url: string }> {
   const script = join(folder, 'dies.mts')
+  const index = JSON.stringify(fileURLToPath(new URL('./index.ts', import.meta.url)))
+  const code = `import { startPostgres } from ${index}; const { url } = await startPostgres(${JSON.stringify(folder)}); process.stdout.write(url, () => process.kill(process.pid, 'SIGKILL'))`
   await writeFile(script, code)
-  const [, signal] = await once(spawn(process.execPath, ['--conditions=development', script], { stdio: 'inherit' }), 'exit')
+  const child = spawn(process.execPath, ['--conditions=development', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [url, [, signal]] = await Promise.all([text(child.stdout), once(child, 'exit')])
   expect(signal).toBe('SIGKILL')
+  return { pid: child.pid, url }
+}
+
+test('what a killed instance left running is adopted', async () => {
+  await killed()
+  const next = await startPostgres(folder)
+  try {
+    expect(next.adopted).toBe(true)
+  } finally {
+    await next.stop()
+  }
+})
+
+test('also where its server has not seen yet that it is gone', async () => {
+  const { pid, url } = await killed()
+  const busy = new pg.Client({ connectionString: url, application_name: `rondo instance ${pid}` })
+  await busy.connect()
+  await busy.query('select pg_advisory_lock(7266660)')
+  const asked = busy.query('select pg_sleep(2)').catch(() => 'gone')
+  await busy.end()
+  expect(await asked).toBe('gone')
   const next = await startPostgres(folder)
   try {
     expect(next.adopted).toBe(true)

@@ -26,6 +26,10 @@ export interface Place {
 const owner = 'rondo'
 /** Held by the one live instance as a session lock: it dies with its holder, whatever killed it. */
 const instanceLock = 7_266_660
+/** What an instance's sessions are called, before the number of its process. */
+const instanceName = 'rondo instance'
+/** What PostgreSQL says where it waited for a lock as long as it may. */
+const lockNotAvailable = '55P03'
 
 const options = ({ user, folder }: Place) => ({
   cwd: folder,
@@ -92,7 +96,7 @@ export async function connect(url: string, data: string): Promise<pg.Client | un
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: 3000,
-    application_name: `rondo instance ${process.pid}`,
+    application_name: `${instanceName} ${process.pid}`,
     keepAlive: true,
   })
   // It tells of itself when it is used next; an idle end is no reason to die
@@ -142,18 +146,53 @@ async function launch(place: Place, port: number, more: readonly string[]): Prom
   }
 }
 
+/** Milliseconds within which a server has seen that an instance which was killed is gone: it looks when it has done what it was asked for. */
+const goneWithin = 10_000
+
 /** Takes the instance's lock on this session. Refuses where another live instance has it. */
 export async function claim(client: pg.Client, { folder }: Place): Promise<void> {
   const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [instanceLock])
   if (rows[0]?.taken) return
-  const { rows: holders } = await client.query<{ application_name: string }>(
+  const holder = await holderOf(client)
+  if (isLive(holder) || !(await claimsLater(client))) {
+    const who = holder?.replace(instanceName, 'process') ?? 'another process'
+    throw new StartError(`Rondo is running on ${folder} already (${who}): stop it first, or give this one its own folder by RONDO_DATA_DIR`)
+  }
+}
+
+/** What the session that has the instance's lock is called. */
+async function holderOf(client: pg.Client): Promise<string | undefined> {
+  const { rows } = await client.query<{ application_name: string }>(
     'select a.application_name from pg_locks l join pg_stat_activity a using (pid) where l.locktype = $1 and l.objid = $2 and l.granted',
     ['advisory', instanceLock],
   )
-  const holder = holders[0]?.application_name.replace('rondo instance', 'process') ?? 'another process'
-  throw new StartError(
-    `Rondo is running on ${folder} already (${holder}): stop it first, or give this one its own folder by RONDO_DATA_DIR`,
-  )
+  return rows[0]?.application_name
+}
+
+/** As far as it can be seen from here: a process of another container is not. */
+function isLive(holder: string | undefined): boolean {
+  const pid = Number(holder?.slice(instanceName.length))
+  if (!pid) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
+}
+
+/** Whether the lock became free in time. */
+async function claimsLater(client: pg.Client): Promise<boolean> {
+  await client.query(`set lock_timeout = ${goneWithin}`)
+  try {
+    await client.query('select pg_advisory_lock($1)', [instanceLock])
+    return true
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code === lockNotAvailable) return false
+    throw error
+  } finally {
+    await client.query('reset lock_timeout')
+  }
 }
 
 export async function stopServer(place: Place): Promise<void> {
