@@ -49,6 +49,14 @@ export const statements: readonly Mutant[] = [
     simulated: false,
   },
   {
+    name: 'SQL: a larger plan says where it began',
+    file: sql,
+    find: 'set planned = before.position, tails',
+    replace: 'set tails',
+    test: [`${ledger}/plan.int.test.ts`, 'what names the ends of the plan before'],
+    simulated: false,
+  },
+  {
     name: 'SQL: nobody writes with a lower fold',
     file: sql,
     find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",

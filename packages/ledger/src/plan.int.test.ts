@@ -38,6 +38,20 @@ describe.each(engines)('a larger partition plan on $name', (engine) => {
     }
   })
 
+  test('what names the ends of the plan before is not sent as it was written, which does not know them', async () => {
+    const fresh = await engine.fresh()
+    await countAll(await opening(fresh, 2))
+    const grown = await opening(fresh, 6)
+    const asWritten: number[] = []
+    grown.onCommit((position, written) => {
+      if (written) asWritten.push(position)
+    })
+    for (const id of ids) await grown.submit(unit([tell(order, id, 'count', 1)]))
+    const plain = (await grown.chained(24, 100)).filter(({ after }) => !after).map(({ event }) => event.position)
+    expect(plain).toHaveLength(ids.length - 6)
+    expect(asWritten).toEqual(plain)
+  })
+
   test('is begun once, by however many, and never made smaller', async () => {
     const fresh = await engine.fresh()
     await countAll(await opening(fresh, 2))
