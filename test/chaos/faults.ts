@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
 import type { Controlled } from '@rondo/testkit/launch'
-import kafkajs from 'kafkajs'
 import { type Backend, oneAtWork, terminated } from './backends.ts'
 import { backUp } from './backup.ts'
 import { answering, brokerDisk, serverDisk } from './disks.ts'
@@ -164,8 +166,8 @@ const broker: Fault = (stage) =>
 const brokerBack: Fault = (stage) =>
   stage.turns.brokers.take(async () => {
     const victim = await brokerKilled(stage)
-    await victim.start()
-    await inSync(stage)
+    await stage.timeline.span('start of a broker', () => victim.start())
+    await stage.timeline.span('copies in sync', () => inSync(stage))
   })
 
 /** A writer that others take for dead and whose work they take over, until it wakes up. Its service is left alone meanwhile. */
@@ -191,28 +193,21 @@ const redis: Fault = async (stage) => {
   await stage.engines.redis.start()
 }
 
+/** Milliseconds after which a stranger that has not gone by itself is killed. */
+const strangerStays = 60_000
+
 /** Members that come and go: the partitions of the group move each time. */
 const storm: Fault = async (stage) => {
   const group = `rondo.${stage.random.pick(['operations', 'requirements'])}`
-  const brokers = stage.engines.addresses.kafka
-  const kafka = new kafkajs.Kafka({ brokers: [...brokers], clientId: 'storm', logLevel: kafkajs.logLevel.NOTHING })
-  for (let times = 0; times < 3; times += 1) {
-    const settings = { groupId: group, sessionTimeout: 10_000, rebalanceTimeout: 10_000 }
-    // The client would else come back by itself after it was disconnected, and keep its partitions from everybody
-    const consumer = kafka.consumer({ ...settings, retry: { retries: 3, restartOnFailure: async () => false } })
-    try {
-      await consumer.connect()
-      await consumer.subscribe({ topics: ['rondo.intake.v1'] })
-      // It takes partitions and leaves them as they are
-      await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: () => pause(300) })
-      await pause(1000 + stage.random.below(1000))
-      count(stage, 'rebalances by a stranger')
-    } catch (error) {
-      stage.say(`a stranger could not join ${group}: ${error instanceof Error ? error.message : String(error)}`)
-    } finally {
-      await consumer.disconnect()
-    }
-  }
+  const file = join(import.meta.dirname, 'stranger.ts')
+  const stranger = spawn(process.execPath, [file, group, ...stage.engines.addresses.kafka], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: strangerStays,
+    killSignal: 'SIGKILL',
+  })
+  stranger.stdout.on('data', (lines: Buffer) => count(stage, 'rebalances by a stranger', lines.toString().split('\n').length - 1))
+  stranger.stderr.on('data', (lines: Buffer) => stage.timeline.note(`stranger: ${lines.toString().trim()}`))
+  await once(stranger, 'close')
 }
 
 /** Which line is hurt in which way is dealt out, so that none is left out for long. */

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { repositoryRoot } from '@rondo/testkit/test-data'
 import { reportOf, shortOf } from './report.ts'
 import { chaos, type Result, type Settings } from './run.ts'
-import { added, documentOf, missing, nothingYet, type Totals, totals } from './totals.ts'
+import { mixOf } from './schedule.ts'
+import { added, documentOf, missing, nothingYet, owed, type Totals, totals } from './totals.ts'
 
 interface Full {
   readonly resume: boolean
@@ -57,7 +58,8 @@ export async function full(settings: Settings, { resume, hours }: Full): Promise
   const left = () => (end - performance.now()) / 60_000
   let all = stateOf(resume, settings.seed)
   for (let falls = 0; falls < fallsMost && missing(all).length > 0 && left() >= shortest && !ending.aborted; ) {
-    const leg = await legOf({ ...settings, seed: all.nextSeed, minutes: Math.min(settings.minutes, left()) })
+    const seed = all.nextSeed
+    const leg = await legOf({ ...settings, seed, mix: mixOf(owed(all), seed), minutes: Math.min(settings.minutes, left()) })
     falls = leg ? 0 : falls + 1
     all = leg ? added(all, leg) : { ...all, nextSeed: all.nextSeed + 1, notRun: all.notRun + 1 }
     keep(all, leg)

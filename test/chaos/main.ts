@@ -53,7 +53,7 @@ function read() {
     callers: numberOf('callers', values.callers, 1),
     senders: numberOf('senders', values.senders ?? (values.full ? '4' : '0'), 0),
     ...(values.full
-      ? { mix: mixes.long, backupAt: 0.75, drainWithin: 600_000 }
+      ? { mix: mixes.processes, backupAt: 0.75, drainWithin: 600_000 }
       : { mix: mixes.short, backupAt: 0.2, drainWithin: 150_000 }),
     most: 200_000,
     ending: ending.signal,

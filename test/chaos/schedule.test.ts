@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { createRandom } from './random.ts'
-import { faultNames, mixes, scheduleOf } from './schedule.ts'
+import { faultNames, mixes, mixOf, scheduleOf } from './schedule.ts'
+import type { KillKind } from './stage.ts'
 
 const of = (seed: number, seconds = 150) => scheduleOf(seconds, createRandom(seed))
 
@@ -25,13 +26,23 @@ test('a longer schedule begins as a shorter one: a run that goes on does what it
   expect(of(3, 320).filter(({ at }) => at < 32)).toEqual(short)
 })
 
-test('any seed of the long mix tries to kill each kind of process 600 times an hour, and has each other kind within ten minutes', () => {
+test.each([
+  { mix: 'processes', often: ['host', 'backend'], each: 40 },
+  { mix: 'engines', often: ['server-stop', 'broker-back'], each: 5 },
+] as const)('any seed of the mix for $mix tries to kill them 600 times an hour, and has each other kind within ten minutes', (one) => {
   for (let seed = 0; seed < 50; seed += 1) {
-    const planned = scheduleOf(600, createRandom(seed), { mix: mixes.long, backupAt: 300 })
-    const count = (fault: string) => planned.filter((one) => one.fault === fault).length
-    for (const kind of ['host', 'backend', 'server-stop', 'broker-back'])
-      expect(count(kind), `${kind} of seed ${seed}`).toBeGreaterThan(600 / 6)
-    for (const service of ['gateway', 'operations', 'requirements']) expect(count(service), service).toBeGreaterThan(40)
+    const planned = scheduleOf(600, createRandom(seed), { mix: mixes[one.mix], backupAt: 300 })
+    const count = (fault: string) => planned.filter(({ fault: planned }) => planned === fault).length
+    for (const kind of one.often) expect(count(kind), `${kind} of seed ${seed}`).toBeGreaterThan(600 / 6)
+    for (const service of ['gateway', 'operations', 'requirements']) expect(count(service), service).toBeGreaterThanOrEqual(one.each)
     expect(new Set(planned.map(({ fault }) => fault)).size, `kinds of seed ${seed}`).toBe(faultNames.length)
   }
+})
+
+test('a leg kills what still is to be killed, and both one after the other', () => {
+  const mixesOf = (...owed: readonly KillKind[]) => [mixOf(new Set(owed), 1), mixOf(new Set(owed), 2)]
+  expect(mixesOf('service', 'server')).toEqual([mixes.engines, mixes.processes])
+  expect(mixesOf('backend')).toEqual([mixes.processes, mixes.processes])
+  expect(mixesOf('broker')).toEqual([mixes.engines, mixes.engines])
+  expect(mixesOf()).toEqual([mixes.engines, mixes.engines])
 })

@@ -1,4 +1,5 @@
 import type { Random } from './random.ts'
+import type { KillKind } from './stage.ts'
 
 export const faultNames = [
   'gateway',
@@ -50,16 +51,32 @@ export interface Mix {
 export const mixes = {
   /** Kills as close together as they still find work under way. */
   short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, rarer: 2 },
-  /** Each kind of process as often as the others, as fast as they are back; what waits to be read is a burst’s end (rest.ts). */
-  long: {
+  /** Services and connections as fast as they are back: what waits to be read is a burst’s end (rest.ts). */
+  processes: {
     round: 40,
     burst: 40,
     kills: 15,
-    every: { host: 1.5, backend: 5, 'server-stop': 5, 'broker-back': 1.5 },
+    every: { host: 1.5, backend: 3, 'server-stop': 20, 'broker-back': 5 },
+    bothDown: 0.03,
+    rarer: 2,
+  },
+  /** Servers and brokers as fast as they are back, which they are sooner where hardly a service is starting. */
+  engines: {
+    round: 40,
+    burst: 40,
+    kills: 2,
+    every: { host: 40, backend: 5, 'server-stop': 2, 'broker-back': 1 },
     bothDown: 0.03,
     rarer: 2,
   },
 } as const satisfies Readonly<Record<string, Mix>>
+
+/** For a leg of the full run: what still is to be killed, and where that is both, one after the other. */
+export function mixOf(owed: ReadonlySet<KillKind>, leg: number): Mix {
+  const processes = owed.has('service') || owed.has('backend')
+  const engines = owed.has('server') || owed.has('broker')
+  return processes && (!engines || leg % 2 === 0) ? mixes.processes : mixes.engines
+}
 
 /** Where callers wait for an answer. */
 const victims: readonly FaultName[] = ['gateway', 'operations', 'requirements']

@@ -4,7 +4,7 @@ import { repositoryRoot } from '@rondo/testkit/test-data'
 import { expect, test } from 'vitest'
 import { closingOf } from './report.ts'
 import type { Result } from './run.ts'
-import { added, documentOf, missing, nothingYet, totals } from './totals.ts'
+import { added, documentOf, missing, nothingYet, owed, totals } from './totals.ts'
 
 const leg = (changed: Partial<Result> = {}): Result => ({
   seed: 5,
@@ -43,17 +43,25 @@ test('legs add up; a kill that hit nobody is none, and the next leg has another 
     others: { 'Redis gone': 2 },
   })
   expect(all.kills.broker).toBeUndefined()
-  expect(missing(all)).toContain('1000 kills of broker')
+  expect(missing(all)).toContain('1,000 kills of broker')
+  expect(missing(all)).toContain('998 kills of service')
   expect(all.faults).toMatchObject({ 'SIGKILL of a service': 2, 'SIGKILL of a broker': 0, 'Redis gone': 2 })
   expect(documentOf(all)).toContain('**200 messages acknowledged, 0 lost, 0 twice**')
-  expect(documentOf(all)).toContain('| gateway | 2 of 1,000 |')
+  expect(documentOf(all)).toContain('| service (gateway 2, operations 0, requirements 0) | 2 of 1,000 |')
 })
 
 test('what an hour under faults comes to is told by the newest leg', () => {
   const all = added(added(nothingYet(5), leg()), leg({ seconds: { faults: 36, drain: 1, all: 60 }, acknowledged: 50 }))
   expect(documentOf(all)).toMatch(
-    /newest leg \(60 s, 36 s of them under faults\).* kills of gateway 100, operations 0, .* and to 5,000 acknowledged messages/,
+    /newest leg \(60 s, 36 s of them under faults\).* kills of service 100, backend 100, server 0, broker 0, and to 5,000 acknowledged messages/,
   )
+})
+
+test('a kind of process is owed until it was killed a thousand times, whichever of its services were', () => {
+  expect([...owed({ kills: { gateway: 600, operations: 300, requirements: 100, backend: 999, server: 1000 } })]).toEqual([
+    'backend',
+    'broker',
+  ])
 })
 
 test('a leg in which a promise broke is named by its seed', () => {

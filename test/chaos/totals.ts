@@ -2,11 +2,17 @@ import { cpus } from 'node:os'
 import { z } from 'zod'
 import { shortOf } from './report.ts'
 import type { Result } from './run.ts'
+import { type KillKind, killKinds } from './stage.ts'
 
 /** What the full run is to come to, over as many legs as it takes. */
 const goals = { kills: 1000, acknowledged: 1_000_000 } as const
-/** Each is to be killed so often. */
-const kinds = ['gateway', 'operations', 'requirements', 'backend', 'server', 'broker'] as const
+/** The kinds of processes by whom was killed: a service counts under its name. */
+const kinds = {
+  service: ['gateway', 'operations', 'requirements'],
+  backend: ['backend'],
+  server: ['server'],
+  broker: ['broker'],
+} as const satisfies Readonly<Record<KillKind, readonly string[]>>
 
 const counts = z.record(z.string(), z.number())
 /** Kept in docs/chaos.json, from which docs/chaos.md is written. */
@@ -106,20 +112,26 @@ export function added(before: Totals, leg: Result): Totals {
   }
 }
 
-/** What is not reached yet, a line each. */
-export const missing = ({ kills, acknowledged }: Totals): readonly string[] => [
-  ...kinds.flatMap((kind) => ((kills[kind] ?? 0) < goals.kills ? [`${goals.kills - (kills[kind] ?? 0)} kills of ${kind}`] : [])),
-  ...(acknowledged < goals.acknowledged ? [`${goals.acknowledged - acknowledged} acknowledged messages`] : []),
-]
-
 const numbers = new Intl.NumberFormat('en')
 const shown = (count: number): string => numbers.format(count)
+
+const killsOf = (kills: Totals['kills'], kind: KillKind): number => kinds[kind].reduce((sum, victim) => sum + (kills[victim] ?? 0), 0)
+
+/** Kinds of processes that are to be killed more often still. */
+export const owed = ({ kills }: Pick<Totals, 'kills'>): ReadonlySet<KillKind> =>
+  new Set(killKinds.filter((kind) => killsOf(kills, kind) < goals.kills))
+
+/** What is not reached yet, a line each. */
+export const missing = ({ kills, acknowledged }: Totals): readonly string[] => [
+  ...[...owed({ kills })].map((kind) => `${shown(goals.kills - killsOf(kills, kind))} kills of ${kind}`),
+  ...(acknowledged < goals.acknowledged ? [`${shown(goals.acknowledged - acknowledged)} acknowledged messages`] : []),
+]
 
 /** What an hour under faults comes to, by the newest leg. */
 function rateOf({ newest }: Totals): string {
   if (!newest || newest.faultSeconds === 0) return ''
   const hourly = (count: number) => shown(Math.round((count * 3600) / newest.faultSeconds))
-  const each = kinds.map((kind) => `${kind} ${hourly(newest.kills[kind] ?? 0)}`).join(', ')
+  const each = killKinds.map((kind) => `${kind} ${hourly(killsOf(newest.kills, kind))}`).join(', ')
   return ` The newest leg (${Math.round(newest.seconds)} s, ${Math.round(newest.faultSeconds)} s of them under faults) came, in an hour of faults, to kills of ${each}, and to ${hourly(newest.acknowledged)} acknowledged messages.`
 }
 
@@ -132,7 +144,10 @@ const rowsOf = (all: Readonly<Record<string, number>>) => Object.entries(all).ma
 export function documentOf(all: Totals): string {
   const open = missing(all)
   const seeds = all.brokenSeeds.length > 0 ? ` (seeds ${all.brokenSeeds.join(', ')})` : ''
-  const reached = kinds.map((kind) => [kind, `${shown(all.kills[kind] ?? 0)} of ${shown(goals.kills)}`] as const)
+  const reached = killKinds.map((kind) => {
+    const each = kinds[kind].length > 1 ? ` (${kinds[kind].map((victim) => `${victim} ${shown(all.kills[victim] ?? 0)}`).join(', ')})` : ''
+    return [`${kind}${each}`, `${shown(killsOf(all.kills, kind))} of ${shown(goals.kills)}`] as const
+  })
   const on = all.newest ? ` on ${all.newest.cores} cores` : ''
   const messages = ['messages acknowledged', `${shown(all.acknowledged)} of ${shown(goals.acknowledged)}`] as const
   return `# Chaos
