@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { startRunEngines, variablesOf } from '@rondo/testkit/run-engines'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { repositoryRoot } from '@rondo/testkit/test-data'
 import { asked, numberOf, refuse } from '../../scripts/asked.ts'
@@ -10,12 +12,13 @@ import type { Mutant } from './mutant.ts'
 const usage = `npm run mutants -- [--only PART] [--seeds N] [--minutes N] [--json FILE]
 
 Removes each guard of the ledger, the relay and the consumer in turn, in a copy of the tree, and shows who notices: the simulation, or a
-test that is named for it (which needs PostgreSQL, as the other tests do).
+test that is named for it. Its engines are found or started once, as those of the other tests.
 
   --only PART   those whose name or file holds this text
   --seeds N     seeds that the simulation tries with each (default 1500)
   --from N      the first of them (default 1)
-  --minutes N   starts no further one after so many (default 30)
+  --minutes N   starts no further one after so many (default 60)
+  --lanes N     so many at the same time, each in a copy of its own (default: as many as there are cores)
   --json FILE   {mutants: [{name, noticed, by, cutShort, problem}]}
 
 Ends with 0 when each was noticed, 1 when one was not, 2 when not all could be tried in time.
@@ -37,15 +40,17 @@ const { values } = asked(usage, {
     only: { type: 'string', default: '' },
     seeds: { type: 'string', default: '1500' },
     from: { type: 'string', default: '1' },
-    minutes: { type: 'string', default: '30' },
+    minutes: { type: 'string', default: '60' },
+    lanes: { type: 'string', default: String(availableParallelism()) },
     json: { type: 'string' },
   },
 })
 
-const [seeds, from, minutes] = [
+const [seeds, from, minutes, lanes] = [
   numberOf('seeds', values.seeds, 1),
   numberOf('from', values.from, 1),
   numberOf('minutes', values.minutes, 0.1),
+  numberOf('lanes', values.lanes, 1),
 ]
 
 const root = repositoryRoot()
@@ -69,8 +74,15 @@ interface Ended {
   readonly output: string
 }
 
+/** Where the tests find the engines: starting them for each takes longer than most of what notices. */
+const environment: NodeJS.ProcessEnv = { ...process.env }
+
 function ended(folder: string, command: string, args: readonly string[]): Promise<Ended> {
-  const child = spawn(join(folder, 'node_modules/.bin', command), args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(join(folder, 'node_modules/.bin', command), args, {
+    cwd: folder,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
@@ -140,24 +152,38 @@ function told({ name, noticed, by, cutShort, problem }: Result): string {
   return [`${noticed ? 'noticed    ' : 'NOT NOTICED'}  ${name}`, ...more.map((line) => `               ${line}`), ''].join('\n')
 }
 
+/** Takes the next one until none is left, or the time is over. */
+async function lane(waiting: Mutant[], end: number, told: (result: Result) => void): Promise<void> {
+  const folder = copyOfTree()
+  try {
+    for (let mutant = waiting.shift(); mutant && performance.now() < end; mutant = waiting.shift()) {
+      const removed = mutant
+      told(await tried(folder, removed).catch((error: unknown) => untried(removed, error)))
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 async function all(): Promise<number> {
   const wanted = mutants.filter(({ name, file }) => `${name} ${file}`.includes(values.only))
   if (wanted.length === 0)
     refuse(`--only ${values.only}: no guard's name or file holds it; there are ${mutants.map(({ name }) => name).join(', ')}`)
   const end = performance.now() + minutes * 60_000
-  const folder = copyOfTree()
   const results: Result[] = []
+  const { engines, stop } = await startRunEngines()
+  Object.assign(environment, variablesOf(engines))
   try {
-    const sound = await simulated(folder)
+    const sound = await simulated(root)
     if (sound.code !== 0 && sound.code !== outOfTime) throw new Error(`the tree as it is does not pass:\n${sound.output}`)
-    for (const mutant of wanted) {
-      if (performance.now() > end) break
-      const result = await tried(folder, mutant).catch((error: unknown) => untried(mutant, error))
+    const waiting = [...wanted]
+    const tell = (result: Result) => {
       results.push(result)
       process.stdout.write(told(result))
     }
+    await Promise.all(Array.from({ length: Math.min(lanes, wanted.length) }, () => lane(waiting, end, tell)))
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    await stop()
   }
   if (values.json) writeFileSync(values.json, `${JSON.stringify({ mutants: results }, null, 2)}\n`)
   const missed = results.filter((one) => !one.noticed)
@@ -165,6 +191,9 @@ async function all(): Promise<number> {
   if (missed.length > 0) return 1
   return results.length < wanted.length ? 2 : 0
 }
+
+// Else the engines would stay
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 if (!existsSync(join(root, 'node_modules'))) throw new Error('run "npm run setup" first')
 else process.exitCode = await all()

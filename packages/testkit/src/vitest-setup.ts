@@ -1,7 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import type { Engines } from './engine.ts'
-import { describeEngines, findEngines } from './find.ts'
-import { createRunFolder, removeLeftovers, removeRunFolder } from './run-folder.ts'
+import { describeEngines } from './find.ts'
+import { startRunEngines } from './run-engines.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,17 +12,9 @@ declare module 'vitest' {
 
 /** Vitest's globalSetup of the integration tests: the engines are found or started once for the run and stopped at its end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  removeLeftovers()
-  const folder = createRunFolder()
-  const sweep = () => removeRunFolder(folder)
-  process.once('exit', sweep)
-  const { engines, stop } = await findEngines(folder)
+  const { engines, folder, stop } = await startRunEngines()
   process.stderr.write(`${describeEngines(engines)}\n`)
   project.provide('rondoEngines', engines)
   project.provide('rondoRunFolder', folder)
-  return async () => {
-    await stop()
-    process.off('exit', sweep)
-    sweep()
-  }
+  return stop
 }
