@@ -81,17 +81,24 @@ export function hostOf({ members, random, bothDown }: Pick<Fleet, 'members'> & P
   return random.pick(whole).filter(({ needed }) => !needed)
 }
 
-/** A host dies, and all its processes at the same moment; each counts for itself, by who waited for it. */
-const host: Fault = async (stage) => {
-  const victims = hostOf({ ...stage, members: stage.fleet.members })
-  if (victims.length === 0) return
+/** Those of them that may be killed and for whom somebody waits, when all are at work within some time. */
+async function atWork(stage: Stage, victims: readonly Member[]): Promise<readonly Member[]> {
   const waits = (one: Member) => stage.history.waiting(reaching(one))
-  // Where they are not all at work within that time: as many as are
-  await eventually(() => victims.every((one) => waits(one) > 0), { within: patience, every: 1 }).catch(() => undefined)
-  const hit = victims.filter((one) => one.up && !one.needed && waits(one) > 0)
-  for (const one of hit) note(stage, 'service', one.name, waits(one))
-  if (hit.length > 1) count(stage, 'a host’s processes killed at the same moment')
+  await eventually(() => victims.every((one) => waits(one) > 0), { within: patience, every: 1 }).catch(() => undefined) // then as many as are
+  return victims.filter((one) => one.up && !one.needed && waits(one) > 0)
+}
+
+/** Each counts for itself, by who waited for it. */
+async function killedAtOnce(stage: Stage, hit: readonly Member[]): Promise<void> {
+  for (const one of hit) note(stage, 'service', one.name, stage.history.waiting(reaching(one)))
   await Promise.all(hit.map((one) => one.kill()))
+}
+
+/** A host dies, and all its processes at the same moment. */
+const host: Fault = async (stage) => {
+  const hit = await atWork(stage, hostOf({ ...stage, members: stage.fleet.members }))
+  if (hit.length > 1) count(stage, 'a host’s processes killed at the same moment')
+  await killedAtOnce(stage, hit)
 }
 
 const backend: Fault = async (stage) => {
@@ -147,9 +154,11 @@ const serverBackend: Fault = (stage) =>
     })
   })
 
+const emits = ({ target }: Call): boolean => target === 'intake'
+
 async function brokerKilled(stage: Stage): Promise<Controlled> {
   const victim = stage.random.pick(stage.engines.brokers)
-  note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, ({ target }) => target === 'intake'))
+  note(stage, 'broker', `broker ${victim.address}`, await underWay(stage, emits))
   await victim.kill()
   return victim
 }
@@ -169,6 +178,49 @@ const brokerBack: Fault = (stage) =>
     await stage.timeline.span('start of a broker', () => victim.start())
     await stage.timeline.span('copies in sync', () => inSync(stage))
   })
+
+/** All of them at the same moment, and all are started again at once. */
+async function brokersKilled(stage: Stage, inFlight: number): Promise<void> {
+  const { brokers } = stage.engines
+  for (const { address } of brokers) note(stage, 'broker', `broker ${address}`, inFlight)
+  await Promise.all(brokers.map((one) => one.kill()))
+}
+
+async function brokersBack(stage: Stage): Promise<void> {
+  await Promise.all(stage.engines.brokers.map((one) => one.start()))
+  await inSync(stage)
+}
+
+/** Nobody leads a partition, and nobody the cluster, until they are back. */
+const brokers: Fault = (stage) =>
+  stage.turns.brokers.take(async () => {
+    await brokersKilled(stage, await underWay(stage, emits))
+    count(stage, 'all brokers killed at the same moment')
+    await brokersBack(stage)
+  })
+
+/** All that runs dies at the same moment, engines and services, and is started again at once. */
+const site: Fault = (stage) =>
+  stage.turns.server.take(() =>
+    stage.turns.brokers.take(async () => {
+      await underWay(stage, emits)
+      const hit = await atWork(
+        stage,
+        stage.fleet.members.filter(({ service, needed }) => service !== 'several' && !needed),
+      )
+      const emitting = stage.history.waiting(emits)
+      count(stage, 'services, brokers and PostgreSQL killed at the same moment')
+      note(
+        stage,
+        'server',
+        'PostgreSQL (immediate stop)',
+        stage.history.waiting(() => true),
+      )
+      const server = serverHurt(stage, () => stage.engines.postgres.kill('SIGQUIT'))
+      await Promise.all([killedAtOnce(stage, hit), brokersKilled(stage, emitting)])
+      await Promise.all([server, brokersBack(stage)])
+    }),
+  )
 
 /** A writer that others take for dead and whose work they take over, until it wakes up. Its service is left alone meanwhile. */
 const freeze: Fault = async (stage) => {
@@ -224,6 +276,8 @@ export function faultsOf(random: Random): Readonly<Record<FaultName, Fault>> {
     'server-backend': serverBackend,
     broker,
     'broker-back': brokerBack,
+    brokers,
+    site,
     freeze,
     redis,
     storm,

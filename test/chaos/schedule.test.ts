@@ -16,7 +16,7 @@ test('any seed plans enough for the two and a half minutes that four leave: proc
     const count = (...names: readonly string[]) => planned.filter(({ fault }) => names.includes(fault)).length
     expect(count('backend')).toBeGreaterThan(100)
     for (const service of ['gateway', 'operations', 'requirements']) expect(count(service), service).toBeGreaterThan(25)
-    expect(new Set(planned.map(({ fault }) => fault)).size, `kinds of seed ${seed}`).toBe(faultNames.length - 2)
+    expect(new Set(planned.map(({ fault }) => fault)).size, `kinds of seed ${seed}`).toBe(faultNames.length - 4)
     expect(planned.map(({ at }) => at)).toEqual(planned.map(({ at }) => at).toSorted((a, b) => a - b))
   }
 })
@@ -28,14 +28,16 @@ test('a longer schedule begins as a shorter one: a run that goes on does what it
 
 test.each([
   { mix: 'processes', often: ['host', 'backend'], each: 40 },
-  { mix: 'engines', often: ['server-stop', 'broker-back'], each: 5 },
+  { mix: 'engines', often: ['server-stop', 'brokers'], each: 5 },
 ] as const)('any seed of the mix for $mix tries to kill them 600 times an hour, and has each other kind within ten minutes', (one) => {
   for (let seed = 0; seed < 50; seed += 1) {
     const planned = scheduleOf(600, createRandom(seed), { mix: mixes[one.mix], backupAt: 300 })
     const count = (fault: string) => planned.filter(({ fault: planned }) => planned === fault).length
     for (const kind of one.often) expect(count(kind), `${kind} of seed ${seed}`).toBeGreaterThan(600 / 6)
     for (const service of ['gateway', 'operations', 'requirements']) expect(count(service), service).toBeGreaterThanOrEqual(one.each)
-    expect(new Set(planned.map(({ fault }) => fault)).size, `kinds of seed ${seed}`).toBe(faultNames.length)
+    expect(new Set(planned.map(({ fault }) => fault)).size, `kinds of seed ${seed}`).toBeGreaterThanOrEqual(
+      faultNames.length - (one.mix === 'processes' ? 1 : 0),
+    )
   }
 })
 

@@ -12,8 +12,8 @@ import { SseReader } from './sse.ts'
 import { configure } from './topics.ts'
 
 needs('postgres18', 'kafka', { also: sharedMissing('cases') })
-/** Milliseconds; beside other tests on a small machine. */
-const patience = 120_000
+/** Milliseconds; beside other tests on a small machine, and five thousand items one by one. */
+const patience = 300_000
 
 interface BatchedEvent {
   id: string

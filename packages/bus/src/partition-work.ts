@@ -41,6 +41,8 @@ export class PartitionWork {
   #standing: Standing = { is: 'starting' }
   #attempt = 0
   #failures = 0
+  /** Why it stood still last, until it has read on. */
+  #stoodStill: string | undefined
   #handling: Promise<unknown> | undefined
   #wish: { readonly pause?: string; readonly seek?: bigint } = {}
 
@@ -64,9 +66,10 @@ export class PartitionWork {
     return this.#standing.is === 'flowing' ? this.#standing.position : undefined
   }
 
-  /** Why it stands still, if it does. */
+  /** Why it stands still, if it does. Who tries again is not well before something was read, or there is nothing to read. */
   get standsStill(): string | undefined {
-    return this.#standing.is === 'paused' || this.#standing.is === 'retrying' ? this.#standing.reason : undefined
+    if (this.#standing.is === 'revoked') return undefined
+    return this.#standing.is === 'paused' || this.#standing.is === 'retrying' ? this.#standing.reason : this.#stoodStill
   }
 
   /** Asks where to start, and lets records flow from there. */
@@ -94,13 +97,15 @@ export class PartitionWork {
     const failure = await working
     this.#handling = undefined
     if (this.#revoked.signal.aborted) return
-    if (failure === undefined) this.#failures = 0
+    if (failure === undefined) this.#isWell()
     this.#afterBatch(failure, next, attempt)
   }
 
   /** Nothing for the consumer lies between the position and this offset. */
   skipTo(next: bigint): void {
-    if (this.#isIdle && next > (this.position ?? next)) this.#stand({ is: 'flowing', position: next })
+    if (!this.#isIdle || next <= (this.position ?? next)) return
+    this.#stand({ is: 'flowing', position: next })
+    this.#stoodStill = undefined
   }
 
   /** Compares the position with what there is, where it still is the one of before the ends were asked for: one that moved on meanwhile may lie behind them. */
@@ -141,8 +146,14 @@ export class PartitionWork {
     this.#standing = next
   }
 
+  #isWell(): void {
+    this.#failures = 0
+    this.#stoodStill = undefined
+  }
+
   #pause(reason: string): void {
     this.#attempt += 1
+    this.#stoodStill = reason
     this.#stand({ is: 'paused', reason })
     this.#feed.halt()
   }
@@ -164,7 +175,9 @@ export class PartitionWork {
     const delay = Math.min(this.#pace.retryMost, this.#pace.retryFirst * 2 ** this.#failures)
     this.#failures += 1
     this.#attempt += 1
-    this.#stand({ is: 'retrying', reason: `retried after: ${error.message}`, cancel: this.#clock.after(delay, () => this.begin()) })
+    const reason = `retried after: ${error.message}`
+    this.#stoodStill = reason
+    this.#stand({ is: 'retrying', reason, cancel: this.#clock.after(delay, () => this.begin()) })
     this.#feed.halt()
     this.#tell(error)
   }
@@ -184,6 +197,7 @@ export class PartitionWork {
       if (isOver()) return
       const position = wanted === 'first' ? ends.first : wanted
       if (this.#refuse(position, ends)) return
+      if (position >= ends.next) this.#stoodStill = undefined
       this.#stand({ is: 'flowing', position })
       this.#feed.flow(position)
     } catch (error) {

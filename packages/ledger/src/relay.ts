@@ -27,6 +27,8 @@ export interface RelayOptions extends Witnesses {
 }
 
 export type RelayState =
+  /** It has not yet asked for the lease. */
+  | { readonly state: 'starting' }
   /** Another process has the lease. */
   | { readonly state: 'standby' }
   | { readonly state: 'running'; readonly position: number }
@@ -64,7 +66,7 @@ export function startRelay(options: RelayOptions): Relay {
 }
 
 class RelayLoop implements Relay {
-  state: RelayState = { state: 'standby' }
+  state: RelayState = { state: 'starting' }
   readonly #options: RelayOptions
   readonly #holder: string
   /** Which ledger it is that was compared with what was sent. */

@@ -66,8 +66,8 @@ export function startRelaying(
       return isCompared
     },
     async delayMs() {
-      // Another process may have the lease: then what it has sent is not known here, and its own status tells.
-      if (relay.state.state === 'standby') return 0
+      // What was sent is not known yet; or another process has the lease, and its own status tells
+      if (relay.state.state === 'starting' || relay.state.state === 'standby') return 0
       const [oldest] = await ledger.events(sentTo, 1)
       const delay = oldest ? Math.max(0, Date.now() - millis(oldest.recordedAt)) : 0
       metrics.relayDelay.record(delay / 1000, { service })
