@@ -1,6 +1,7 @@
 import { eventually, freshDatabase, needs, ownEngine, sharedMissing } from '@rondo/testkit'
 import { expect, test } from 'vitest'
 import { type Processes, type ServiceName, services, startProcesses } from '../rig/processes.ts'
+import { startRondo } from '../rig/rondo.ts'
 import { firstOccurrences, Ledgers } from './ledgers.ts'
 import { alertsEach, noise, prepareLoad, sendLoad } from './load.ts'
 import { Story } from './story.ts'
@@ -51,12 +52,12 @@ interface Place {
   readonly story: Story
 }
 
-async function staged<Value>(env: Readonly<Record<string, string>>, work: (place: Place) => Promise<Value>): Promise<Value> {
+async function staged(env: Readonly<Record<string, string>>, work: (place: Place) => Promise<void>): Promise<void> {
   const database = await freshDatabase()
   const rondo = await startProcesses({ RONDO_DATABASE_URL: database, ...env })
   const ledgers = new Ledgers(database)
   try {
-    return await work({ rondo, ledgers, story: new Story(rondo) })
+    await work({ rondo, ledgers, story: new Story(rondo) })
   } catch (error) {
     for (const line of rondo.log.filter((one) => /"level":"(warn|error)"/.test(one)).slice(-20)) console.log(line)
     throw error
@@ -88,23 +89,28 @@ async function disturbed(place: Place): Promise<ReadonlyMap<ServiceName, number>
   return killedAt
 }
 
-async function undisturbed({ story }: Place): Promise<void> {
+/** The end of the same story where all runs in one process, and nobody is killed. */
+async function undisturbed(): Promise<unknown> {
+  const rondo = await startRondo()
+  const story = new Story(rondo)
   let load = 0
-  await told(story, async (step) => {
-    load += 1
-    await Promise.all([sendLoad(story, load), step()])
-  })
+  try {
+    await told(story, async (step) => {
+      load += 1
+      await Promise.all([sendLoad(story, load), step()])
+    })
+    await rondo.settled()
+    expect(story.retries).toBe(0)
+    expect(await noiseOf(story)).toBe(loads * alertsEach)
+    return comparable(await story.end(), story)
+  } finally {
+    await rondo.stop()
+  }
 }
 
 let wanted: unknown
 engines.beforeAll(async () => {
-  wanted = await staged({}, async (place) => {
-    await undisturbed(place)
-    await place.ledgers.settled()
-    expect(place.story.retries).toBe(0)
-    expect(await noiseOf(place.story)).toBe(loads * alertsEach)
-    return comparable(await place.story.end(), place.story)
-  })
+  wanted = await undisturbed()
 })
 
 async function same(place: Place, kafka: string | undefined): Promise<void> {

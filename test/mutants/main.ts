@@ -102,8 +102,10 @@ const simulated = (folder: string): Promise<Ended> =>
     ...['--seeds', String(seeds), '--from', String(from), '--minutes', '5'],
   ])
 
+const needsEngines = (file: string): boolean => file.endsWith('.int.test.ts')
+
 const tested = (folder: string, [file, name]: readonly [string, string]): Promise<Ended> =>
-  ended(folder, 'vitest', ['run', '--project', file.endsWith('.int.test.ts') ? 'integration' : 'unit', file, ...(name ? ['-t', name] : [])])
+  ended(folder, 'vitest', ['run', '--project', needsEngines(file) ? 'integration' : 'unit', file, ...(name ? ['-t', name] : [])])
 
 async function noticed(folder: string, mutant: Mutant): Promise<Omit<Result, 'name'>> {
   let cutShort = false
@@ -171,8 +173,8 @@ async function all(): Promise<number> {
     refuse(`--only ${values.only}: no guard's name or file holds it; there are ${mutants.map(({ name }) => name).join(', ')}`)
   const end = performance.now() + minutes * 60_000
   const results: Result[] = []
-  const { engines, stop } = await startRunEngines()
-  Object.assign(environment, variablesOf(engines))
+  const run = wanted.some(({ test }) => test && needsEngines(test[0])) ? await startRunEngines() : undefined
+  if (run) Object.assign(environment, variablesOf(run.engines))
   try {
     const sound = await simulated(root)
     if (sound.code !== 0 && sound.code !== outOfTime) throw new Error(`the tree as it is does not pass:\n${sound.output}`)
@@ -183,7 +185,7 @@ async function all(): Promise<number> {
     }
     await Promise.all(Array.from({ length: Math.min(lanes, wanted.length) }, () => lane(waiting, end, tell)))
   } finally {
-    await stop()
+    await run?.stop()
   }
   if (values.json) writeFileSync(values.json, `${JSON.stringify({ mutants: results }, null, 2)}\n`)
   const missed = results.filter((one) => !one.noticed)
