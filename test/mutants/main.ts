@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { startRunEngines, variablesOf } from '@rondo/testkit/run-engines'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { repositoryRoot } from '@rondo/testkit/test-data'
 import { asked, numberOf, refuse } from '../../scripts/asked.ts'
@@ -167,14 +166,22 @@ async function lane(waiting: Mutant[], end: number, told: (result: Result) => vo
   }
 }
 
+/** Once, for all lanes. */
+async function startEngines(): Promise<() => Promise<void>> {
+  // Loaded only here: who asks for help need not wait for it
+  const { startRunEngines, variablesOf } = await import('@rondo/testkit/run-engines')
+  const { engines, stop } = await startRunEngines()
+  Object.assign(environment, variablesOf(engines))
+  return stop
+}
+
 async function all(): Promise<number> {
   const wanted = mutants.filter(({ name, file }) => `${name} ${file}`.includes(values.only))
   if (wanted.length === 0)
     refuse(`--only ${values.only}: no guard's name or file holds it; there are ${mutants.map(({ name }) => name).join(', ')}`)
   const end = performance.now() + minutes * 60_000
   const results: Result[] = []
-  const run = wanted.some(({ test }) => test && needsEngines(test[0])) ? await startRunEngines() : undefined
-  if (run) Object.assign(environment, variablesOf(run.engines))
+  const stop = wanted.some(({ test }) => test && needsEngines(test[0])) ? await startEngines() : undefined
   try {
     const sound = await simulated(root)
     if (sound.code !== 0 && sound.code !== outOfTime) throw new Error(`the tree as it is does not pass:\n${sound.output}`)
@@ -185,7 +192,7 @@ async function all(): Promise<number> {
     }
     await Promise.all(Array.from({ length: Math.min(lanes, wanted.length) }, () => lane(waiting, end, tell)))
   } finally {
-    await run?.stop()
+    await stop?.()
   }
   if (values.json) writeFileSync(values.json, `${JSON.stringify({ mutants: results }, null, 2)}\n`)
   const missed = results.filter((one) => !one.noticed)
