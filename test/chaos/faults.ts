@@ -113,9 +113,7 @@ const backend: Fault = async (stage) => {
   else stage.timeline.note(`no connection was at work for a caller (${stage.history.waiting(() => true)} wait)`)
 }
 
-/** How often the server is stopped although some process is just starting, which then begins anew. */
-const amidStarts = 0.2
-/** Milliseconds that it is waited for else: where the server goes before a process is there, none ever is. */
+/** Milliseconds that processes that start are waited for: where the server goes before one is there, none ever is. */
 const startsWithin = 30_000
 
 /** All that hurts the server until it answers again. */
@@ -132,7 +130,7 @@ async function serverHurt(stage: Stage, work: () => Promise<unknown>): Promise<v
 const serverStop: Fault = (stage) =>
   stage.turns.server.take(async () => {
     const started = () => stage.fleet.members.every(({ up, needed }) => up || needed)
-    if (!stage.random.chance(amidStarts)) await eventually(started, { within: startsWithin, every: 20 }).catch(() => undefined) // the machine is busy
+    if (!stage.random.chance(stage.amidStarts)) await eventually(started, { within: startsWithin, every: 20 }).catch(() => undefined) // the machine is busy
     const inFlight = await underWay(stage, () => true)
     note(stage, 'server', 'PostgreSQL (immediate stop)', inFlight)
     // "Immediate": no checkpoint, recovery at the next start

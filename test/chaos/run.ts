@@ -225,7 +225,7 @@ interface Parts {
 }
 
 async function staged(
-  { seed, say, mix: { bothDown } }: Settings,
+  { seed, say, mix: { bothDown, amidStarts } }: Settings,
   { engines, spares, timeline }: Parts,
 ): Promise<{ readonly stage: Stage; readonly edge: Edge }> {
   const database = engines.postgres.address
@@ -241,7 +241,7 @@ async function staged(
   const random = createRandom(seed).fork('faults')
   const turns = { server: new Turn(), brokers: new Turn() }
   const done = { kills: [], others: new Map(), backup: { taken: false }, intake: { behind: 0, resting: false } }
-  return { stage: { engines, database, fleet, history, random, turns, server, bothDown, say, timeline, ...done }, edge }
+  return { stage: { engines, database, fleet, history, random, turns, server, bothDown, amidStarts, say, timeline, ...done }, edge }
 }
 
 /** Of the processes of a run. */

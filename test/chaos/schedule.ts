@@ -46,13 +46,15 @@ export interface Mix {
   readonly every: Partial<Readonly<Record<FaultName, number>>>
   /** How often a process is killed although one of the other side is gone: with one of each side gone hardly a caller reaches anybody. */
   readonly bothDown: number
+  /** How often the server is stopped although some process is just starting, which then begins anew. */
+  readonly amidStarts: number
   /** So many things that are rarer, and as many hurt lines, of a round. */
   readonly rarer: number
 }
 
 export const mixes = {
   /** Kills as close together as they still find work under way. */
-  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, rarer: 2 },
+  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, amidStarts: 0.2, rarer: 2 },
   /** Services and connections as fast as they are back: what waits to be read is a burst’s end (rest.ts). */
   processes: {
     round: 40,
@@ -60,6 +62,7 @@ export const mixes = {
     kills: 15,
     every: { host: 1.5, backend: 3, 'server-stop': 20, 'broker-back': 20, site: 40 },
     bothDown: 0.03,
+    amidStarts: 0.2,
     rarer: 2,
   },
   /** Servers and brokers as fast as they are back, which they are sooner where hardly a service is starting. */
@@ -67,8 +70,9 @@ export const mixes = {
     round: 40,
     burst: 40,
     kills: 2,
-    every: { host: 40, backend: 3, 'server-stop': 2, 'broker-back': 10, brokers: 1, site: 30 },
+    every: { host: 40, backend: 3, 'server-stop': 2, 'broker-back': 10, brokers: 1, site: 60 },
     bothDown: 0.03,
+    amidStarts: 0.6,
     rarer: 2,
   },
 } as const satisfies Readonly<Record<string, Mix>>

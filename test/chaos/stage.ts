@@ -46,6 +46,8 @@ export interface Stage {
   readonly server: { answers: boolean }
   /** How often a process is killed although one of the other side is gone. */
   readonly bothDown: number
+  /** How often the server is stopped although some process is just starting. */
+  readonly amidStarts: number
   /** Whether there is a copy of PostgreSQL to go back to. */
   readonly backup: { taken: boolean }
   readonly say: (text: string) => void
