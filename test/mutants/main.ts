@@ -11,7 +11,7 @@ import type { Mutant } from './mutant.ts'
 const usage = `npm run mutants -- [--only PART] [--seeds N] [--minutes N] [--json FILE]
 
 Removes each guard of the ledger, the relay and the consumer in turn, in a copy of the tree, and shows who notices: the simulation, or a
-test that is named for it. Its engines are found or started once, as those of the other tests.
+test that is named for it. Kafka and Redis are found or started once; each guard's test has a PostgreSQL of its own.
 
   --only PART   those whose name or file holds this text
   --seeds N     seeds that the simulation tries with each (default 1500)
@@ -73,7 +73,7 @@ interface Ended {
   readonly output: string
 }
 
-/** Where the tests find the engines: starting them for each takes longer than most of what notices. */
+/** Where the tests find Kafka and Redis: starting them for each takes longer than most of what notices. */
 const environment: NodeJS.ProcessEnv = { ...process.env }
 
 function ended(folder: string, command: string, args: readonly string[]): Promise<Ended> {

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { globSync, readFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -10,7 +8,7 @@ import { operations } from '@rondo/operations'
 import { releases } from '@rondo/releases'
 import { requirements } from '@rondo/requirements'
 import { createLog, type Running, readConfig, run } from '@rondo/runtime'
-import { freshDatabase, repositoryRoot, type Template, temporaryFolder } from '@rondo/testkit'
+import { freshDatabase, type Template, temporaryFolder } from '@rondo/testkit'
 import { type Client, createClient, settled, webhookSecret } from './client.ts'
 
 const services = [requirements, builds, releases, operations, feedback, gateway]
@@ -43,24 +41,12 @@ function collected(): { readonly lines: string[]; readonly stream: Writable } {
   return { lines, stream }
 }
 
-/** Of all tables: an engine that outlives this run may hold those of another version. */
-function versionOfTables(): string {
-  const root = repositoryRoot()
-  const hash = createHash('sha1')
-  for (const file of globSync('{packages,services}/*/{migrations,sql}/*.sql', { cwd: root }).sort())
-    hash.update(file).update(readFileSync(join(root, file)))
-  return hash.digest('hex').slice(0, 12)
-}
-
 /** As a first start leaves it: making all tables anew takes longer than most tests. */
-const startedOnce = (): Template => ({
-  name: `rondo_${versionOfTables()}`,
-  prepare: async (url) => (await startRondo({ database: url })).stop(),
-})
+const startedOnce: Template = { name: 'rondo', prepare: async (url) => (await startRondo({ database: url })).stop() }
 
 export async function startRondo({ env, database }: RondoOptions = {}): Promise<Rondo> {
   const dataDir = temporaryFolder('test')
-  const url = database ?? (await freshDatabase(env ? {} : { template: startedOnce() }))
+  const url = database ?? (await freshDatabase(env ? {} : { template: startedOnce }))
   const { lines, stream } = collected()
   const config = readConfig({
     RONDO_DATA_DIR: dataDir,

@@ -1,6 +1,9 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import pg from 'pg'
 import { engine } from './needs.ts'
+import { repositoryRoot } from './test-data.ts'
 
 export interface Template {
   /** Names what is in it; prepared once for each engine of a run, then cloned. */
@@ -38,9 +41,18 @@ export async function administer(url: string, ...statements: readonly string[]):
   })
 }
 
+/** Of all tables that this tree makes: an engine that outlives the run, or serves another tree too, may hold those of other ones. */
+function versionOfTables(): string {
+  const root = repositoryRoot()
+  const hash = createHash('sha1')
+  for (const file of globSync('{packages,services}/*/{migrations,sql,test/migrations}/*.sql', { cwd: root }).sort())
+    hash.update(file).update(readFileSync(join(root, file)))
+  return hash.digest('hex').slice(0, 12)
+}
+
 /** Made by the first that asks; the others wait for it on an advisory lock. */
 async function prepared(url: string, client: pg.Client, { name, prepare }: Template): Promise<string> {
-  const template = `template_${name.replaceAll(/[^a-z0-9_]/g, '_')}`
+  const template = `template_${name.replaceAll(/[^a-z0-9_]/g, '_')}_${versionOfTables()}`
   await client.query('select pg_advisory_lock(hashtext($1))', [template])
   try {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [template])

@@ -28,8 +28,8 @@ export async function startRunEngines(): Promise<RunEngines> {
   }
 }
 
-/** By which another run finds them. Of the two versions of PostgreSQL one address can name only one. */
-export function variablesOf({ kafka, postgres18, redis }: Engines): Readonly<Record<string, string>> {
-  const named = { RONDO_TEST_KAFKA_BROKERS: kafka, RONDO_TEST_DATABASE_URL: postgres18, RONDO_TEST_REDIS_URL: redis }
+/** By which another run, of another tree, finds those that may be shared with it: what PostgreSQL holds of one tree (templates) is not another's. */
+export function variablesOf({ kafka, redis }: Engines): Readonly<Record<string, string>> {
+  const named = { RONDO_TEST_KAFKA_BROKERS: kafka, RONDO_TEST_REDIS_URL: redis }
   return Object.fromEntries(Object.entries(named).flatMap(([name, engine]) => (isMissing(engine) ? [] : [[name, engine.address] as const])))
 }
