@@ -4,7 +4,7 @@ import { type Child, startChild } from './child.ts'
 import { alerting, edgeAtLoad } from './edge-load.ts'
 import { byHand, openControl } from './ledger.ts'
 import { aimed, atMost, convolved, type Figure, percentile } from './measure.ts'
-import { atPace, type Readings, readingsOf } from './readings.ts'
+import { atPace, newMark, type Readings, readingsOf } from './readings.ts'
 import { withReplicas } from './replicas.ts'
 import type { Settings } from './rows.ts'
 import type { Rondo, Stage } from './stage.ts'
@@ -12,6 +12,8 @@ import type { Rondo, Stage } from './stage.ts'
 /** Milliseconds between two alerts, and between two of what is compared with them: far below what saturates. */
 const paceMs = { alert: 150, bare: 50 } as const
 const perRound = 40
+/** Passes of each way before anything is measured, so many at a time: a service has run for long when it is waited for. */
+const warm = { passes: 1500, atATime: 15 } as const
 const topic = 'bench.control'
 
 /** What any way of an alert is made of: an edge that answers when all replicas have it, then twice a load and a commit, and another topic. */
@@ -30,6 +32,12 @@ interface Control {
   readonly commit: () => Promise<unknown>
 }
 
+/** Resolves when all were sent. */
+async function passes(once: (mark: string) => Promise<unknown>): Promise<void> {
+  for (let done = 0; done < warm.passes; done += warm.atATime)
+    await Promise.all(Array.from({ length: warm.atATime }, (_, index) => once(newMark(done + index))))
+}
+
 async function commits(count: number, commit: () => Promise<unknown>): Promise<number[]> {
   const times: number[] = []
   for (let index = 0; index < count; index++) {
@@ -41,18 +49,30 @@ async function commits(count: number, commit: () => Promise<unknown>): Promise<n
   return times
 }
 
-/** One round of each part. */
-async function partsOf(count: number, { bare, bus, read, commit }: Control): Promise<Parts> {
-  const filler = 'x'.repeat(400)
-  const post = async (mark: string) => {
+const filler = 'x'.repeat(400)
+
+const waysOf = ({ bare, bus }: Pick<Control, 'bare' | 'bus'>) => ({
+  post: async (mark: string) => {
     const headers = { 'content-type': 'application/json', 'x-key': mark }
     const response = await fetch(String(bare.told), { method: 'POST', headers, body: JSON.stringify({ mark, filler }) })
     if (response.status !== 202) throw new Error(`the bare edge answered ${response.status}: ${await response.text()}`)
     await response.arrayBuffer()
-  }
-  const send = async (mark: string) => {
+  },
+  send: async (mark: string) => {
     await bus.send(topic, [{ key: mark, value: Buffer.from(JSON.stringify({ mark, filler })), headers: {} }])
-  }
+  },
+})
+
+async function warmed(control: Control): Promise<void> {
+  const { post, send } = waysOf(control)
+  await passes(post)
+  await passes(send)
+  for (let done = 0; done < warm.passes; done++) await control.commit()
+}
+
+/** One round of each part. */
+async function partsOf(count: number, { read, commit, ...ways }: Control): Promise<Parts> {
+  const { post, send } = waysOf(ways)
   return {
     edge: await atPace(count, paceMs.bare, read, post),
     hop: await atPace(count, paceMs.bare, read, send),
@@ -104,6 +124,9 @@ async function lowLoad(
   const spans: number[] = []
   const parts: Parts[] = []
   // Warm all, then measure all in the same minutes, in turn
+  await passes(alert)
+  await all[0]?.quiet()
+  await warmed(control)
   await atPace(perRound, paceMs.alert, read, alert)
   await partsOf(perRound, control)
   for (let round = 0; round < rounds && (round === 0 || goOn()); round++) {

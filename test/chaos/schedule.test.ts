@@ -28,7 +28,8 @@ test('a longer schedule begins as a shorter one: a run that goes on does what it
 
 test.each([
   { mix: 'processes', often: ['host', 'backend'], each: 40 },
-  { mix: 'engines', often: ['server-stop', 'brokers'], each: 5 },
+  { mix: 'servers', often: ['server-stop'], each: 2 },
+  { mix: 'brokers', often: ['brokers'], each: 2 },
 ] as const)('any seed of the mix for $mix tries to kill them 600 times an hour, and has each other kind within ten minutes', (one) => {
   for (let seed = 0; seed < 50; seed += 1) {
     const planned = scheduleOf(600, createRandom(seed), { mix: mixes[one.mix], backupAt: 300 })
@@ -41,10 +42,12 @@ test.each([
   }
 })
 
-test('a leg kills what still is to be killed, and both one after the other', () => {
-  const mixesOf = (...owed: readonly KillKind[]) => [mixOf(new Set(owed), 1), mixOf(new Set(owed), 2)]
-  expect(mixesOf('service', 'server')).toEqual([mixes.engines, mixes.processes])
-  expect(mixesOf('backend')).toEqual([mixes.processes, mixes.processes])
-  expect(mixesOf('broker')).toEqual([mixes.engines, mixes.engines])
-  expect(mixesOf()).toEqual([mixes.engines, mixes.engines])
+test('a leg kills what still is to be killed, one after the other', () => {
+  const mixesOf = (...owed: readonly KillKind[]) => [0, 1, 2].map((leg) => mixOf(new Set(owed), leg))
+  const { processes, servers, brokers } = mixes
+  expect(mixesOf('service', 'server')).toEqual([processes, servers, processes])
+  expect(mixesOf('backend')).toEqual([processes, processes, processes])
+  expect(mixesOf('backend', 'server', 'broker')).toEqual([processes, servers, brokers])
+  expect(mixesOf('broker')).toEqual([brokers, brokers, brokers])
+  expect(mixesOf()).toEqual([processes, servers, brokers])
 })

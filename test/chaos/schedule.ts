@@ -65,23 +65,40 @@ export const mixes = {
     amidStarts: 0.2,
     rarer: 2,
   },
-  /** Servers and brokers as fast as they are back, which they are sooner where hardly a service is starting. */
-  engines: {
+  /** The server as fast as it answers again, and hardly anything that takes processor time from those who are to wait for it. */
+  servers: {
     round: 40,
     burst: 40,
-    kills: 2,
-    every: { host: 40, backend: 3, 'server-stop': 2, 'broker-back': 10, brokers: 1, site: 60 },
+    kills: 1,
+    every: { host: 60, backend: 3, 'server-stop': 1, 'broker-back': 40, brokers: 60, site: 60 },
+    bothDown: 0.03,
+    amidStarts: 0.9,
+    rarer: 1,
+  },
+  /** Brokers as fast as they are back, which they are sooner where hardly a service is starting. */
+  brokers: {
+    round: 40,
+    burst: 40,
+    kills: 1,
+    every: { host: 60, backend: 3, 'server-stop': 10, 'broker-back': 10, brokers: 1, site: 60 },
     bothDown: 0.03,
     amidStarts: 0.6,
-    rarer: 2,
+    rarer: 1,
   },
 } as const satisfies Readonly<Record<string, Mix>>
 
-/** For a leg of the full run: what still is to be killed, and where that is both, one after the other. */
+/** What a mix is there for: it kills these most. */
+const mostly = [
+  { mix: mixes.processes, kinds: ['service', 'backend'] },
+  { mix: mixes.servers, kinds: ['server'] },
+  { mix: mixes.brokers, kinds: ['broker'] },
+] as const satisfies readonly { readonly mix: Mix; readonly kinds: readonly KillKind[] }[]
+
+/** For a leg of the full run: what still is to be killed, one after the other; where only messages are missing, all in turn. */
 export function mixOf(owed: ReadonlySet<KillKind>, leg: number): Mix {
-  const processes = owed.has('service') || owed.has('backend')
-  const engines = owed.has('server') || owed.has('broker')
-  return processes && (!engines || leg % 2 === 0) ? mixes.processes : mixes.engines
+  const fit = mostly.filter(({ kinds }) => kinds.some((kind) => owed.has(kind)))
+  const turns = fit.length > 0 ? fit : mostly
+  return turns[leg % turns.length]?.mix ?? mixes.processes
 }
 
 /** Where callers wait for an answer. */

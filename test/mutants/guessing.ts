@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0014-alone.sql'
+const sql = 'packages/ledger/migrations/0015-by-index.sql'
 const known = `${ledger}/known.int.test.ts`
 const rests = `${ledger}/rests.int.test.ts`
 
@@ -75,15 +75,15 @@ export const guessing: readonly Mutant[] = [
   {
     name: 'SQL: streams that a guess looked at are as they were',
     file: sql,
-    find: 'where coalesce(stream.version, 0) <> mine.version or stream.fold > mine.fold;',
-    replace: 'where false;',
+    find: 'where not coalesce(',
+    replace: 'where false and not coalesce(',
     test: [known, 'says that there is nothing to do only where'],
     simulated: false,
   },
   {
     name: 'SQL: what a guess rests on lies in this very ledger',
     file: sql,
-    find: 'and not exists (select from event where event.position = mine.position and event.recorded_at = mine."recordedAt")',
+    find: 'and (select event.recorded_at from event where event.position = mine.position) is distinct from mine."recordedAt"',
     replace: 'and false',
     test: [known, 'is nothing after an older copy'],
     simulated: false,

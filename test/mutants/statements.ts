@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0014-alone.sql'
+const sql = 'packages/ledger/migrations/0015-by-index.sql'
 const store = `${ledger}/store.int.test.ts`
 const rebuilding = `${ledger}/postgres/rebuild.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
@@ -50,7 +50,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a larger plan says where it began',
-    file: sql,
+    file: 'packages/ledger/migrations/0014-alone.sql',
     find: 'set planned = before.position, tails',
     replace: 'set tails',
     test: [`${ledger}/plan.int.test.ts`, 'what names the ends of the plan before'],

@@ -9,7 +9,7 @@ type Held = Sought['held'][number]
 const [mostValues, mostIds] = [1_024, 16]
 
 const none: readonly string[] = []
-const kindOf = ({ stream, name }: Held): string => `${stream}/${name}`
+const kindOf = (asker: string, { stream, name }: Held): string => `${asker} ${stream}/${name}`
 
 /** Which streams hold which values, as this process has found or written it last; what it has not seen is held by nobody, where that came true. */
 export class Holders {
@@ -19,10 +19,10 @@ export class Holders {
   readonly #ids = new Map<string, readonly string[]>()
 
   /** Undefined: it is to be looked up. */
-  guess(held: Held): readonly string[] | undefined {
+  guess(asker: string, held: Held): readonly string[] | undefined {
     const key = uniqueName(held)
     const ids = this.#ids.get(key)
-    if (!(ids ? this.#seen : this.#unseen).has(kindOf(held))) return undefined
+    if (!(ids ? this.#seen : this.#unseen).has(kindOf(asker, held))) return undefined
     if (ids) this.#keep(key, ids)
     return ids ?? none
   }
@@ -33,11 +33,11 @@ export class Holders {
   }
 
   /** As a query has found it. */
-  found(held: Held, found: readonly string[]): void {
+  found(asker: string, held: Held, found: readonly string[]): void {
     const key = uniqueName(held)
     const ids = found.toSorted()
     const known = this.#ids.get(key)
-    ;(known ? this.#seen : this.#unseen).saw(kindOf(held), same(known ?? none, ids))
+    ;(known ? this.#seen : this.#unseen).saw(kindOf(asker, held), same(known ?? none, ids))
     this.#keep(key, ids)
   }
 

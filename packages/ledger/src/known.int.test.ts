@@ -43,7 +43,11 @@ const calls = ({ database: { store } }: OpenLedger) => ({ load: vi.spyOn(store, 
 const at = (position: number, previous = position - 1) => ({ source: 't', partition: 0, previous, position, nextOffset: BigInt(position) })
 /** It has seen that what it does not know is new, and up to where the partition was read. */
 async function warm(ledger: OpenLedger, name = 'warm'): Promise<void> {
-  for (let n = 0; n < 5; n++) await ledger.submit(unit([tell(order, `${name}-${n}`, 'count', 1), tell(lamp, `${name}-${n}`, 'light')]))
+  for (let n = 0; n < 5; n++) {
+    const begun = [tell(order, `${name}-${n}`, 'count', 1), tell(order, `${name}-told-${n}`, 'placed', { item: 'tea' })]
+    await ledger.submit(unit([...begun, tell(lamp, `${name}-${n}`, 'light')]))
+    await ledger.submit(unit([ask(order, `${name}-asked-${n}`, 'place', { item: 'tea' })]))
+  }
 }
 const read = (position: number, previous?: number) =>
   unit([tell(order, `record-${position}`, 'count', 1)], { remember: false, checkpoint: at(position, previous) })
@@ -194,7 +198,7 @@ describe.each(engines)('a small batch on $name', (engine) => {
     await warm(one)
     opened.push(await fresh({ streams: [order, lamp], partitions: 64 }))
     for (let n = 0; n < 20; n++) await one.submit(unit([tell(order, `a-${n}`, 'count', 1)]))
-    const placed = (await one.events(0, 100)).slice(10).map(({ partition }) => partition)
+    const placed = (await one.events(0, 100)).slice(20).map(({ partition }) => partition)
     expect(placed).toHaveLength(20)
     expect(Math.max(...placed)).toBeGreaterThan(1)
   })

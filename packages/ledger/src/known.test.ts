@@ -128,18 +128,19 @@ test('whatever becomes of the ledger, states are those of its events, whose vers
   }
 })
 
-/** A ledger on its own, whose requests are counted by their kind. */
-async function counted(now?: () => number) {
+/** A ledger whose requests are counted by their kind. */
+async function counted(now?: () => number, database = new ModelDatabase(now)) {
   const requests: string[] = []
   const call: typeof soundWire.call = async (what, done) => {
     requests.push(what)
     return done()
   }
-  const store = modelStore({ database: new ModelDatabase(now), wire: { ...soundWire, call } })
+  const store = modelStore({ database, wire: { ...soundWire, call } })
   const ledger = await openLedgerOn({ service, streams: [order], store })
   const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
   return {
     count: (id: string) => ledger.submit(unit([tell(order, id, 'count', 1)], { cause })),
+    place: (id: string) => ledger.submit(unit([tell(order, id, 'placed', { item: id }), tell(order, id, 'count', 1)], { cause })),
     loads: () => requests.filter((what) => what === 'load').length,
   }
 }
@@ -152,6 +153,21 @@ test('of the streams that were touched only the latest are kept', async () => {
   expect(loads()).toBe(before)
   await count('o-0')
   expect(loads()).toBe(before + 1)
+})
+
+test('that one tell goes on with what others have begun takes no trust from one that begins', async () => {
+  const database = new ModelDatabase()
+  const [one, two] = [await counted(undefined, database), await counted(undefined, database)]
+  for (let n = 0; n < 5; n++) await one.place(`mine-${n}`)
+  for (let n = 0; n < 3; n++) {
+    await two.place(`theirs-${n}`)
+    await one.count(`theirs-${n}`)
+  }
+  const before = one.loads()
+  await one.place('another')
+  expect(one.loads()).toBe(before)
+  await one.count('nobody has begun it')
+  expect(one.loads()).toBe(before + 1)
 })
 
 test('a batch that is written while the millisecond changes was written in one moment: its stream is as it is known', async () => {

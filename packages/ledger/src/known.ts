@@ -1,5 +1,5 @@
 import type { Clock } from '@rondo/bus'
-import type { AnyStream, Instant } from '@rondo/kernel'
+import type { Instant } from '@rondo/kernel'
 import { isEmpty } from './append.ts'
 import { type Batch, uniqueName, type Work } from './batch.ts'
 import { Holders } from './holders.ts'
@@ -19,6 +19,20 @@ const fewRead = 64
 /** Streams that are remembered, and characters of a state that is. */
 const [mostHeads, mostCharacters] = [256, 8_000]
 
+/** Who asks for what: what comes true for one need not for another. */
+export interface Asked extends Sought {
+  readonly asker: string
+}
+type Message = Unit['messages'][number]
+
+const kindOf = ({ stream, rule }: Message): string => `${stream.name} ${rule}`
+
+/** Of each stream the first that it is told: whether it was there before. */
+const firstOfEach = (messages: readonly Message[]): readonly Message[] =>
+  messages.length < 2
+    ? messages
+    : messages.filter((one, index) => index === messages.findIndex(({ stream, id }) => id === one.id && stream.name === one.stream.name))
+
 /**
  * What this process knows of the ledger, or may guess, so that a small batch can be decided without a load: what it has read or written
  * last, and that what it has not seen is new where that came true before. It may be wrong: the append compares all that a batch rests on,
@@ -28,11 +42,11 @@ export class Known {
   readonly #rules: LedgerRules
   readonly #clock: StoreClock
   readonly #turn: Clock['turn']
-  /** That a stream still is as it was seen, by its kind. */
+  /** That a stream still is as it was seen, by its kind and what it is told. */
   readonly #seen = new Trust(true)
-  /** That a stream which was not seen is not there, by its kind. */
+  /** That a stream which was not seen is not there, by its kind and what it is told: some tells begin a stream, others go on with one. */
   readonly #unseen = new Trust(false)
-  /** The same of streams that are read: those that are written are other ones. */
+  /** The same of streams that are read, by who asks. */
   readonly #reread = new Trust(true)
   readonly #unread = new Trust(false)
   readonly #holders = new Holders()
@@ -63,10 +77,11 @@ export class Known {
     const held = new Map(rests.flatMap(({ held }) => held.map((one) => [uniqueName(one), one] as const)))
     for (const { unit } of works) {
       if (!this.#guessUnit(unit, checkpoints)) return undefined
-      for (const { stream, id } of unit.messages) {
+      for (const message of firstOfEach(unit.messages)) {
+        const { stream, id } = message
         const key = keyOf(stream.name, id)
         const head = this.#heads.get(key)
-        if (!this.#isGuessed(stream, key) || (unit.cause.at === undefined && isAfter(head, now))) return undefined
+        if (!this.#isGuessed(message, key) || (unit.cause.at === undefined && isAfter(head, now))) return undefined
         if (head) streams.set(key, head)
         read.set(key, { stream: stream.name, id, version: head?.version ?? 0, fold: stream.fold })
       }
@@ -94,8 +109,8 @@ export class Known {
     )
   }
 
-  #isGuessed(stream: AnyStream, key: string): boolean {
-    return (this.#heads.has(key) ? this.#seen : this.#unseen).has(stream.name)
+  #isGuessed(message: Message, key: string): boolean {
+    return (this.#heads.has(key) ? this.#seen : this.#unseen).has(kindOf(message))
   }
 
   /** Whether a reaction is to guess what it reads: of many that come at once the batch is loaded, and they would only read again. */
@@ -109,10 +124,10 @@ export class Known {
   }
 
   /** What a query would find, as far as it can be told without it; undefined: it is to be asked. `rests`: what has to be compared. */
-  answer({ keys, held }: Sought): (Pick<FoundRows, 'rows'> & { readonly rests: Rests }) | undefined {
+  answer({ asker, keys, held }: Asked): (Pick<FoundRows, 'rows'> & { readonly rests: Rests }) | undefined {
     const holding: HeldBy[] = []
     for (const one of held) {
-      const ids = this.#holders.guess(one)
+      const ids = this.#holders.guess(asker, one)
       if (!ids) return undefined
       holding.push({ ...one, ids })
     }
@@ -123,7 +138,7 @@ export class Known {
       const head = this.#heads.get(key)
       const [stream, id] = partsOf(key)
       const fold = this.#rules.streams.get(stream)?.fold
-      if (fold === undefined || !(this.#heads.has(key) ? this.#reread : this.#unread).has(stream)) return undefined
+      if (fold === undefined || !(this.#heads.has(key) ? this.#reread : this.#unread).has(`${asker} ${stream}`)) return undefined
       if (head) rows.push({ ...head, stream, id })
       read.push({ stream, id, version: head?.version ?? 0, fold })
       this.#touch(key, head)
@@ -134,26 +149,22 @@ export class Known {
     return { rows, rests: { read, held: holding, seen: distinct(rows.map(({ seen }) => seen)) } }
   }
 
-  /** Streams as a query has found them: those of the keys that are not among them are not there. Learns how well it would have guessed. */
-  found({ keys, held }: Sought, { rows, holders, seen }: FoundRows): void {
-    if (seen.recordedAt === null || keys.length + held.length > fewRead || rows.length > fewRead) return
-    held.forEach((one, index) => {
-      this.#holders.found(
-        one,
-        (holders[index] ?? []).map((key) => partsOf(key)[1]),
-      )
-    })
+  /** Streams as one query has found them for all who asked: those of the keys that are not among them are not there. Learns how well it would have guessed. */
+  found(asked: readonly Asked[], { rows, holders, seen }: FoundRows): void {
+    const size = asked.reduce((sum, { keys, held }) => sum + keys.length + held.length, 0)
+    if (seen.recordedAt === null || size > fewRead || rows.length > fewRead) return
     const there = new Map(rows.map((row) => [keyOf(row.stream, row.id), row]))
-    for (const key of keys) {
-      const trust = this.#heads.has(key) ? this.#reread : this.#unread
-      trust.saw(partsOf(key)[0], (there.get(key)?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
+    let place = 0
+    for (const { asker, keys, held } of asked) {
+      for (const one of held) this.#holders.found(asker, one, (holders[place++] ?? []).map(idOf))
+      for (const key of keys) this.#learn(asker, key, there.get(key)?.version ?? 0)
     }
     for (const [key, row] of there) {
       // What is written meanwhile may be told before what was read before
       const isNewer = row.version >= (this.#heads.get(key)?.version ?? 0)
       if (isNewer && this.#rules.streams.get(row.stream)?.fold === row.fold) this.#keep(key, { ...row, seen })
     }
-    for (const key of keys) if (!there.has(key) && !this.#heads.has(key)) this.#keep(key, undefined)
+    for (const key of asked.flatMap(({ keys }) => keys)) if (!there.has(key) && !this.#heads.has(key)) this.#keep(key, undefined)
   }
 
   /** How things stood when the units were loaded: learns from it how well it would have guessed. */
@@ -165,11 +176,11 @@ export class Known {
       if (remember) this.#ids.saw('', !messages.has(id))
       if (noted) this.#ids.saw('', !noted.some((one) => messages.has(one.id)))
       if (checkpoint) this.#setCheckpoint(chainOf(checkpoint), checkpoints.get(chainOf(checkpoint)))
-      for (const { stream, id } of touching) {
-        const key = keyOf(stream.name, id)
+      for (const message of firstOfEach(touching)) {
+        const key = keyOf(message.stream.name, message.id)
         const head = streams.get(key)
         const trust = this.#heads.has(key) ? this.#seen : this.#unseen
-        trust.saw(stream.name, !refused.has(key) && (head?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
+        trust.saw(kindOf(message), !refused.has(key) && (head?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
         this.#heads.delete(key)
       }
     }
@@ -200,6 +211,11 @@ export class Known {
         this.#keep(key, { version, fold, state, phase: null, firstAt, lastAt, seen })
       }
     }
+  }
+
+  #learn(asker: string, key: string, version: number): void {
+    const trust = this.#heads.has(key) ? this.#reread : this.#unread
+    trust.saw(`${asker} ${partsOf(key)[0]}`, version === (this.#heads.get(key)?.version ?? 0))
   }
 
   #setCheckpoint(chain: string, position: number | undefined): void {
@@ -235,6 +251,8 @@ function partsOf(key: string): readonly [stream: string, id: string] {
   const slash = key.indexOf('/')
   return [key.slice(0, slash), key.slice(slash + 1)]
 }
+
+const idOf = (key: string): string => partsOf(key)[1]
 
 /** Whether it takes at most so many characters, roughly; looks no further than that. */
 function isWithin(value: unknown, most: number): boolean {

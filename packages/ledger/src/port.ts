@@ -76,6 +76,8 @@ export interface Applied {
 
 export interface Guessing {
   readonly read: Read
+  /** The same, looked up: for who has guessed wrongly, and learns of it. */
+  readonly again: Read
   /** What the answers so far rest on: of the unit that is made of them. Undefined: all were looked up. */
   readonly rests: Rests | undefined
 }
@@ -100,8 +102,11 @@ export interface Ledger {
   /** Resolves when durable. Rejects with a DomainError: the refusal, `id_reused`, `conflict` after bounded tries, `unavailable`. */
   submit(unit: Unit): Promise<Applied>
   readonly read: Read
-  /** For one reaction: reads that are answered by what this process knows, where it does. */
-  guessing(): Guessing
+  /**
+   * For one reaction: reads that are answered by what this process knows, where it does. `asker`: who reads, as what comes true for one
+   * need not for another: whoever hears of a new thing nearly always finds nothing yet, whoever hears of what became of it always does.
+   */
+  guessing(asker: string): Guessing
   readonly sql: Sql
   /** Gapless, in commit order, after `position`. */
   events(after: number, limit: number, filter?: { readonly types?: readonly string[] }): Promise<readonly Envelope[]>

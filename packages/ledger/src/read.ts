@@ -3,7 +3,7 @@ import type { Found, ListOptions, Read, Sql, View } from '@rondo/reaction'
 import type { Database } from './database.ts'
 import { reaching } from './failure.ts'
 import { Gathered } from './gathered.ts'
-import type { Known } from './known.ts'
+import type { Asked, Known } from './known.ts'
 import { limiter } from './limiter.ts'
 import { pageToken, readPageToken } from './page-token.ts'
 import type { Guessing } from './port.ts'
@@ -17,6 +17,8 @@ const maxPageSize = 1_000
 const found = <State>({ id, version, state }: HeadRow): Found<State> => ({ id, version, state: state as State })
 
 const microtask = async () => undefined
+/** Who reads for callers, and never guesses. */
+const nobody = ''
 
 /** Look-ups on their way: what comes meanwhile goes together in the next, so that the more come, the less each costs. */
 const lookUpsAtOnce = 2
@@ -24,14 +26,13 @@ const lookUpsAtOnce = 2
 const queriesAtOnce = 5
 
 /** What is looked for at once is one query. By question the streams, in the order of their keys. */
-const gathered = ({ find }: Pick<Store, 'find'>, known: Known) =>
+const gathered = (store: Pick<Store, 'find'>, known: Known) =>
   new Gathered(
     microtask,
-    async (all: readonly Sought[]) => {
+    async (all: readonly Asked[]) => {
       const keys = [...new Set(all.flatMap((sought) => sought.keys))]
-      const asked = { keys, held: all.flatMap(({ held }) => held) }
-      const found = await find(asked)
-      known.found(asked, found)
+      const found = await store.find({ keys, held: all.flatMap(({ held }) => held) })
+      known.found(all, found)
       const { rows, holders } = found
       const places = new Map(rows.map(({ stream, id }, index) => [keyOf(stream, id), index]))
       let from = 0
@@ -53,7 +54,7 @@ type Look = (sought: Sought) => Promise<readonly HeadRow[]>
 export interface Reads {
   /** Of committed state, from the service's own rows. */
   readonly read: Read
-  guessing(): Guessing
+  guessing(asker: string): Guessing
 }
 
 /** Whoever reads of one ledger in one process: what they look for together is looked up together. */
@@ -61,21 +62,26 @@ export function reads({ store }: Database, known: Known): Reads {
   const sought = gathered(store, known)
   const limited = limiter(queriesAtOnce)
   const sql: Sql = (text, values) => limited(() => store.sql(text, values))
-  const lookUp: Look = async (one) => (await sought.find(one)) ?? []
+  const lookUp =
+    (asker: string): Look =>
+    async (one) =>
+      (await sought.find({ ...one, asker })) ?? []
   const views = new Map<View, unknown>()
   const readBy = (look: Look) => readOf({ store, sql, limited, views }, look)
-  const read = readBy(lookUp)
   return {
-    read,
-    guessing() {
-      if (!known.letsGuess()) return { read, rests: undefined }
+    read: readBy(lookUp(nobody)),
+    guessing(asker) {
+      const look = lookUp(asker)
+      const again = readBy(look)
+      if (!known.letsGuess()) return { read: again, again, rests: undefined }
       const resting = new Resting()
       const guessed = readBy(async (one) => {
-        const answer = known.answer(one)
-        return answer && resting.add(answer.rests) ? answer.rows : lookUp(one)
+        const answer = known.answer({ ...one, asker })
+        return answer && resting.add(answer.rests) ? answer.rows : look(one)
       })
       return {
         read: guessed,
+        again,
         get rests() {
           return resting.all
         },

@@ -13,6 +13,7 @@ afterEach(async () => {
 const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
 const place = (id: string, item: string) => unit([ask(order, id, 'place', { item })])
 const holders = async (read: OpenLedger['read'], item: string) => (await read.find(order, 'item', [item])).map(({ id }) => id)
+const reaction = 'rondo.testing.heard'
 let count = 0
 
 describe.each(engines)('what a reaction is told without a look-up on $name', (engine) => {
@@ -24,9 +25,10 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
     const [one, two] = [await fresh(), await fresh()] as const
     opened.push(one, two)
     for (let n = 0; n < 5; n++) {
-      await holders(one.read, `item-${n}`)
-      await one.read.load(order, `unseen-${n}`)
-      await one.submit(unit([tell(order, `warm-${n}`, 'count', 1)], { cause }))
+      const { again } = one.guessing(reaction)
+      await holders(again, `item-${n}`)
+      await again.load(order, `unseen-${n}`)
+      await one.submit(unit([tell(order, `warm-${n}`, 'placed', { item: 'warm' })], { cause }))
     }
     return { one, two, looked: vi.spyOn(one.database.store, 'find') }
   }
@@ -38,7 +40,7 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
     meanwhile: () => Promise<unknown>,
     given: Partial<Unit> = {},
   ) {
-    const guessing = one.guessing()
+    const guessing = one.guessing(reaction)
     const log = `log-${++count}`
     const told = async (from: OpenLedger['read']) => [tell(order, log, 'placed', { item: JSON.stringify(await read(from)) })]
     const messages = await told(guessing.read)
@@ -47,7 +49,7 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
     let times = 0
     const again = () => {
       times++
-      return told(one.read)
+      return told(guessing.again)
     }
     await one.submit(unit(messages, { cause, rests, again, ...given }))
     return { wrote: JSON.parse((await one.read.load(order, log)).item ?? 'null'), again: times }
@@ -60,10 +62,30 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
     looked.mockClear()
     const read = (from: OpenLedger['read']) =>
       Promise.all([holders(from, 'salt'), holders(from, 'pepper'), from.load(order, 'o'), from.load(order, 'nobody')])
-    const guessing = one.guessing()
+    const guessing = one.guessing(reaction)
     await read(guessing.read)
     expect(looked).not.toHaveBeenCalled()
     expect(await reacted(one, read, nothing)).toEqual({ wrote: [['o'], [], { count: 0, item: 'salt' }, { count: 0 }], again: 0 })
+  })
+
+  test('is looked up by who has found otherwise, and by nobody else', async () => {
+    const { one, two, looked } = await both()
+    const follower = 'rondo.testing.followed'
+    for (let n = 0; n < 3; n++) {
+      await two.submit(place(`theirs-${n}`, `theirs-${n}`))
+      const { again } = one.guessing(follower)
+      expect(await again.load(order, `theirs-${n}`)).toMatchObject({ item: `theirs-${n}` })
+      expect(await holders(again, `theirs-${n}`)).toEqual([`theirs-${n}`])
+    }
+    looked.mockClear()
+    const asks = async (asker: string, what: string) => {
+      const { read } = one.guessing(asker)
+      await read.load(order, what)
+      await holders(read, what)
+      return looked.mock.calls.length
+    }
+    expect(await asks(reaction, 'nobody’s')).toBe(0)
+    expect(await asks(follower, 'somebody’s')).toBe(2)
   })
 
   test.each([
@@ -104,7 +126,7 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
     const { one, two } = await both()
     const checkpoint = { source: 't', partition: 0, previous: 0, position: 1, nextOffset: 1n }
     await one.submit(unit([], { remember: false, checkpoint }))
-    const guessing = one.guessing()
+    const guessing = one.guessing(reaction)
     expect(await holders(guessing.read, 'salt')).toEqual([])
     const { rests } = guessing
     await two.submit(place('p', 'salt'))
@@ -113,7 +135,7 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
     expect(again).toHaveBeenCalledTimes(1)
 
     await one.submit(place('o', 'milk'))
-    const second = one.guessing()
+    const second = one.guessing(reaction)
     const { count: before } = await second.read.load(order, 'o')
     await one.submit(unit([tell(order, 'o', 'count', 5)], { cause }))
     const add = (n: number) => [tell(order, 'o', 'count', n === 0 ? 1 : 100)]
@@ -124,7 +146,7 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
   test('is read again by each of a batch that is too large to be written without a load', async () => {
     const { one, two } = await both()
     const read = (from: OpenLedger['read']) => holders(from, 'salt')
-    const guessings = Array.from({ length: 17 }, () => one.guessing())
+    const guessings = Array.from({ length: 17 }, () => one.guessing(reaction))
     await Promise.all(guessings.map((guessing) => read(guessing.read)))
     await two.submit(place('p', 'salt'))
     const again = vi.fn(async () => [tell(order, 'log', 'placed', { item: String(await read(one.read)) })])
@@ -137,7 +159,7 @@ describe.each(engines)('what a reaction is told without a look-up on $name', (en
 
   test('is not written by who cannot read again', async () => {
     const { one, two } = await both()
-    const guessing = one.guessing()
+    const guessing = one.guessing(reaction)
     await holders(guessing.read, 'salt')
     await two.submit(place('p', 'salt'))
     await expect(one.submit(unit([tell(order, 'log', 'count', 1)], { cause, rests: guessing.rests }))).rejects.toThrow(

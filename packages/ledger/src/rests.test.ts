@@ -60,7 +60,7 @@ async function livedThrough(seed: number) {
       const [holders, { count }] = await Promise.all([from.find(order, 'item', [item]), from.load(order, id)])
       return JSON.stringify([holders.map((found) => [found.id, found.version]), count, (await from.load(order, unknown)).count])
     }
-    const guessing = ledger.guessing()
+    const guessing = ledger.guessing('a reaction')
     const log = `log-${seed}-${step}`
     const told = async (from: OpenLedger['read']) => [tell(order, log, 'placed', { item: await read(from) })]
     const before = looked
@@ -72,7 +72,7 @@ async function livedThrough(seed: number) {
     if (below(2) === 0) await other()
     const again = () => {
       seen.again++
-      return told(ledger.read)
+      return told(guessing.again)
     }
     const truth = await read((ledgers.find((each) => each !== ledger) ?? ledger).read)
     await ledger.submit(unit(messages, { cause, again, ...(rests ? { rests } : {}) }))

@@ -38,6 +38,11 @@ export class WaitingUnits<W extends Work> {
     return this.#entries.length
   }
 
+  /** Some wait, fewer than so many, and each of them is so. */
+  isSmall(most: number, isSo: (unit: W) => boolean): boolean {
+    return this.length > 0 && this.length < most && this.#entries.every(({ unit }) => isSo(unit))
+  }
+
   push(unit: W): void {
     this.#entries.push(entryOf(unit))
   }

@@ -36,6 +36,12 @@ const asFailure = (error: unknown, what: string): Error =>
 const worthALane = 64
 const maxLanes = 2
 
+/** Milliseconds that what nobody waits for makes way, and waits for company. */
+const patienceMs = 20
+/** It only moves a checkpoint, or notes what was read. */
+const isPatient = ({ unit: { checkpoint, messages, parked } }: Work): boolean =>
+  checkpoint !== undefined && messages.length === 0 && parked === undefined
+
 /**
  * The one writer of a service in a process: gathers what waits, decides it in memory, writes it in one statement.
  * While one batch is on its way the next one gathers; a message that comes alone goes at once. Where many wait, two batches that have
@@ -49,6 +55,8 @@ export class Writer {
   /** Units that came since a lane was last started: whether another look is worth it. */
   #came = 0
   #closed = false
+  /** Ends the patience of those that wait for company. */
+  #hurry: (() => void) | undefined
   #drained: PromiseWithResolvers<void> | undefined
   readonly #database: Database
   readonly #rules: LedgerRules
@@ -67,8 +75,10 @@ export class Writer {
     if (this.#waiting.length >= maxWaiting)
       return Promise.reject(new DomainError('overloaded', `${maxWaiting} messages wait already: nothing was done, try again`))
     return new Promise((resolve, reject) => {
-      this.#waiting.push(timer ? { unit, timer, tries: 0, resolve, reject } : { unit, tries: 0, resolve, reject })
+      const waiting = timer ? { unit, timer, tries: 0, resolve, reject } : { unit, tries: 0, resolve, reject }
+      this.#waiting.push(waiting)
       this.#came++
+      if (!isPatient(waiting) || this.#waiting.length >= worthALane) this.#hurry?.()
       if (this.#lanes === 0 || (this.#lanes < maxLanes && this.#came >= worthALane)) this.#start()
     })
   }
@@ -76,6 +86,7 @@ export class Writer {
   /** Takes nothing more and resolves when all that waited is answered. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#hurry?.()
     if (this.#lanes === 0) return
     this.#drained ??= Promise.withResolvers()
     await this.#drained.promise
@@ -91,6 +102,7 @@ export class Writer {
     // Whoever was answered just now may bring the next message within this turn of the event loop
     const { clock } = this.#database
     for (await clock.turn(); ; await clock.turn()) {
+      if (!this.#closed && this.#waiting.isSmall(worthALane, isPatient)) await this.#company()
       const works = this.#take()
       if (works.length === 0) break
       this.#busy++
@@ -106,6 +118,16 @@ export class Writer {
     // At once: whoever comes next has to see that nobody looks any more
     this.#lanes--
     if (this.#lanes === 0) this.#drained?.resolve()
+  }
+
+  /** A write of their own would hold up what others wait for, and soon something comes with which they cost nearly nothing. */
+  async #company(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#hurry = resolve
+    const cancel = this.#database.clock.after(patienceMs, resolve)
+    await promise
+    cancel()
+    this.#hurry = undefined
   }
 
   /** All that waits; where a second batch is worth it and none is on its way, half of it. */

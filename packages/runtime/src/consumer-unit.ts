@@ -43,39 +43,41 @@ export interface Fact {
   /** Of intake. */
   readonly hash: string | undefined
 }
-type Submitting = Pick<Ledger, 'submit' | 'read' | 'guessing'>
+type Submitting = Pick<Ledger, 'submit' | 'guessing'>
 
 /** Runs the reactions to a fact and commits what they tell, with the views' rows and the checkpoint. */
 export function submitFact(ledger: Submitting, fact: Fact, turn: Turn): Promise<Applied> {
   const { event, interest } = fact
   // Most read nothing, and come to the writer without a promise of their own
-  if (!interest?.reads) return submitTold(ledger, fact, interest ? reactAtOnce(interest, event) : [], turn)
-  const guessing = ledger.guessing()
+  if (!interest?.reads) {
+    const tells = interest ? reactAtOnce(interest, event) : []
+    return submitTold(ledger, fact, tells, turn, { again: async () => tells })
+  }
+  const guessing = ledger.guessing(event.type)
+  const again = () => react(interest, event, guessing.again)
   return react(interest, event, guessing.read).then((tells) => {
     const { rests } = guessing
     // Of a fan-out only the last step would compare it
-    if (rests && tells.length > mostTells) return react(interest, event, ledger.read).then((told) => submitTold(ledger, fact, told, turn))
-    return submitTold(ledger, fact, tells, turn, rests)
+    if (rests && tells.length > mostTells) return again().then((told) => submitTold(ledger, fact, told, turn, { again }))
+    return submitTold(ledger, fact, tells, turn, rests ? { again, rests } : { again })
   })
 }
 
-function submitTold(ledger: Submitting, fact: Fact, tells: readonly Tell[], turn: Turn, rests?: Unit['rests']): Promise<Applied> {
-  return tells.length > mostTells ? submitLarge(ledger, fact, tells, turn) : inTurn(ledger, unitOf(ledger, fact, tells, rests), turn)
+/** `again` is asked by the writer, which waits for it: steps of its own would wait for the writer. */
+type Reading = Pick<Unit, 'again' | 'rests'>
+
+function submitTold(ledger: Submitting, fact: Fact, tells: readonly Tell[], turn: Turn, reading: Reading): Promise<Applied> {
+  return tells.length > mostTells ? submitLarge(ledger, fact, tells, turn, reading) : inTurn(ledger, unitOf(fact, tells, reading), turn)
 }
 
 /** The steps of a fan-out are no part of the chain: they come after all before it. */
-async function submitLarge(ledger: Submitting, fact: Fact, tells: readonly Tell[], turn: Turn): Promise<Applied> {
+async function submitLarge(ledger: Submitting, fact: Fact, tells: readonly Tell[], turn: Turn, reading: Reading): Promise<Applied> {
   await turn.ahead.settled
-  return inTurn(ledger, unitOf(ledger, fact, await steps(ledger, fact.event, tells)), turn)
+  return inTurn(ledger, unitOf(fact, await steps(ledger, fact.event, tells), reading), turn)
 }
 
-function unitOf(
-  ledger: Pick<Ledger, 'read'>,
-  { event, interest, checkpoint, hash }: Fact,
-  messages: readonly Tell[],
-  rests?: Unit['rests'],
-): Unit {
-  const unit = {
+function unitOf({ event, interest, checkpoint, hash }: Fact, messages: readonly Tell[], reading: Reading): Unit {
+  return {
     id: event.id,
     hash: hash ?? event.id,
     remember: hash !== undefined,
@@ -83,10 +85,8 @@ function unitOf(
     cause: causeOf(event),
     checkpoint,
     projections: projecting(interest, event),
-    // Asked by the writer, which waits for it: steps of its own would wait for the writer
-    again: async () => (interest ? react(interest, event, ledger.read) : []),
+    ...reading,
   }
-  return rests ? { ...unit, rests } : unit
 }
 
 function inTurn(ledger: Pick<Ledger, 'submit'>, unit: Unit, turn: Turn): Promise<Applied> {

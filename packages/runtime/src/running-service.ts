@@ -169,7 +169,12 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const relay = startRelaying(service.name, counted, bus, metrics, await highWaterFile(service.name, counted, config, log))
   shutdown.add(`${service.name} relay`, () => relay.stop())
   const submit = refuseUncompared(tracedSubmit(counted, publicUrl), relay)
-  const ledger = { ...counted, read: tracedRead(counted.read), guessing: () => tracedGuessing(counted.guessing()), submit }
+  const ledger = {
+    ...counted,
+    read: tracedRead(counted.read),
+    guessing: (asker: string) => tracedGuessing(counted.guessing(asker)),
+    submit,
+  }
   const table = reactionTable(service)
   const begin = () => {
     ledger.startTimers()

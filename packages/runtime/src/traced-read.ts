@@ -56,6 +56,7 @@ export function tracedRead(read: Read): Read {
 
 export const tracedGuessing = (guessing: Guessing): Guessing => ({
   read: tracedRead(guessing.read),
+  again: tracedRead(guessing.again),
   get rests() {
     return guessing.rests
   },

@@ -1,3 +1,4 @@
+import { realClock } from '../clock.ts'
 import { type FetchPlace, fetchOf } from './fetch.ts'
 import type { KafkaReader, Spot } from './reader.ts'
 import { mostOfPartition, type Want } from './want.ts'
@@ -12,6 +13,8 @@ export type LaneKind = 'behind' | 'news'
 const newsWithin_ms = 5000
 /** Milliseconds from a want until the fetch that waits without it is given up: what comes together is asked for together. */
 const gather_ms = 10
+/** Turns of the event loop in which what follows from news is handed to its writer, and by the writer to its database. */
+const turnsFirst = 2
 /** Bytes of one fetch. */
 const mostOfFetch = 1 << 20
 
@@ -71,7 +74,9 @@ export class Lane {
       const asked = this.#choose()
       if (asked.length === 0) break
       try {
-        await this.#fetch(asked)
+        const isNews = (await this.#fetch(asked)) && this.kind === 'news'
+        // What has come is written first: whoever waits for it waits for this process, and not for the next news
+        for (let turn = 0; isNews && turn < turnsFirst; turn += 1) await realClock.turn()
       } catch (error) {
         this.#reader.lost(this.#node, error)
       }
@@ -93,14 +98,15 @@ export class Lane {
     return chosen
   }
 
-  async #fetch(asked: readonly Asked[]): Promise<void> {
+  /** Whether it has brought something. */
+  async #fetch(asked: readonly Asked[]): Promise<boolean> {
     this.#asked = asked
     this.#fetches += 1
     for (const { spot, offset } of asked) for (const want of spot.wants) if (want.next === offset) want.asked = this.#fetches
     const index = this.kind === 'news' ? 1 : 0
     const broker = await this.#reader.brokerOf(this.#node)
     const connection = await broker.connectionPool.getConnection(index)
-    if (this.#isClosed) return
+    if (this.#isClosed) return false
     let isGivenUp = false
     this.#giveUp = () => {
       isGivenUp = true
@@ -121,9 +127,10 @@ export class Lane {
       }
       // Who has come to the end, or fallen behind, is the other one's from now on
       this.#reader.wake(this.#node, this)
+      return !broughtNothing
     } catch (error) {
       this.#giveUp = undefined
-      if (isGivenUp) return
+      if (isGivenUp) return false
       // Whatever is still to come on it is for nobody
       broker.connectionPool.abandon(index)
       throw error

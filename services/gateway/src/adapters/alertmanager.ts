@@ -30,6 +30,10 @@ const member = z.looseObject({
   generatorURL: z.string().optional(),
 })
 
+/** What is looked at before the rest is read. */
+const begun = z.looseObject({ startsAt: z.unknown() })
+const known = z.looseObject({ fingerprint: z.string() })
+
 /** What identifies a notification: Alertmanager numbers nothing. */
 export interface Delivery {
   /** Of the bytes. */
@@ -55,7 +59,7 @@ const fingerprintOf = (all: Readonly<Record<string, string>>) =>
 function memberOf(body: Group, raw: unknown, index: number, { heard_at, isFirst }: Delivery): Observed {
   const path = `alerts[${index}]`
   // Without it a repetition cannot be told from a new episode
-  if (!z.looseObject({ startsAt: z.unknown() }).safeParse(raw).data?.startsAt)
+  if (!begun.safeParse(raw).data?.startsAt)
     throw new DomainError('unsupported', `${path}.startsAt: an alert is known by its fingerprint and start; this one has no start`, {
       path: `${path}.startsAt`,
     })
@@ -90,7 +94,7 @@ function memberOf(body: Group, raw: unknown, index: number, { heard_at, isFirst 
 
 function cutOf(body: Group, { hash, heard_at, isFirst }: Delivery): Observed {
   const source = sourceOf(body)
-  const listed = body.alerts.flatMap((one) => z.looseObject({ fingerprint: z.string() }).safeParse(one).data?.fingerprint ?? [])
+  const listed = body.alerts.flatMap((one) => known.safeParse(one).data?.fingerprint ?? [])
   const group_key = keyOf(body)
   const fact = alert.cut({ source, group_key, group_labels: body.groupLabels, status: body.status, listed, left_out: body.truncatedAlerts })
   return { source, id: `cut/${hash}/${heard_at}`, subject: group_key, at: heard_at, untimed: true, isFirst, fact }

@@ -72,21 +72,19 @@ function repositoryOf(source: string | undefined) {
 type Phase = 'queued' | 'started' | 'finished'
 type Maker = (event: Cdevent, source: string, predicate: string) => Fact
 
+const runContent = z.looseObject({
+  outcome: outcome.optional(),
+  pipelineName: z.string().optional(),
+  taskName: z.string().optional(),
+  uri: z.string().optional(),
+  // As it was called before CDEvents 0.4, and still is by many
+  url: z.string().optional(),
+})
+
 const run =
   (kind: 'pipeline' | 'task' | 'build'): Maker =>
   ({ subject }, source, predicate) => {
-    const given = read(
-      z.looseObject({
-        outcome: outcome.optional(),
-        pipelineName: z.string().optional(),
-        taskName: z.string().optional(),
-        uri: z.string().optional(),
-        // As it was called before CDEvents 0.4, and still is by many
-        url: z.string().optional(),
-      }),
-      subject.content,
-      at,
-    )
+    const given = read(runContent, subject.content, at)
     // CDEvents' build.finished has no outcome: finished is not passed
     const result = predicate === 'finished' ? { outcome: given.outcome ? outcomes[given.outcome] : ('neutral' as const) } : {}
     const name = given.pipelineName ?? given.taskName ?? subject.id
@@ -103,12 +101,13 @@ const run =
     })
   }
 
+const named = z.looseObject({ id: z.string().optional(), name: z.string().optional() }).optional()
+const testContent = z.looseObject({ outcome: outcome.optional(), environment: reference.optional(), testSuite: named, testCase: named })
+
 const test =
   (kind: 'suite' | 'case'): Maker =>
   ({ subject }, source, predicate) => {
-    const named = z.looseObject({ id: z.string().optional(), name: z.string().optional() }).optional()
-    const schema = z.looseObject({ outcome: outcome.optional(), environment: reference.optional(), testSuite: named, testCase: named })
-    const given = read(schema, subject.content, at)
+    const given = read(testContent, subject.content, at)
     const suite = given.testSuite?.name ?? given.testSuite?.id ?? given.testCase?.name ?? given.testCase?.id
     return testRun.observed({
       source,
@@ -122,12 +121,10 @@ const test =
     })
   }
 
+const artifactContent = z.looseObject({ change: reference.optional(), sbom: z.looseObject({ uri: z.string() }).optional() })
+
 const artifacts: Maker = ({ subject }, source, predicate) => {
-  const given = read(
-    z.looseObject({ change: reference.optional(), sbom: z.looseObject({ uri: z.string() }).optional() }),
-    subject.content,
-    at,
-  )
+  const given = read(artifactContent, subject.content, at)
   const revision = given.change && /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(given.change.id) ? { revision: given.change.id } : {}
   return artifact.observed({
     source,
@@ -139,10 +136,12 @@ const artifacts: Maker = ({ subject }, source, predicate) => {
   })
 }
 
+const deploymentContent = z.looseObject({ environment: reference, artifactId: z.string().optional() })
+
 const deployments =
   (state: 'succeeded' | 'removed', { returned }: { readonly returned?: true } = {}): Maker =>
   ({ context, subject }, source) => {
-    const given = read(z.looseObject({ environment: reference, artifactId: z.string().optional() }), subject.content, at)
+    const given = read(deploymentContent, subject.content, at)
     const shipped = given.artifactId ? artifactOf(given.artifactId, 'data.subject.content.artifactId') : undefined
     return deployment.observed({
       source,
@@ -157,8 +156,10 @@ const deployments =
     })
   }
 
+const changeContent = z.looseObject({ repository: reference.optional(), description: z.string().optional() })
+
 const merged: Maker = ({ context, subject }) => {
-  const given = read(z.looseObject({ repository: reference.optional(), description: z.string().optional() }), subject.content, at)
+  const given = read(changeContent, subject.content, at)
   const source = given.repository?.source ?? subject.source ?? context.source
   if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(subject.id))
     throw new DomainError('unsupported', `data.subject.id: "${subject.id}" is no commit id; a change is known by its commit`, {

@@ -50,12 +50,13 @@ function binary(headers: Headers, body: Uint8Array): CloudEvent {
   return { ...known, datacontenttype, data: isJson(datacontenttype) ? parseJson(body) : text(body) }
 }
 
+const formerVersion = z.looseObject({ specversion: z.literal('0.3') })
+
 function attributesOf(given: unknown, name: (path: string) => string, at: readonly PropertyKey[] = []) {
   const result = attributes.safeParse(given)
   if (result.success) return result.data
   const issues = result.error.issues.map((issue) => ({ path: name(pathOf([...at, ...issue.path])), message: issue.message }))
-  const old =
-    issues.some(({ message }) => message.includes('0.3')) && z.looseObject({ specversion: z.literal('0.3') }).safeParse(given).success
+  const old = issues.some(({ message }) => message.includes('0.3')) && formerVersion.safeParse(given).success
   throw new DomainError(old ? 'unsupported' : 'invalid', issues.map(({ path, message }) => `${path}: ${message}`).join('; '), {
     path: issues[0]?.path ?? '',
   })
@@ -63,8 +64,10 @@ function attributesOf(given: unknown, name: (path: string) => string, at: readon
 
 const isJson = (type: string) => /^application\/(json|[\w.-]+\+json)\b|^text\/json\b/i.test(type)
 
+const structuredEvent = z.looseObject({ data: z.unknown(), data_base64: z.string().optional() })
+
 function structured(raw: unknown, at: readonly PropertyKey[] = []): CloudEvent {
-  const event = read(z.looseObject({ data: z.unknown(), data_base64: z.string().optional() }), withoutNulls(raw), at)
+  const event = read(structuredEvent, withoutNulls(raw), at)
   const known = attributesOf(event, (path) => path, at)
   if (event.data_base64 !== undefined && event.data !== undefined)
     refuse('invalid', `${pathOf([...at, 'data_base64'])}: data and data_base64 exclude each other`, {

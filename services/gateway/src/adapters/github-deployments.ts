@@ -17,12 +17,10 @@ const states = {
 } as const
 
 const digest = z.string().regex(/^[a-z0-9]+:[0-9a-f]{32,}$/)
+const shipped = z.looseObject({ artifact: z.string() })
 /** The deployer may name what it ships in the payload: `{"artifact": "sha256:…"}`, as an object or as text of one. */
 function artifactIn(payload: unknown): string | undefined {
-  const found =
-    typeof payload === 'string'
-      ? /"artifact"\s*:\s*"([^"]+)"/.exec(payload)?.[1]
-      : z.looseObject({ artifact: z.string() }).safeParse(payload).data?.artifact
+  const found = typeof payload === 'string' ? /"artifact"\s*:\s*"([^"]+)"/.exec(payload)?.[1] : shipped.safeParse(payload).data?.artifact
   return digest.safeParse(found).data
 }
 

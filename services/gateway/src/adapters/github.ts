@@ -35,11 +35,13 @@ export const unsupportedGithubEvents: Readonly<Record<string, string>> = {
   secret_scanning_alert: 'findings will come as SARIF evidence',
 }
 
+const anyBody = z.looseObject({})
+
 /** A verified delivery as observed facts. Throws a refusal that names the path in the body. */
 export function adaptGithub(event: string, delivery: Delivery): Adapted {
   if (event === 'ping') return { events: [], refused: [], note: 'pong: the webhook is set up' }
   const handler = handlers[event]
-  if (handler) return { events: handler({ ...delivery, body: read(z.looseObject({}), delivery.body) }), refused: [] }
+  if (handler) return { events: handler({ ...delivery, body: read(anyBody, delivery.body) }), refused: [] }
   const reason = unsupportedGithubEvents[event]
   throw new DomainError(
     'unsupported',

@@ -1,0 +1,132 @@
+import { ask, tell } from '@rondo/kernel'
+import { needs } from '@rondo/testkit'
+import pg from 'pg'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { freshLedger, open, unit } from '../test/fixture.ts'
+import { order } from '../test/order-stream.ts'
+import type { OpenLedger } from './index.ts'
+
+/*
+ * What a batch costs must not grow with what is stored. PostgreSQL plans while tables are small, and keeps what it has planned; so it is
+ * asked for the plans of a ledger that holds little, where reading all of a table looks cheap.
+ */
+
+interface Plan {
+  readonly 'Node Type': string
+  readonly 'Relation Name'?: string | undefined
+  readonly 'Index Name'?: string | undefined
+  readonly 'Index Cond'?: string | undefined
+  readonly Plans?: readonly Plan[] | undefined
+}
+const plan: z.ZodType<Plan> = z.object({
+  'Node Type': z.string(),
+  'Relation Name': z.string().optional(),
+  'Index Name': z.string().optional(),
+  'Index Cond': z.string().optional(),
+  get Plans() {
+    return z.array(plan).optional()
+  },
+})
+const explained = z.object({ 'Query Text': z.string(), Plan: plan })
+
+/** One row, or one for each topic, partition of a topic, plan or epoch: read as a whole. */
+const small = /^(head|relay|plan|checkpoint|archive_file|pg_.*)$/
+
+/** Where it reads rows that no index has led it to. */
+const unled = (node: Plan): readonly string[] => {
+  const { 'Node Type': type, 'Relation Name': table = '', 'Index Name': index, 'Index Cond': led, Plans: parts = [] } = node
+  const scans = type.endsWith('Scan') && type !== 'Bitmap Heap Scan' && (index !== undefined || table !== '')
+  const here = scans && led === undefined && !small.test(table) ? [`${type} on ${table || index}`] : []
+  return [...here, ...parts.flatMap(unled)]
+}
+
+const cause = { at: '2026-01-01T00:00:00.000001Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+const place = (id: string, item: string, number: string) => unit([ask(order, id, 'place', { item, number })])
+
+/** All that an append can be given: streams, keys, timers and loops that come and go, ids that come again, checkpoints, what was guessed. */
+async function lived(one: OpenLedger, two: OpenLedger): Promise<void> {
+  const reaction = 'rondo.testing.heard'
+  for (let n = 0; n < 6; n++) {
+    await one.submit(place(`o-${n}`, 'tea', `N-${n}`))
+    await one.submit(
+      unit([tell(order, `later-${n}`, 'placed', { item: 'later' }), tell(order, `r-${n}`, 'placed', { item: `REQ-${n}` })], { cause }),
+    )
+    const { again } = one.guessing(reaction)
+    await Promise.all([again.find(order, 'item', [`unseen-${n}`]), again.load(order, `unseen-${n}`)])
+  }
+  await Promise.all(Array.from({ length: 40 }, (_, n) => one.submit(place(`many-${n}`, 'jam', `M-${n}`))))
+  await Promise.all(Array.from({ length: 40 }, (_, n) => one.submit(unit([tell(order, `many-${n}`, 'count', 1)]))))
+  await one.submit(unit([ask(order, 'o-1', 'close', { reason: 'done' })]))
+  const known = { id: 'again', hash: 'again', remember: true, messages: [tell(order, 'o-2', 'count', 1)], cause }
+  const at = (previous: number, position: number) => ({ source: 's', partition: 0, previous, position, nextOffset: BigInt(position) })
+  const noted = [{ id: 'noted', hash: 'noted' }]
+  await one.submit(known)
+  for (const position of [1, 2]) await one.submit(unit([], { remember: false, checkpoint: at(position - 1, position), noted }))
+  await one.submit({ ...known, checkpoint: at(2, 3) })
+  await one.fireDue()
+  for (let n = 0; n < 3; n++) {
+    const guessing = one.guessing(reaction)
+    await Promise.all([
+      guessing.read.find(order, 'item', [`nobody-${n}`]),
+      guessing.read.load(order, 'o-2'),
+      guessing.read.load(order, `nobody-${n}`),
+    ])
+    const { rests, again } = guessing
+    expect(rests).toBeDefined()
+    // What was seen is not how the ledger stands now
+    await two.submit(place(`theirs-${n}`, 'salt', `T-${n}`))
+    const told = async () => [tell(order, `log-${n}`, 'placed', { item: String(await again.load(order, 'o-2')) })]
+    await one.submit(unit(await told(), { cause, rests, again: told }))
+  }
+}
+
+describe.each([15, 18] as const)('on PostgreSQL %s', (major) => {
+  needs(`postgres${major}`)
+  const opened: OpenLedger[] = []
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    for (const ledger of opened.splice(0)) await ledger.close()
+  })
+
+  test('nothing that is loaded, looked up, compared or written is led to by less than an index', async () => {
+    const { ownerUrl, url } = await freshLedger(major)
+    const owner = new pg.Client(ownerUrl)
+    await owner.connect()
+    await owner.query("load 'auto_explain'")
+    const name = owner.escapeIdentifier(owner.database ?? '')
+    const settings = { log_min_duration: '0', log_nested_statements: 'on', log_format: 'json', log_level: 'notice' }
+    await owner.query(`alter database ${name} set session_preload_libraries = 'auto_explain'`)
+    for (const [setting, value] of Object.entries(settings))
+      await owner.query(`alter database ${name} set auto_explain.${setting} = ${value}`)
+    await owner.end()
+    const plans: z.output<typeof explained>[] = []
+    const { connect } = pg.Client.prototype
+    vi.spyOn(pg.Client.prototype, 'connect').mockImplementation(function (this: pg.Client, ...given: readonly unknown[]) {
+      this.on('notice', ({ message = '' }) => {
+        const [, json] = message.split('plan:\n')
+        if (json !== undefined) plans.push(explained.parse(JSON.parse(json)))
+      })
+      return Reflect.apply(connect, this, given)
+    })
+    opened.push(await open(url, { views: [] }), await open(url, { views: [] }))
+    const [one, two] = opened
+    if (one && two) await lived(one, two)
+    const texts = plans.map(({ 'Query Text': text }) => text)
+    for (const part of [
+      "'guess'->'seen'",
+      "'guess'->'read'",
+      "'guess'->'held'",
+      "derived->'keys'",
+      "'keys_gone'",
+      "'timers_gone'",
+      "'counted'",
+    ])
+      expect(
+        texts.some((text) => text.includes(part)),
+        `${part} is among them`,
+      ).toBe(true)
+    const found = plans.flatMap(({ 'Query Text': text, Plan: root }) => unled(root).map((what) => `${what}: ${text.trim().slice(0, 120)}`))
+    expect([...new Set(found)]).toEqual([])
+  })
+})
