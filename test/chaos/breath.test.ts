@@ -3,7 +3,7 @@ import { breathing } from './breath.ts'
 
 test('between two faults something is acknowledged, less before a kill than before what lasts', () => {
   let acknowledged = 20
-  const may = breathing(() => acknowledged)
+  const may = breathing(() => acknowledged, 20)
   expect([may('broker'), may('freeze'), may('gateway'), may('operations')]).toEqual([true, false, true, false])
   acknowledged += 4
   expect([may('broker'), may('operations')]).toEqual([false, true])
@@ -12,6 +12,6 @@ test('between two faults something is acknowledged, less before a kill than befo
 })
 
 test('a connection is ended at work only, and the copy is made in any case', () => {
-  const may = breathing(() => 0)
+  const may = breathing(() => 0, 20)
   expect([may('backend'), may('backup'), may('backend')]).toEqual([true, true, true])
 })

@@ -40,11 +40,11 @@ async function hurt(
   stage: Stage,
   planned: readonly Planned[],
   begin: number,
-  { over, closes }: { readonly over: () => boolean; readonly closes: () => boolean },
+  { breath, over, closes }: { readonly breath: number; readonly over: () => boolean; readonly closes: () => boolean },
 ): Promise<void> {
   const faults = faultsOf(stage.random)
   const running = new Map<FaultName, Promise<void>>()
-  const breathes = breathing(() => stage.history.acknowledged)
+  const breathes = breathing(() => stage.history.acknowledged, breath)
   const rested = resting(
     () => stage.intake.behind,
     () => stage.timeline.now,
@@ -85,6 +85,7 @@ export async function hurtEnough(stage: Stage, { seed, kills, mix, ending, backu
   const whole = () => missingOf(doneOf(stage), unableOf(stage.engines)).length === 0
   const enough = () => kills === 0 || (hitsOf(stage) >= kills && whole())
   await hurt(stage, planned, begin, {
+    breath: mix.breath,
     over: () => ending.aborted || performance.now() > latest || (performance.now() > end && enough()),
     closes: () => performance.now() > end - closing && (kills === 0 || whole()),
   })

@@ -50,11 +50,13 @@ export interface Mix {
   readonly amidStarts: number
   /** So many things that are rarer, and as many hurt lines, of a round. */
   readonly rarer: number
+  /** Messages that are acknowledged between two faults that last. */
+  readonly breath: number
 }
 
 export const mixes = {
   /** Kills as close together as they still find work under way. */
-  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, amidStarts: 0.2, rarer: 2 },
+  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, amidStarts: 0.2, rarer: 2, breath: 20 },
   /** Services and connections as fast as they are back: what waits to be read is a burst’s end (rest.ts). */
   processes: {
     round: 40,
@@ -64,26 +66,29 @@ export const mixes = {
     bothDown: 0.03,
     amidStarts: 0.2,
     rarer: 2,
+    breath: 20,
   },
-  /** The server as fast as it answers again, and hardly anything that takes processor time from those who are to wait for it. */
+  /** The server as fast as callers are answered again, and hardly anything that takes processor time from those who are to wait for it. */
   servers: {
     round: 40,
     burst: 40,
     kills: 1,
-    every: { host: 60, backend: 3, 'server-stop': 1, 'broker-back': 40, brokers: 60, site: 60 },
+    every: { backend: 3, 'server-stop': 1 },
     bothDown: 0.03,
     amidStarts: 0.9,
     rarer: 1,
+    breath: 8,
   },
   /** Brokers as fast as they are back, which they are sooner where hardly a service is starting. */
   brokers: {
     round: 40,
     burst: 40,
     kills: 1,
-    every: { host: 60, backend: 3, 'server-stop': 10, 'broker-back': 10, brokers: 1, site: 60 },
+    every: { backend: 3, brokers: 1 },
     bothDown: 0.03,
     amidStarts: 0.6,
     rarer: 1,
+    breath: 8,
   },
 } as const satisfies Readonly<Record<string, Mix>>
 
