@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Bus, kafkaBus, migrateBus, postgresBus } from '@rondo/bus'
+import { type Bus, type Clock, kafkaBus, migrateBus, postgresBus } from '@rondo/bus'
 import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
 import { type Batched, migrate, type OpenLedger, openLedger, type RecordBound } from '@rondo/ledger'
 import { type Config, serviceNames } from './config.ts'
@@ -77,7 +77,7 @@ export async function openServiceLedger(
   { name, streams, views, migrations }: Service,
   config: Config,
   log: Logger,
-  { onBatch, record }: { readonly onBatch?: (batch: Batched) => void; readonly record?: RecordBound } = {},
+  { onBatch, record, clock }: { readonly onBatch?: (batch: Batched) => void; readonly record?: RecordBound; readonly clock?: Clock } = {},
 ): Promise<OpenLedger> {
   const { url, role, password, variable } = serviceDatabase(config, name)
   const { databaseUrl } = config
@@ -105,6 +105,7 @@ export async function openServiceLedger(
       partitions: config.partitions,
       log,
       archiveFolder: join(config.archiveDir ?? join(config.dataDir, 'archive'), name),
+      ...(clock ? { clock } : {}),
       ...(onBatch ? { onBatch } : {}),
       ...(record ? { record } : {}),
     })

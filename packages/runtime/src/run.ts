@@ -27,6 +27,7 @@ import type { Service } from './service.ts'
 import { Shutdown } from './shutdown.ts'
 import { metricsText, startMetrics, stopTelemetry } from './telemetry.ts'
 import { openTokens, type Tokens } from './tokens.ts'
+import { Turns } from './turns.ts'
 
 export interface Parts {
   /** The protos of the services; those of Rondo unless told. */
@@ -199,8 +200,11 @@ async function started(
   const bus = await openBus(services, config, log)
   shutdown.add('bus', () => bus.close())
   const running: RunningService[] = []
-  for (const service of services)
-    running.push(await startService({ service, config, bus, metrics, log: log.child({ service: service.name }), shutdown }))
+  const turns = new Turns()
+  for (const [place, service] of services.entries()) {
+    const clock = turns.of(place)
+    running.push(await startService({ service, config, bus, metrics, log: log.child({ service: service.name }), shutdown, clock }))
+  }
 
   const ports = { grpc: config.grpcPort }
   const own = () => `${shownHost(config.listenHost)}:${ports.grpc}`

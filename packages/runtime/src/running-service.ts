@@ -1,4 +1,4 @@
-import type { Bus } from '@rondo/bus'
+import type { Bus, Clock } from '@rondo/bus'
 import type { Batched, Ledger, OpenLedger } from '@rondo/ledger'
 import { refuseUncompared, type Starting, startCompared } from './compared.ts'
 import type { Config } from './config.ts'
@@ -37,6 +37,8 @@ interface Parts {
   readonly metrics: Metrics
   readonly log: Logger
   readonly shutdown: Shutdown
+  /** Of its ledger. */
+  readonly clock: Clock
 }
 
 /** How the ledger writes, since the process began. */
@@ -153,6 +155,7 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`
   const writes: Writes = { batches: 0, units: 0, conflicts: 0 }
   const opened = await openServiceLedger(service, config, log, {
+    clock: parts.clock,
     onBatch: counting(writes, service.name, metrics),
     record: await recordBound(parts.bus, { service: service.name, partitions: config.partitions }, log),
   })
