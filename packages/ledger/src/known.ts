@@ -28,10 +28,8 @@ type Message = Unit['messages'][number]
 const kindOf = ({ stream, rule }: Message): string => `${stream.name} ${rule}`
 
 /** Of each stream the first that it is told: whether it was there before. */
-const firstOfEach = (messages: readonly Message[]): readonly Message[] =>
-  messages.length < 2
-    ? messages
-    : messages.filter((one, index) => index === messages.findIndex(({ stream, id }) => id === one.id && stream.name === one.stream.name))
+const firstOfEach = (messages: readonly Message[]): Iterable<Message> =>
+  messages.length < 2 ? messages : new Map(messages.toReversed().map((one) => [keyOf(one.stream.name, one.id), one])).values()
 
 /**
  * What this process knows of the ledger, or may guess, so that a small batch can be decided without a load: what it has read or written
