@@ -41,7 +41,13 @@ async function engines(config: Config) {
   }
 }
 
-async function started(given: Config, { verbose, close }: { verbose: boolean; close: () => void }): Promise<Running> {
+interface Starting {
+  readonly verbose: boolean
+  readonly isEphemeral: boolean
+  readonly close: () => void
+}
+
+async function started(given: Config, { verbose, isEphemeral, close }: Starting): Promise<Running> {
   const begin = performance.now()
   const { config, database, close: closeEngines } = await engines(given)
   const closeLast = async () => {
@@ -61,6 +67,7 @@ async function started(given: Config, { verbose, close }: { verbose: boolean; cl
       database,
       bus,
       startedMs: performance.now() - begin,
+      isEphemeral,
     }),
   )
   return running
@@ -91,6 +98,7 @@ async function main(): Promise<void> {
     { ...config, dataDir: resolve(config.dataDir) },
     {
       verbose: values.verbose,
+      isEphemeral: values.ephemeral,
       close: () => temporary && rmSync(temporary, { recursive: true, force: true }),
     },
   )

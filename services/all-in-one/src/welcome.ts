@@ -1,13 +1,24 @@
 import { relative } from 'node:path'
 import type { Running } from '@rondo/runtime'
 
+/** Where the rondo command looks by itself. */
+const usualFolder = '.rondo'
+
 /** What a newcomer sees: a page, not a log. */
 export function welcome(
   { http, grpc }: Running['addresses'],
   dataDir: string,
-  details: { readonly log: string; readonly database: string; readonly bus: string; readonly startedMs: number },
+  details: {
+    readonly log: string
+    readonly database: string
+    readonly bus: string
+    readonly startedMs: number
+    /** The data go when it stops. */
+    readonly isEphemeral: boolean
+  },
 ): string {
   const folder = relative(process.cwd(), dataDir) || '.'
+  const rondo = `${folder === usualFolder ? '' : `RONDO_DATA_DIR=${folder} `}npx --no-install rondo`
   return `
   Rondo runs (started in ${(details.startedMs / 1000).toFixed(1)} s)
 
@@ -21,10 +32,10 @@ export function welcome(
 
   Try next, in another terminal:
 
-    npx --no-install rondo demo       one whole turn of the loop, narrated (under a minute)
-    npx --no-install rondo tail       all events as they happen
+    ${rondo} demo       one whole turn of the loop, narrated (under a minute)
+    ${rondo} tail       all events as they happen
     curl -H "Authorization: Bearer $(cat ${folder}/token)" ${http}/v1/feedback/stream?from=start
 
-  Ctrl-C stops it; the data stay in ${folder}.
+  Ctrl-C stops it; the data ${details.isEphemeral ? 'go with it' : `stay in ${folder}`}.
 `
 }
