@@ -49,6 +49,14 @@ export const statements: readonly Mutant[] = [
     simulated: false,
   },
   {
+    name: 'SQL: a due tell that was fired is not fired again',
+    file: sql,
+    find: " and coalesce(fired_at, '') = '';",
+    replace: ';',
+    test: [`${ledger}/sequences.int.test.ts`, 'whose message id was cleaned'],
+    simulated: false,
+  },
+  {
     name: 'SQL: a larger plan says where it began',
     file: 'packages/ledger/migrations/0014-alone.sql',
     find: 'set planned = before.position, tails',

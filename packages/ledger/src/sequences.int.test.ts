@@ -1,6 +1,6 @@
 import { ask, facts, stream, tell } from '@rondo/kernel'
 import { needs } from '@rondo/testkit'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order } from '../test/order-stream.ts'
@@ -29,12 +29,35 @@ const paper = stream('paper', paperFact, { text: '' })({
   keys: {},
 })
 
+/** Its timer is derived for ever: that it was fired is known by its row. */
+const bellFact = facts('rondo.testing.bell', { hung: z.object({}), rang: z.object({}) })
+interface Bell {
+  readonly hung?: string
+  readonly rang: number
+}
+const initialBell: Bell = { rang: 0 }
+const bell = stream(
+  'bell',
+  bellFact,
+  initialBell,
+)({
+  fold: 1,
+  asks: {},
+  tells: { hang: () => [bellFact.hung({})], ring: () => [bellFact.rang({})] },
+  evolve: {
+    hung: (state: Bell, _: object, { at }: { at: string }): Bell => ({ ...state, hung: at }),
+    rang: (state: Bell): Bell => ({ ...state, rang: state.rang + 1 }),
+  },
+  keys: {},
+  timers: ({ hung }: Bell) => (hung ? [{ at: hung, tell: 'ring' as const }] : []),
+})
+
 describe('sequences that have broken others', () => {
   const engine = needs('postgres18')
   let ledger: OpenLedger
   engine.beforeAll(async () => {
     const { url } = await freshLedger()
-    ledger = await open(url, { streams: [order, drops, paper] })
+    ledger = await open(url, { streams: [order, drops, paper, bell] })
   })
   afterAll(() => ledger?.close())
 
@@ -78,5 +101,19 @@ describe('sequences that have broken others', () => {
     expect(await ledger.submit(once)).toMatchObject({ duplicate: false, results: [{ version: 1, events: [] }] })
     expect(await ledger.submit(once)).toMatchObject({ duplicate: true })
     expect(await ledger.read.load(order, 'late')).toMatchObject({ item: 'tea' })
+  })
+
+  test('a timer that was fired, and whose message id was cleaned since, is not fired again by who had found it due', async () => {
+    const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+    await ledger.submit(unit([tell(bell, 'b', 'hang')], { cause }))
+    const { store } = ledger.database
+    const found = await store.due([bell.name], [], 10)
+    expect(found).toHaveLength(1)
+    expect(await ledger.fireDue()).toBe(1)
+    await ledger.sql("update message set keep_until = '2020-01-01T00:00:00.000000Z'")
+    await ledger.forgetOld()
+    vi.spyOn(store, 'due').mockResolvedValueOnce(found)
+    expect(await ledger.fireDue()).toBe(0)
+    expect(await ledger.read.load(bell, 'b')).toEqual({ hung: cause.at, rang: 1 })
   })
 })

@@ -39,8 +39,7 @@ const maxLanes = 2
 /** Milliseconds that what nobody waits for makes way, and waits for company. */
 const patienceMs = 20
 /** It only moves a checkpoint, or notes what was read. */
-const isPatient = ({ unit: { checkpoint, messages, parked } }: Work): boolean =>
-  checkpoint !== undefined && messages.length === 0 && parked === undefined
+const isPatient = ({ unit: { checkpoint, messages } }: Work): boolean => checkpoint !== undefined && messages.length === 0
 
 /**
  * The one writer of a service in a process: gathers what waits, decides it in memory, writes it in one statement.
