@@ -103,6 +103,29 @@ describe('sequences that have broken others', () => {
     expect(await ledger.read.load(order, 'late')).toMatchObject({ item: 'tea' })
   })
 
+  test('a state that a newer version has made again already is not written over by an old process that knows what it was', async () => {
+    const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+    const ids = ['again-1', 'again-2']
+    const count = (id: string) => ledger.submit(unit([tell(order, id, 'count', 1)], { cause }))
+    for (const id of ids) await count(id)
+    await ledger.sql(`update stream set fold = 2 where stream = 'order' and id = any($1)`, [ids])
+    const refused = { status: 'rejected', reason: { code: 'unavailable' } }
+    expect(await Promise.allSettled(ids.map(count))).toMatchObject([refused, refused])
+    const rows = await ledger.sql(`select version, fold from stream where stream = 'order' and id = any($1)`, [ids])
+    expect(rows).toEqual(ids.map(() => ({ version: 1, fold: 2 })))
+  })
+
+  test('a single write over a state of a newer version is refused as well', async () => {
+    const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
+    const count = () => ledger.submit(unit([tell(order, 'again-alone', 'count', 1)], { cause }))
+    await count()
+    await ledger.sql(`update stream set fold = 2 where stream = 'order' and id = 'again-alone'`)
+    await expect(count()).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await ledger.sql(`select version, fold from stream where stream = 'order' and id = 'again-alone'`)).toEqual([
+      { version: 1, fold: 2 },
+    ])
+  })
+
   test('a timer that was fired, and whose message id was cleaned since, is not fired again by who had found it due', async () => {
     const cause = { at: '2026-01-01T00:00:00.000000Z', actor: 'person:ada', correlationId: 'c', causationId: 'c' }
     await ledger.submit(unit([tell(bell, 'b', 'hang')], { cause }))
