@@ -11,7 +11,10 @@ import type { Rondo, Stage } from './stage.ts'
 
 /** Milliseconds between two alerts, and between two of what is compared with them: far below what saturates. */
 const paceMs = { alert: 150, bare: 50 } as const
-const perRound = 40
+/** So many that a pause of the machine, which meets two or three of them, is not what p99 tells. */
+const perRound = 120
+/** At that pace, before anything is counted. */
+const settling = 30
 /** Passes of each way before anything is measured, so many at a time: a service has run for long when it is waited for. */
 const warm = { passes: 1500, atATime: 15 } as const
 const topic = 'bench.control'
@@ -127,8 +130,8 @@ async function lowLoad(
   await passes(alert)
   await all[0]?.quiet()
   await warmed(control)
-  await atPace(perRound, paceMs.alert, read, alert)
-  await partsOf(perRound, control)
+  await atPace(settling, paceMs.alert, read, alert)
+  await partsOf(settling, control)
   for (let round = 0; round < rounds && (round === 0 || goOn()); round++) {
     spans.push(...(await atPace(perRound, paceMs.alert, read, alert)))
     parts.push(await partsOf(perRound, control))

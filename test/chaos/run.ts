@@ -117,7 +117,7 @@ function progress(stage: Stage): () => void {
   return () => clearInterval(timer)
 }
 
-function called(stage: Stage, edge: Edge, { callers, senders, most, seed }: Settings, name: string) {
+function called(stage: Stage, edge: Edge, { callers, senders, most, mix, seed }: Settings, name: string) {
   const random: Random = createRandom(seed)
   const broken: Broken[] = []
   const all = Array.from({ length: callers }, (_, index) =>
@@ -130,7 +130,7 @@ function called(stage: Stage, edge: Edge, { callers, senders, most, seed }: Sett
       asksOnly: index % 2 === 0,
     }),
   )
-  const many = startSenders(name === '' ? senders : 0, { stage, edge, random: random.fork('senders'), most })
+  const many = startSenders(name === '' ? Math.min(senders, mix.senders) : 0, { stage, edge, random: random.fork('senders'), most })
   const quiet = progress(stage)
   return async (): Promise<readonly Broken[]> => {
     await Promise.all([many, ...all].map((caller) => caller.stop()))

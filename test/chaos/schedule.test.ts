@@ -48,12 +48,25 @@ test.each([
   },
 )
 
+test('where only messages are missing faults are far apart, and each kind comes all the same', () => {
+  for (let seed = 0; seed < 50; seed += 1) {
+    const planned = scheduleOf(1200, createRandom(seed), { mix: mixes.messages, backupAt: 900 })
+    expect(planned.length).toBeLessThan(600)
+    const kinds = new Set(planned.map(({ fault }) => fault))
+    const others = ['host', 'site', 'broker-back', 'brokers']
+    expect(
+      faultNames.filter((name) => !kinds.has(name) && !others.includes(name)),
+      `of seed ${seed}`,
+    ).toEqual([])
+  }
+})
+
 test('a leg kills what still is to be killed, one after the other', () => {
   const mixesOf = (...owed: readonly KillKind[]) => [0, 1, 2].map((leg) => mixOf(new Set(owed), leg))
-  const { processes, servers, brokers } = mixes
+  const { processes, servers, brokers, messages } = mixes
   expect(mixesOf('service', 'server')).toEqual([processes, servers, processes])
   expect(mixesOf('backend')).toEqual([processes, processes, processes])
   expect(mixesOf('backend', 'server', 'broker')).toEqual([processes, servers, brokers])
   expect(mixesOf('broker')).toEqual([brokers, brokers, brokers])
-  expect(mixesOf()).toEqual([processes, servers, brokers])
+  expect(mixesOf()).toEqual([messages, messages, messages])
 })

@@ -52,11 +52,13 @@ export interface Mix {
   readonly rarer: number
   /** Messages that are acknowledged between two faults that last. */
   readonly breath: number
+  /** Of those who send many at once, so many at most: what is read takes processor time from those who are to start. */
+  readonly senders: number
 }
 
 export const mixes = {
   /** Kills as close together as they still find work under way. */
-  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, amidStarts: 0.2, rarer: 2, breath: 20 },
+  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, amidStarts: 0.2, rarer: 2, breath: 20, senders: 4 },
   /** Services and connections as fast as they are back: what waits to be read is a burst’s end (rest.ts). */
   processes: {
     round: 40,
@@ -67,6 +69,7 @@ export const mixes = {
     amidStarts: 0.2,
     rarer: 2,
     breath: 20,
+    senders: 4,
   },
   /** The server as fast as callers are answered again, and hardly anything that takes processor time from those who are to wait for it. */
   servers: {
@@ -78,6 +81,7 @@ export const mixes = {
     amidStarts: 0.9,
     rarer: 1,
     breath: 8,
+    senders: 4,
   },
   /** Brokers as fast as they are back, which they are sooner where hardly a service is starting. */
   brokers: {
@@ -89,6 +93,19 @@ export const mixes = {
     amidStarts: 0.6,
     rarer: 1,
     breath: 8,
+    senders: 1,
+  },
+  /** Every kind of fault, so far apart that most of the time goes to what is sent and read. */
+  messages: {
+    round: 60,
+    burst: 60,
+    kills: 6,
+    every: { backend: 6, 'server-stop': 40, 'broker-back': 40 },
+    bothDown: 0.03,
+    amidStarts: 0.2,
+    rarer: 1,
+    breath: 20,
+    senders: 4,
   },
 } as const satisfies Readonly<Record<string, Mix>>
 
@@ -99,11 +116,10 @@ const mostly = [
   { mix: mixes.brokers, kinds: ['broker'] },
 ] as const satisfies readonly { readonly mix: Mix; readonly kinds: readonly KillKind[] }[]
 
-/** For a leg of the full run: what still is to be killed, one after the other; where only messages are missing, all in turn. */
+/** For a leg of the full run: what still is to be killed, one after the other; then messages. */
 export function mixOf(owed: ReadonlySet<KillKind>, leg: number): Mix {
   const fit = mostly.filter(({ kinds }) => kinds.some((kind) => owed.has(kind)))
-  const turns = fit.length > 0 ? fit : mostly
-  return turns[leg % turns.length]?.mix ?? mixes.processes
+  return fit[leg % fit.length]?.mix ?? mixes.messages
 }
 
 /** Where callers wait for an answer. */
