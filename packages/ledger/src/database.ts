@@ -16,12 +16,22 @@ export interface Batched {
   readonly lost: number
 }
 
+/** Of the ledgers of one process, one after the other: who is on the way of a fact is not held up by who comes later. */
+export interface Way {
+  /** Resolves when none of those before this one is on its way, or has been for too long. */
+  clear(): Promise<void>
+  /** A batch is on its way until it is written, and what it recorded is sent. */
+  enter(): void
+  leave(): void
+}
+
 /** A service's own rows, and what its process brings to them. */
 export interface Database {
   readonly service: string
   readonly store: Store
   readonly log: Log
   readonly clock: Clock
+  readonly way?: Way
   readonly onBatch?: (batch: Batched) => void
 }
 

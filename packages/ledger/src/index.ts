@@ -1,5 +1,5 @@
 export type { ArchivedPage, ArchiveOptions, ArchivePlace, Archiving, CheckedFile, Unarchived } from './archive/port.ts'
-export type { Batched, Database, Log } from './database.ts'
+export type { Batched, Database, Log, Way } from './database.ts'
 export { epochOf } from './epoch.ts'
 export { uuid5, uuidBytes } from './event-id.ts'
 export { CheckpointGap, Defect, NotParked } from './failure.ts'

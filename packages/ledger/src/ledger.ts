@@ -4,7 +4,7 @@ import type { View } from '@rondo/reaction'
 import type pg from 'pg'
 import type { Archiving } from './archive/port.ts'
 import { Commits } from './commits.ts'
-import { type Batched, checkedName, type Database, type Log, silent } from './database.ts'
+import { type Batched, checkedName, type Database, type Log, silent, type Way } from './database.ts'
 import { reaching } from './failure.ts'
 import { type AcceptedGap, acceptGap } from './gaps.ts'
 import { Gathered } from './gathered.ts'
@@ -34,6 +34,8 @@ export interface StoreOptions {
   readonly record?: RecordBound
   readonly log?: Log
   readonly clock?: Clock
+  /** Where several ledgers share a process. */
+  readonly way?: Way
   /** After each batch: how large it was, and how much of it was lost to others. Must not throw. */
   readonly onBatch?: (batch: Batched) => void
 }
@@ -81,7 +83,8 @@ export async function openLedger({ database, connections = 10, archiveFolder, ..
 /** As `openLedger`, on a given store, which it closes. */
 export async function openLedgerOn(options: StoreOptions): Promise<OpenLedger> {
   const { service, streams, views = [], store, log = silent, clock = realClock, maxEventBytes = 1_000_000 } = options
-  const database: Database = { service, store, log, clock, ...(options.onBatch ? { onBatch: options.onBatch } : {}) }
+  const { onBatch, way } = options
+  const database: Database = { service, store, log, clock, ...(onBatch ? { onBatch } : {}), ...(way ? { way } : {}) }
   const rules = ledgerRules(service, streams, views, { maxEventBytes, record: options.record })
   try {
     await store.prepare(rules, views, options.partitions)

@@ -244,6 +244,7 @@ class RelayLoop implements Relay {
       topic,
       batch.filter(({ event }) => !isShared(event, this.#ledger.epoch, this.#seen)).map((chained) => this.#encoded(chained)),
     )
+    this.#options.database.way?.leave()
     await this.#mark(last.position)
     this.#fresh.sentTo(last.position)
     this.#marking = this.#markSent(from, last)

@@ -53,6 +53,8 @@ export class Writer {
   #busy = 0
   /** Units that came since a lane was last started: whether another look is worth it. */
   #came = 0
+  /** Batches with events. */
+  #recorded = 0
   #closed = false
   /** Ends the patience of those that wait for company. */
   #hurry: (() => void) | undefined
@@ -99,18 +101,23 @@ export class Writer {
 
   async #run(): Promise<void> {
     // Whoever was answered just now may bring the next message within this turn of the event loop
-    const { clock } = this.#database
+    const { clock, way } = this.#database
     for (await clock.turn(); ; await clock.turn()) {
       if (!this.#closed && this.#waiting.isSmall(worthALane, isPatient)) await this.#company()
+      if (this.#waiting.length > 0 && this.#waiting.length < worthALane) await way?.clear()
       const works = this.#take()
       if (works.length === 0) break
       this.#busy++
+      const before = this.#recorded
+      way?.enter()
       try {
         await this.#process(works)
       } catch (error) {
         const failed = isDown(error) ? unavailable('the database does not answer', error) : asFailure(error, 'the batch failed')
         for (const work of works) work.reject(failed)
       }
+      // Else the relay leaves it, when that is sent
+      if (this.#recorded === before) way?.leave()
       this.#busy--
       this.#waiting.release(works)
     }
@@ -239,7 +246,9 @@ export class Writer {
         from += own.length
       } else settle(work, outcome)
     })
-    if (events.length > 0) this.#committed(written.position + events.length, freshOf(events, written, at))
+    if (events.length === 0) return
+    this.#recorded++
+    this.#committed(written.position + events.length, freshOf(events, written, at))
   }
 
   /** Losers go to the front of the queue, in their order. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { type Bus, type Clock, kafkaBus, migrateBus, postgresBus } from '@rondo/bus'
+import { type Bus, kafkaBus, migrateBus, postgresBus } from '@rondo/bus'
 import { intakeTopic, topicOf } from '@rondo/contracts/cloudevents'
-import { type Batched, migrate, type OpenLedger, openLedger, type RecordBound } from '@rondo/ledger'
+import { type LedgerOptions, migrate, type OpenLedger, openLedger } from '@rondo/ledger'
 import { type Config, serviceNames } from './config.ts'
 import { ownRole, serviceDatabase } from './database-url.ts'
 import type { Logger } from './log.ts'
@@ -77,7 +77,7 @@ export async function openServiceLedger(
   { name, streams, views, migrations }: Service,
   config: Config,
   log: Logger,
-  { onBatch, record, clock }: { readonly onBatch?: (batch: Batched) => void; readonly record?: RecordBound; readonly clock?: Clock } = {},
+  options: Pick<LedgerOptions, 'onBatch' | 'record' | 'clock' | 'way'> = {},
 ): Promise<OpenLedger> {
   const { url, role, password, variable } = serviceDatabase(config, name)
   const { databaseUrl } = config
@@ -98,6 +98,7 @@ export async function openServiceLedger(
   }
   try {
     return await openLedger({
+      ...options,
       service: name,
       streams,
       ...(views ? { views } : {}),
@@ -105,9 +106,6 @@ export async function openServiceLedger(
       partitions: config.partitions,
       log,
       archiveFolder: join(config.archiveDir ?? join(config.dataDir, 'archive'), name),
-      ...(clock ? { clock } : {}),
-      ...(onBatch ? { onBatch } : {}),
-      ...(record ? { record } : {}),
     })
   } catch (error) {
     throw databaseError(url, variable, error)

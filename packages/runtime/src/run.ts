@@ -202,8 +202,8 @@ async function started(
   const running: RunningService[] = []
   const turns = new Turns()
   for (const [place, service] of services.entries()) {
-    const clock = turns.of(place)
-    running.push(await startService({ service, config, bus, metrics, log: log.child({ service: service.name }), shutdown, clock }))
+    const turn = turns.of(place)
+    running.push(await startService({ service, config, bus, metrics, log: log.child({ service: service.name }), shutdown, turn }))
   }
 
   const ports = { grpc: config.grpcPort }

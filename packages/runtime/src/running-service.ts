@@ -1,4 +1,4 @@
-import type { Bus, Clock } from '@rondo/bus'
+import type { Bus } from '@rondo/bus'
 import type { Batched, Ledger, OpenLedger } from '@rondo/ledger'
 import { refuseUncompared, type Starting, startCompared } from './compared.ts'
 import type { Config } from './config.ts'
@@ -17,6 +17,7 @@ import { tracedBus } from './spans.ts'
 import { keepsSpans, tracerOf } from './telemetry.ts'
 import { tracedGuessing, tracedRead } from './traced-read.ts'
 import { tracedSubmit } from './turn-spans.ts'
+import type { Turn } from './turns.ts'
 
 export interface RunningService {
   readonly service: Service
@@ -37,8 +38,8 @@ interface Parts {
   readonly metrics: Metrics
   readonly log: Logger
   readonly shutdown: Shutdown
-  /** Of its ledger. */
-  readonly clock: Clock
+  /** When its ledger writes, beside those of the other services. */
+  readonly turn: Turn
 }
 
 /** How the ledger writes, since the process began. */
@@ -155,7 +156,7 @@ export async function startService(parts: Parts): Promise<RunningService> {
   const publicUrl = config.publicUrl ?? `http://127.0.0.1:${config.httpPort}`
   const writes: Writes = { batches: 0, units: 0, conflicts: 0 }
   const opened = await openServiceLedger(service, config, log, {
-    clock: parts.clock,
+    ...parts.turn,
     onBatch: counting(writes, service.name, metrics),
     record: await recordBound(parts.bus, { service: service.name, partitions: config.partitions }, log),
   })
