@@ -1,4 +1,5 @@
 import type { FetchedPartition } from './chunk.ts'
+import type { Changes } from './fetch-session.ts'
 import type { Exchange } from './protocol.ts'
 
 /*
@@ -7,10 +8,9 @@ import type { Exchange } from './protocol.ts'
  */
 const api = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' }
 
-export interface FetchPlace {
+export interface TopicPartition {
   readonly topic: string
   readonly partition: number
-  readonly offset: bigint
 }
 
 export interface FetchLimits {
@@ -22,13 +22,14 @@ export interface FetchLimits {
 }
 
 const readCommitted = 1
-/** No session: each fetch says all that it wants. */
-const noSession = [0, -1] as const
 
-function encoded(places: readonly FetchPlace[], { wait, most, mostOfPartition }: FetchLimits): Buffer {
-  const topics = Map.groupBy(places, ({ topic }) => topic)
-  const names = [...topics.keys()].reduce((sum, topic) => sum + 6 + Buffer.byteLength(topic), 0)
-  const bytes = Buffer.allocUnsafe(29 + names + 28 * places.length + 6)
+const namesOf = (topics: ReadonlyMap<string, unknown>): number =>
+  [...topics.keys()].reduce((sum, topic) => sum + 6 + Buffer.byteLength(topic), 0)
+
+function encoded({ session, epoch, changed, gone }: Changes, { wait, most, mostOfPartition }: FetchLimits): Buffer {
+  const topics = Map.groupBy(changed, ([{ topic }]) => topic)
+  const forgotten = Map.groupBy(gone, ({ topic }) => topic)
+  const bytes = Buffer.allocUnsafe(29 + namesOf(topics) + 28 * changed.size + 6 + namesOf(forgotten) + 4 * gone.length)
   let at = 0
   const int16 = (value: number) => {
     at = bytes.writeInt16BE(value, at)
@@ -39,14 +40,17 @@ function encoded(places: readonly FetchPlace[], { wait, most, mostOfPartition }:
   const int64 = (value: bigint) => {
     at = bytes.writeBigInt64BE(value, at)
   }
+  const text = (value: string) => {
+    int16(Buffer.byteLength(value))
+    at += bytes.write(value, at)
+  }
   for (const value of [-1, wait, 1, most]) int32(value) // no replica; the first byte ends the wait
   at = bytes.writeInt8(readCommitted, at)
-  for (const value of [...noSession, topics.size]) int32(value)
+  for (const value of [session, epoch, topics.size]) int32(value)
   for (const [topic, own] of topics) {
-    int16(Buffer.byteLength(topic))
-    at += bytes.write(topic, at)
+    text(topic)
     int32(own.length)
-    for (const { partition, offset } of own) {
+    for (const [{ partition }, offset] of own) {
       int32(partition)
       int32(-1) // the leader's epoch: whatever it is
       int64(offset)
@@ -54,7 +58,12 @@ function encoded(places: readonly FetchPlace[], { wait, most, mostOfPartition }:
       int32(mostOfPartition)
     }
   }
-  int32(0) // forgotten topics
+  int32(forgotten.size)
+  for (const [topic, own] of forgotten) {
+    text(topic)
+    int32(own.length)
+    for (const { partition } of own) int32(partition)
+  }
   int16(0) // rack
   return bytes
 }
@@ -63,6 +72,9 @@ export interface Fetched {
   /** Milliseconds for which the broker wants to be left alone; the client keeps to it. */
   readonly clientSideThrottleTime: number
   readonly errorCode: number
+  /** In which it was answered; 0: in none. */
+  readonly session: number
+  /** In a session only those of which there is something to say. */
   readonly partitions: readonly FetchedPartition[]
 }
 
@@ -119,18 +131,18 @@ function decoded(bytes: Buffer): Fetched {
   const fields = new Fields(bytes)
   const clientSideThrottleTime = fields.int32()
   const errorCode = fields.int16()
-  fields.skip(4) // session
+  const session = fields.int32()
   const partitions: FetchedPartition[] = []
   for (let topics = fields.int32(); topics > 0; topics--) {
     const topic = fields.take(fields.int16()).toString()
     for (let own = fields.int32(); own > 0; own--) partitions.push(partitionOf(topic, fields))
   }
-  return { clientSideThrottleTime, errorCode, partitions }
+  return { clientSideThrottleTime, errorCode, session, partitions }
 }
 
 /** To be sent on any connection of the client's. */
-export function fetchOf(places: readonly FetchPlace[], limits: FetchLimits): Exchange<Fetched> {
-  const bytes = encoded(places, limits)
+export function fetchOf(changes: Changes, limits: FetchLimits): Exchange<Fetched> {
+  const bytes = encoded(changes, limits)
   return {
     request: { ...api, encode: async () => ({ buf: bytes, buffer: bytes }) },
     response: { decode: async (raw) => decoded(raw), parse: async (fetched) => fetched },

@@ -1,5 +1,6 @@
 import { realClock } from '../clock.ts'
-import { type FetchPlace, fetchOf } from './fetch.ts'
+import { type Fetched, fetchOf } from './fetch.ts'
+import { allOf, FetchSession, isSessionOver } from './fetch-session.ts'
 import type { KafkaReader, Spot } from './reader.ts'
 import { mostOfPartition, type Want } from './want.ts'
 
@@ -18,9 +19,7 @@ const turnsFirst = 2
 /** Bytes of one fetch. */
 const mostOfFetch = 1 << 20
 
-interface Asked extends FetchPlace {
-  readonly spot: Spot
-}
+type Asked = ReadonlyMap<Spot, bigint>
 
 function isFor(kind: LaneKind, { end }: Spot, want: Want): boolean {
   const isBehind = end === undefined || want.next < end
@@ -32,7 +31,9 @@ export class Lane {
   readonly #reader: KafkaReader
   readonly #node: number
   readonly kind: LaneKind
-  #asked: readonly Asked[] | undefined
+  /** Of those who have read all there is nearly all want the same again and again. */
+  readonly #session: FetchSession | undefined
+  #asked: Asked = new Map()
   #giveUp: (() => void) | undefined
   #gathering: NodeJS.Timeout | undefined
   #isClosed = false
@@ -43,6 +44,7 @@ export class Lane {
     this.#reader = reader
     this.#node = node
     this.kind = kind
+    this.#session = kind === 'news' ? new FetchSession() : undefined
   }
 
   /** Something is wanted that was not, or has room again. */
@@ -61,8 +63,8 @@ export class Lane {
   /** What is wanted beside the fetch that waits ends it. */
   #gathered(): void {
     this.#gathering = undefined
-    const covers = ({ spot, offset }: Asked) => this.#asked?.some((one) => one.spot === spot && one.offset <= offset)
-    if (this.#isClosed || !this.#isRunning || this.#choose().every(covers)) return
+    const covers = ([spot, offset]: readonly [Spot, bigint]) => (this.#asked.get(spot) ?? offset + 1n) <= offset
+    if (this.#isClosed || !this.#isRunning || [...this.#choose()].every(covers)) return
     if (this.#giveUp) this.#giveUp()
     // Not even sent yet
     else this.wake()
@@ -72,7 +74,7 @@ export class Lane {
     this.#isRunning = true
     while (!this.#isClosed) {
       const asked = this.#choose()
-      if (asked.length === 0) break
+      if (asked.size === 0) break
       try {
         const isNews = (await this.#fetch(asked)) && this.kind === 'news'
         // What has come is written first: whoever waits for it waits for this process, and not for the next news
@@ -85,24 +87,31 @@ export class Lane {
   }
 
   /** Of each partition one place: of those who are behind who was served longest ago, so that nobody waits for who has much to read. */
-  #choose(): readonly Asked[] {
-    const chosen: Asked[] = []
-    for (const spot of this.#reader.spotsOf(this.#node)) {
-      let first: Want | undefined
-      for (const want of spot.wants) {
-        if (!isFor(this.kind, spot, want)) continue
-        if (!first || (this.kind === 'behind' ? want.asked < first.asked : want.next < first.next)) first = want
-      }
-      if (first) chosen.push({ spot, topic: spot.topic, partition: spot.partition, offset: first.next })
-    }
+  #choose(): Asked {
+    const chosen = new Map<Spot, bigint>()
+    this.#reader.eachSpotOf(this.#node, (spot) => {
+      const first = this.#firstOf(spot)
+      if (first) chosen.set(spot, first.next)
+    })
     return chosen
   }
 
+  #firstOf(spot: Spot): Want | undefined {
+    let first: Want | undefined
+    spot.wants.forEach((want) => {
+      if (!isFor(this.kind, spot, want)) return
+      if (!first || (this.kind === 'behind' ? want.asked < first.asked : want.next < first.next)) first = want
+    })
+    return first
+  }
+
   /** Whether it has brought something. */
-  async #fetch(asked: readonly Asked[]): Promise<boolean> {
+  async #fetch(asked: Asked): Promise<boolean> {
     this.#asked = asked
     this.#fetches += 1
-    for (const { spot, offset } of asked) for (const want of spot.wants) if (want.next === offset) want.asked = this.#fetches
+    asked.forEach((offset, spot) => {
+      for (const want of spot.wants) if (want.next === offset) want.asked = this.#fetches
+    })
     const index = this.kind === 'news' ? 1 : 0
     const broker = await this.#reader.brokerOf(this.#node)
     const connection = await broker.connectionPool.getConnection(index)
@@ -114,26 +123,38 @@ export class Lane {
     }
     try {
       const wait = this.kind === 'news' ? newsWithin_ms : 0
-      const { partitions, errorCode } = await connection.send(fetchOf(asked, { wait, most: mostOfFetch, mostOfPartition }))
+      const changes = this.#session?.next(asked) ?? allOf(asked)
+      const fetched = await connection.send(fetchOf(changes, { wait, most: mostOfFetch, mostOfPartition }))
       this.#giveUp = undefined
-      if (errorCode !== 0) throw new Error(`broker ${this.#node} answers a fetch with error ${errorCode}`)
-      const broughtNothing = partitions.every(({ records }) => records.length === 0)
-      const ofTopic = Map.groupBy(asked, ({ topic }) => topic)
-      for (const fetched of partitions) {
-        const place = ofTopic.get(fetched.topic)?.find(({ partition }) => partition === fetched.partition)
-        // Waited for only where there is something to wait for: of most partitions nothing comes
-        const taking = place && this.#reader.arrived(this.kind, place.spot, fetched, place.offset, broughtNothing)
-        if (taking) await taking
-      }
-      // Who has come to the end, or fallen behind, is the other one's from now on
-      this.#reader.wake(this.#node, this)
-      return !broughtNothing
+      return await this.#arrived(asked, fetched)
     } catch (error) {
       this.#giveUp = undefined
+      this.#session?.lost()
       if (isGivenUp) return false
       // Whatever is still to come on it is for nobody
       broker.connectionPool.abandon(index)
       throw error
     }
+  }
+
+  /** Whether it has brought something. */
+  async #arrived(asked: Asked, { partitions, errorCode, session }: Fetched): Promise<boolean> {
+    if (this.#session && isSessionOver(errorCode)) {
+      this.#session.lost()
+      return false
+    }
+    if (errorCode !== 0) throw new Error(`broker ${this.#node} answers a fetch with error ${errorCode}`)
+    this.#session?.answered(session)
+    const broughtNothing = partitions.every(({ records }) => records.length === 0)
+    for (const fetched of partitions) {
+      const spot = this.#reader.spotAt(fetched)
+      const offset = spot && asked.get(spot)
+      // Waited for only where there is something to wait for: of most partitions nothing comes
+      const taking = spot && offset !== undefined && this.#reader.arrived(this.kind, spot, fetched, offset, broughtNothing)
+      if (taking) await taking
+    }
+    // Who has come to the end, or fallen behind, is the other one's from now on
+    this.#reader.wake(this.#node, this)
+    return !broughtNothing
   }
 }

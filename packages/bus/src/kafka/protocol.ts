@@ -4,6 +4,7 @@ import type { Bounds } from '../port.ts'
 import { type Chunk, chunkOf } from './chunk.ts'
 import type { KafkaClient } from './client.ts'
 import { codeName, fetchOf } from './fetch.ts'
+import { allOf } from './fetch-session.ts'
 
 /*
  * Things the client can do but does not offer: fetch records by their offset without a group, be in a group without fetching, ask for a topic's
@@ -114,7 +115,7 @@ export function fetchFrom(client: KafkaClient, topic: string, partition: number,
     if (leader === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
     const { connectionPool } = await cluster.findBroker({ nodeId: leader })
     const limits = { wait: 100, most: 4 << 20, mostOfPartition: 4 << 20 }
-    const [fetched] = (await connectionPool.send(fetchOf([{ topic, partition, offset }], limits))).partitions
+    const [fetched] = (await connectionPool.send(fetchOf(allOf(new Map([[{ topic, partition }, offset]])), limits))).partitions
     if (fetched?.errorCode !== 0)
       throw new BusError('unavailable', `${topic}/${partition} could not be read: ${codeName(fetched?.errorCode)}`, { topic, partition })
     return chunkOf(fetched, offset)

@@ -5,7 +5,7 @@ import type { Log } from '../port.ts'
 import { bounded } from '../time.ts'
 import { chunkOf, type FetchedPartition } from './chunk.ts'
 import { type KafkaClient, protocolError } from './client.ts'
-import { codeName, moved, outOfRange } from './fetch.ts'
+import { codeName, moved, outOfRange, type TopicPartition } from './fetch.ts'
 import { Lane, type LaneKind } from './lane.ts'
 import { type Broker, type Cluster, openCluster } from './protocol.ts'
 import { type Held, type Sink, Want } from './want.ts'
@@ -16,8 +16,10 @@ const lookFirst_ms = 50
 const lookMost_ms = 2000
 const closeWithin_ms = 5000
 
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+
 /** A partition that somebody of this process reads. */
-export class Spot {
+export class Spot implements TopicPartition {
   readonly topic: string
   readonly partition: number
   readonly wants = new Set<Want>()
@@ -56,9 +58,8 @@ export class KafkaReader {
 
   /** From now on the records from this offset on are given to the sink, until the want is ended. */
   want(topic: string, partition: number, from: bigint, sink: Sink, held: Held): Want {
-    const key = `${topic}/${partition}`
-    const spot = this.#spots.get(key) ?? new Spot(topic, partition)
-    this.#spots.set(key, spot)
+    const spot = this.spotAt({ topic, partition }) ?? new Spot(topic, partition)
+    this.#spots.set(keyOf(spot), spot)
     const want = new Want(from, sink, held, () => this.#wakeRoomy())
     spot.wants.add(want)
     this.#wake(spot)
@@ -71,12 +72,17 @@ export class KafkaReader {
     await bounded(Promise.all([this.#dropCluster(), this.#looking.idle()]), closeWithin_ms)
   }
 
-  /** Of a broker's partitions, in the order in which they are asked for. */
-  *spotsOf(node: number): Generator<Spot, void> {
-    for (const spot of this.#spots.values()) {
-      for (const want of spot.wants) if (want.isOver) spot.wants.delete(want)
-      if (spot.leader === node && spot.wants.size > 0) yield spot
-    }
+  spotAt(where: TopicPartition): Spot | undefined {
+    return this.#spots.get(keyOf(where))
+  }
+
+  /** Goes through a broker's partitions, in the order in which they are asked for: before each fetch, so without an iterator's objects for each. */
+  eachSpotOf(node: number, visit: (spot: Spot) => void): void {
+    this.#spots.forEach((spot) => {
+      if (spot.leader !== node) return
+      spot.wants.forEach((want) => want.isOver && spot.wants.delete(want))
+      if (spot.wants.size > 0) visit(spot)
+    })
   }
 
   /** Something of this broker is wanted that was not, or in another way. `by`: who knows already. */
@@ -122,8 +128,8 @@ export class KafkaReader {
       this.#fault(spot, error, asked)
     }
     // The others' turn
-    this.#spots.delete(`${spot.topic}/${spot.partition}`)
-    this.#spots.set(`${spot.topic}/${spot.partition}`, spot)
+    this.#spots.delete(keyOf(spot))
+    this.#spots.set(keyOf(spot), spot)
   }
 
   #refused(spot: Spot, code: number, asked: bigint): void {
