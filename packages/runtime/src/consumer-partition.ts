@@ -9,7 +9,6 @@ import { type Chained, type Known, type Place, type Read, readable, type Waterma
 import { missing, replayCommand, startOf } from './consumer-start.ts'
 import { contentHash, inItsPlace, submitFact, submitTells } from './consumer-unit.ts'
 import { InFlight, type Turn } from './in-flight.ts'
-import { tallied } from './metrics.ts'
 import { OtherPartitionsFirst, unreadOf } from './other-partitions.ts'
 import { type Interest, isIntake, raised } from './reaction-table.ts'
 import { processSpan } from './spans.ts'
@@ -51,7 +50,7 @@ export class ConsumerPartition {
     this.#topic = topic
     this.#partition = partition
     const { metrics, service } = parts
-    this.#count = tallied(metrics.consumed, (outcome) => ({ service: service.name, topic, outcome }))
+    this.#count = (outcome, records = 1) => metrics.consumed.add(records, { service: service.name, topic, outcome })
   }
 
   /** Where reading goes on: from the database, every time anew. */

@@ -10,7 +10,7 @@ import {
 import { DomainError } from '@rondo/kernel'
 import type { Admission, Place } from './admission.ts'
 import type { Method } from './grpc-definition.ts'
-import { type Metrics, tallied } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 import type { CallLimit } from './service.ts'
 import { toStatus } from './status.ts'
 
@@ -54,35 +54,24 @@ function statusOf(refusal: DomainError): StatusObject {
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0]
 type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0]
 
-/** Counts refusals, by code and method: while there are many of them, once for each turn of the event loop. */
-type Count = (error: DomainError, method: string) => void
-
-function counting({ refusals }: Metrics): Count {
-  const counts = new Map<string, (code: string) => void>()
-  return ({ code }, method) => {
-    const count = counts.get(method) ?? tallied(refusals, (one) => ({ code: one, 'rpc.method': method }))
-    counts.set(method, count)
-    count(code)
-  }
-}
+const countRefusal = ({ metrics }: Gate, { code }: DomainError, { name }: Passing): void =>
+  metrics.refusals.add(1, { code, 'rpc.method': name })
 
 /** A call at the gate, as the library has it: whoever is refused is told so when the head of the call has come, its request is not read. */
 class GatedCall extends ServerInterceptingCall {
   readonly #call: ServerInterceptingCallInterface
   readonly #gate: Gate
   readonly #passing: Passing
-  readonly #count: Count
   #place: Place | undefined
   /** The handler has the whole request: from then on the call ends when that has answered, whether or not somebody still waits. */
   #handled = false
   #gone = false
 
-  constructor(call: ServerInterceptingCallInterface, gate: Gate, passing: Passing, count: Count) {
+  constructor(call: ServerInterceptingCallInterface, gate: Gate, passing: Passing) {
     super(call)
     this.#call = call
     this.#gate = gate
     this.#passing = passing
-    this.#count = count
   }
 
   override start(listener: Listener): void {
@@ -155,7 +144,7 @@ class GatedCall extends ServerInterceptingCall {
 
   #refuse(error: unknown): void {
     if (!(error instanceof DomainError)) throw error
-    this.#count(error, this.#passing.name)
+    countRefusal(this.#gate, error, this.#passing)
     this.sendStatus(statusOf(error))
   }
 }
@@ -182,10 +171,9 @@ type StreamHandler = (extra: ServerInterceptor[], stream: ServerHttp2Stream, hea
 
 /** `passings`: by the method's path; what has none has nothing to pass. */
 export function gateOf(gate: Gate, passings: ReadonlyMap<string, Passing>) {
-  const count = counting(gate.metrics)
   const interceptor: ServerInterceptor = ({ path }, call) => {
     const passing = passings.get(path)
-    return passing ? new GatedCall(call, gate, passing, count) : new ServerInterceptingCall(call)
+    return passing ? new GatedCall(call, gate, passing) : new ServerInterceptingCall(call)
   }
   /** Where there is no room, the answer is given before the library makes a call of the stream: that is most of what a refusal costs. */
   const ahead =
@@ -194,7 +182,7 @@ export function gateOf(gate: Gate, passings: ReadonlyMap<string, Passing>) {
       const passing = passings.get(heads[':path'] ?? '')
       const refusal = passing && hasPlace(passing) && heads[withinHeader] === undefined ? gate.admission.refusal() : undefined
       if (!passing || !refusal) return handle(extra, stream, heads)
-      count(refusal, passing.name)
+      countRefusal(gate, refusal, passing)
       stream.on('error', () => undefined)
       stream.resume()
       stream.respond(answerOf(refusal), { endStream: true })

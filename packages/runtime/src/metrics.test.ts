@@ -1,20 +1,27 @@
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { expect, test } from 'vitest'
-import { tallied } from './metrics.ts'
+import { counter } from './metrics.ts'
 
-test('what is counted in one turn is added up by its name, and told at its end', async () => {
-  const told: unknown[] = []
-  const count = tallied({ add: (many, attributes) => void told.push([many, attributes]) }, (outcome) => ({ outcome }))
-  const turn = () => new Promise(setImmediate)
-  for (const outcome of ['applied', 'applied', 'duplicate', 'applied']) count(outcome)
-  expect(told).toEqual([])
-  await turn()
+test('what is counted is told as sums, by its attributes, whenever somebody looks', async () => {
+  const prometheus = new PrometheusExporter({ preventServerStart: true })
+  const meter = new MeterProvider({ readers: [prometheus] }).getMeter('test')
+  const told = async () => {
+    const { resourceMetrics } = await prometheus.collect()
+    const text = new PrometheusSerializer(undefined, false).serialize(resourceMetrics)
+    return text.split('\n').filter((line) => line.startsWith('rondo_units'))
+  }
+  const units = counter(meter, 'rondo.units', { description: 'Units' })
+  expect(await told()).toEqual([])
+  for (const outcome of ['applied', 'applied', 'duplicate']) units.add(1, { service: 'releases', outcome })
+  units.add(5, { service: 'builds', outcome: 'applied' })
   const first = [
-    [3, { outcome: 'applied' }],
-    [1, { outcome: 'duplicate' }],
+    expect.stringMatching(/^rondo_units_total\{service="releases",outcome="applied".*\} 2$/),
+    expect.stringMatching(/^rondo_units_total\{service="releases",outcome="duplicate".*\} 1$/),
+    expect.stringMatching(/^rondo_units_total\{service="builds",outcome="applied".*\} 5$/),
   ]
-  expect(told).toEqual(first)
-  count('applied')
-  await turn()
-  await turn()
-  expect(told).toEqual([...first, [1, { outcome: 'applied' }]])
+  expect(await told()).toEqual(first)
+  expect(await told()).toEqual(first)
+  units.add(1, { service: 'releases', outcome: 'applied' })
+  expect((await told())[0]).toMatch(/ 3$/)
 })

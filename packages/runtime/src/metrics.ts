@@ -1,21 +1,40 @@
-import { type Attributes, type Counter, metrics } from '@opentelemetry/api'
+import { type Attributes, type Counter, type Meter, type MetricOptions, metrics } from '@opentelemetry/api'
+
+/**
+ * Sums that are told when somebody looks: the library's own counter writes attributes out at each call, which many are on the way of a fact.
+ * Calls name the same attributes in the same order.
+ */
+export function counter(meter: Meter, name: string, options: MetricOptions): Pick<Counter, 'add'> {
+  const sums = new Map<string, { readonly attributes: Attributes; sum: number }>()
+  meter.createObservableCounter(name, options).addCallback((seen) => {
+    for (const { attributes, sum } of sums.values()) seen.observe(sum, attributes)
+  })
+  return {
+    add(count, attributes = {}) {
+      const key = Object.values(attributes).join('\n')
+      const one = sums.get(key)
+      if (one) one.sum += count
+      else sums.set(key, { attributes, sum: count })
+    },
+  }
+}
 
 /** What Rondo measures of itself. Made once a meter provider is there (the API hands out dead instruments before). */
 export function createMetrics() {
   const meter = metrics.getMeter('rondo')
   return {
-    events: meter.createCounter('rondo.events.appended', { description: 'Events appended to the ledgers', unit: '{event}' }),
+    events: counter(meter, 'rondo.events.appended', { description: 'Events appended to the ledgers', unit: '{event}' }),
     batch: meter.createHistogram('rondo.ledger.batch', {
       description: 'Units written in one statement',
       unit: '{unit}',
       advice: { explicitBucketBoundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
     }),
-    conflicts: meter.createCounter('rondo.ledger.conflicts', {
+    conflicts: counter(meter, 'rondo.ledger.conflicts', {
       description: 'Units that were lost to another writer and decided again',
       unit: '{unit}',
     }),
-    units: meter.createCounter('rondo.units', { description: 'Units handed to the ledgers, by origin and outcome', unit: '{unit}' }),
-    refusals: meter.createCounter('rondo.refusals', { description: 'Refused calls, by code', unit: '{call}' }),
+    units: counter(meter, 'rondo.units', { description: 'Units handed to the ledgers, by origin and outcome', unit: '{unit}' }),
+    refusals: counter(meter, 'rondo.refusals', { description: 'Refused calls, by code', unit: '{call}' }),
     rpc: meter.createHistogram('rpc.server.duration', {
       description: 'Duration of gRPC calls',
       unit: 's',
@@ -31,7 +50,7 @@ export function createMetrics() {
       unit: '{call}',
     }),
     underWay: meter.createGauge('rondo.admission.under_way', { description: 'Calls under way', unit: '{call}' }),
-    consumed: meter.createCounter('rondo.consumer.records', { description: 'Records read, by what became of them', unit: '{record}' }),
+    consumed: counter(meter, 'rondo.consumer.records', { description: 'Records read, by what became of them', unit: '{record}' }),
     lag: meter.createGauge('rondo.consumer.lag', {
       description: 'Records between what was read and the end of the partition',
       unit: '{record}',
@@ -42,20 +61,8 @@ export function createMetrics() {
       description: 'Age of the oldest event that the bus does not have yet',
       unit: 's',
     }),
-    relayed: meter.createCounter('rondo.relay.events', { description: 'Events sent to the bus', unit: '{event}' }),
+    relayed: counter(meter, 'rondo.relay.events', { description: 'Events sent to the bus', unit: '{event}' }),
   }
 }
 
-/** Adds up, by a name, what is counted in one turn of the event loop: at each call a counter writes its attributes out. */
-export function tallied(counter: Pick<Counter, 'add'>, attributesOf: (name: string) => Attributes): (name: string, count?: number) => void {
-  const counts = new Map<string, number>()
-  const tell = () => {
-    for (const [name, count] of counts) counter.add(count, attributesOf(name))
-    counts.clear()
-  }
-  return (name, count = 1) => {
-    if (counts.size === 0) setImmediate(tell)
-    counts.set(name, (counts.get(name) ?? 0) + count)
-  }
-}
 export type Metrics = ReturnType<typeof createMetrics>

@@ -6,7 +6,7 @@ import { groupOf, startConsumer } from './consumer.ts'
 import { openServiceLedger } from './engines.ts'
 import { highWaterFile } from './high-water.ts'
 import type { Logger } from './log.ts'
-import { type Metrics, tallied } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 import { type ReactionTable, reactionTable } from './reaction-table.ts'
 import type { Check } from './readiness.ts'
 import { recordBound } from './record-bound.ts'
@@ -67,22 +67,19 @@ const counting =
 
 /** The ledger, counted. */
 function measured(ledger: OpenLedger, service: string, metrics: Metrics): OpenLedger {
-  const count = {
-    fact: tallied(metrics.units, (outcome) => ({ service, origin: 'fact', outcome })),
-    ask: tallied(metrics.units, (outcome) => ({ service, origin: 'ask', outcome })),
-  }
   return {
     ...ledger,
     async submit(unit) {
       const origin = unit.checkpoint ? 'fact' : 'ask'
       try {
         const applied = await ledger.submit(unit)
-        count[origin](applied.duplicate ? 'duplicate' : 'applied')
+        metrics.units.add(1, { service, origin, outcome: applied.duplicate ? 'duplicate' : 'applied' })
         const events = applied.results.reduce((sum, result) => sum + result.events.length, 0)
         if (events > 0) metrics.events.add(events, { service })
         return applied
       } catch (error) {
-        count[origin](error instanceof Error && 'code' in error ? String(error.code) : 'defect')
+        const outcome = error instanceof Error && 'code' in error ? String(error.code) : 'defect'
+        metrics.units.add(1, { service, origin, outcome })
         throw error
       }
     },
