@@ -34,6 +34,12 @@ export class Spot implements TopicPartition {
     this.topic = topic
     this.partition = partition
   }
+
+  /** What is over is forgotten here, whoever asks. */
+  get isWanted(): boolean {
+    this.wants.forEach((want) => want.isOver && this.wants.delete(want))
+    return this.wants.size > 0
+  }
 }
 
 /**
@@ -79,9 +85,7 @@ export class KafkaReader {
   /** Goes through a broker's partitions, in the order in which they are asked for: before each fetch, so without an iterator's objects for each. */
   eachSpotOf(node: number, visit: (spot: Spot) => void): void {
     this.#spots.forEach((spot) => {
-      if (spot.leader !== node) return
-      spot.wants.forEach((want) => want.isOver && spot.wants.delete(want))
-      if (spot.wants.size > 0) visit(spot)
+      if (spot.leader === node && spot.isWanted) visit(spot)
     })
   }
 
@@ -170,7 +174,7 @@ export class KafkaReader {
 
   /** Until each partition that is wanted has one, or those who want it were told. Never rejects. */
   async #lookForLeaders(): Promise<void> {
-    const lost = () => [...this.#spots.values()].filter(({ leader, wants }) => leader === undefined && wants.size > 0)
+    const lost = () => [...this.#spots.values()].filter((spot) => spot.leader === undefined && spot.isWanted)
     const least = lost().reduce((least, { looks }) => Math.min(least, looks), looksMost)
     if (lost().length > 0 && least > 0) await pause(Math.min(lookMost_ms, lookFirst_ms * 2 ** least))
     for (const [topic, spots] of Map.groupBy(lost(), ({ topic }) => topic)) {
