@@ -13,8 +13,8 @@ import type { Rondo, Stage } from './stage.ts'
 const paceMs = { alert: 150, bare: 50 } as const
 /** So many that a pause of the machine, which meets two or three of them, is not what p99 tells. */
 const perRound = 120
-/** At that pace, before anything is counted. */
-const settling = 30
+/** At that pace, before anything is counted: for half a minute what warming up has left is worked off (autovacuum, say), and now and then one takes 50 to 200 ms. */
+const settling = 200
 /** Passes of each way before anything is measured, so many at a time: a service has run for long when it is waited for. */
 const warm = { passes: 1500, atATime: 15 } as const
 const topic = 'bench.control'
