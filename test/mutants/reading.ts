@@ -7,6 +7,22 @@ const wants = `${bus}/kafka/want.test.ts`
 /** From Kafka to those who read it in one process. */
 export const reading: readonly Mutant[] = [
   {
+    name: 'a fetch session begins anew where it is not known what the broker has heard',
+    file: `${bus}/kafka/fetch-session.ts`,
+    find: '    this.#epoch = 0\n',
+    replace: '',
+    test: [`${bus}/kafka/fetch-session.test.ts`, 'it is not known what the broker has heard'],
+    simulated: false,
+  },
+  {
+    name: 'a fetch session begins anew where the broker says that it is over',
+    file: `${bus}/kafka/fetch-session.ts`,
+    find: '    if (over.has(fetched.errorCode)) return undefined\n',
+    replace: '',
+    test: [`${bus}/kafka/fetch-session.test.ts`, 'that it is over'],
+    simulated: false,
+  },
+  {
     name: 'what does not begin at the position is not handed over',
     file: `${bus}/partition-work.ts`,
     find: 'if (from !== this.position) return this.suspect()',

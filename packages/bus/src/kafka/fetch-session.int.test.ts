@@ -3,8 +3,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { newGroup, newTopic, numbered } from '../conformance/stage.ts'
 import { kafkaBus } from './bus.ts'
 import { createClient } from './client.ts'
-import { fetchOf } from './fetch.ts'
-import { type Changes, FetchSession, isSessionOver } from './fetch-session.ts'
+import { type Fetched, fetchOf } from './fetch.ts'
+import { type Changes, FetchSession } from './fetch-session.ts'
 import { openCluster } from './protocol.ts'
 
 needs('kafka')
@@ -26,15 +26,15 @@ async function stage(partitions: number) {
   return { bus, topic, places, fetch: (changes: Changes) => connectionPool.send(fetchOf(changes, limits)) }
 }
 
+type Told = { readonly partition: number; readonly isEmpty: boolean; readonly end: bigint }
+const toldOf = (answer: Fetched | undefined): readonly Told[] =>
+  (answer?.partitions ?? []).map(({ partition, records, end }) => ({ partition, isEmpty: records.length === 0, end }))
+
 test('in a session a broker answers with what there is, and remembers the rest', async () => {
   const { bus, topic, places, fetch } = await stage(20)
   const session = new FetchSession()
   const wanted = new Map(places.map((place) => [place, 0n]))
-  const fetched = async () => {
-    const answer = await fetch(session.next(new Map(wanted)))
-    session.answered(answer.session)
-    return answer.partitions.map(({ partition, records, end }) => ({ partition, isEmpty: records.length === 0, end }))
-  }
+  const fetched = async () => toldOf(await session.fetch(new Map(wanted), fetch))
   expect(await fetched()).toHaveLength(20)
   // A new topic's partitions are led a moment later, which is told of each
   await eventually(async () => (await fetched()).length === 0, { within: 20_000 })
@@ -52,16 +52,34 @@ test('in a session a broker answers with what there is, and remembers the rest',
   expect((await fetched()).map(({ partition }) => partition)).toEqual([13])
 })
 
-test('a session that the broker does not know, or has heard another fetch of, is over', async () => {
-  const { places, fetch } = await stage(1)
+test('what a fetch wanted that never reached the broker is brought by the next one', async () => {
+  const { bus, topic, places, fetch } = await stage(2)
+  await bus.send(topic, numbered(0, 1, 1))
+  const session = new FetchSession()
+  const [first] = places
+  await session.fetch(new Map(places.filter((place) => place === first).map((place) => [place, 0n])), fetch)
+  const both = new Map(places.map((place) => [place, 0n]))
+  await expect(session.fetch(both, () => Promise.reject(new Error('the connection broke')))).rejects.toThrow('the connection broke')
+  const brought = toldOf(await session.fetch(both, fetch)).filter(({ isEmpty }) => !isEmpty)
+  expect(brought.map(({ partition }) => partition)).toEqual([1])
+})
+
+test('a session that the broker has ended, or heard another fetch of, is begun anew', async () => {
+  const { bus, topic, places, fetch } = await stage(1)
+  await bus.send(topic, numbered(0, 1, 0))
   const session = new FetchSession()
   const wanted = new Map(places.map((place) => [place, 0n]))
-  const { session: id } = await fetch(session.next(wanted))
-  const codes = [
-    { session: id, epoch: 7 },
-    { session: 1, epoch: 1 },
-  ].map(async (one) => (await fetch({ ...one, changed: new Map(), gone: [] })).errorCode)
-  expect((await Promise.all(codes)).map(isSessionOver)).toEqual([true, true])
+  const begun = async () => (await session.fetch(wanted, fetch))?.session ?? 0
+  const first = await begun()
+  expect(first).not.toBe(0)
+  await fetch({ session: first, epoch: 1, changed: new Map(), gone: [] })
+  expect(await session.fetch(wanted, fetch)).toBeUndefined()
+  const second = await begun()
+  expect([0, first]).not.toContain(second)
+  // An end, by the protocol
+  await fetch({ session: second, epoch: -1, changed: new Map(), gone: [] })
+  expect(await session.fetch(wanted, fetch)).toBeUndefined()
+  expect(toldOf(await session.fetch(wanted, fetch))).toEqual([{ partition: 0, isEmpty: false, end: 1n }])
 })
 
 test('who has read all there is reads on when the fetch that waits was given up again and again', async () => {

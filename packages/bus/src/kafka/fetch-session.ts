@@ -1,4 +1,4 @@
-import type { TopicPartition } from './fetch.ts'
+import type { Fetched, TopicPartition } from './fetch.ts'
 
 /** From which offset on something of a partition is wanted. */
 export type Places = ReadonlyMap<TopicPartition, bigint>
@@ -18,7 +18,6 @@ export const allOf = (places: Places): Changes => ({ session: 0, epoch: -1, chan
 
 /** https://kafka.apache.org/protocol#protocol_error_codes: the broker has forgotten it, or has heard another fetch of it than this one was told of. */
 const over: ReadonlySet<number> = new Set([70, 71])
-export const isSessionOver = (errorCode: number): boolean => over.has(errorCode)
 
 /** So many fetches, then from 1 again. */
 const mostEpochs = 0x7fffffff
@@ -33,8 +32,24 @@ export class FetchSession {
   #epoch = 0
   #places = nothing
 
-  /** What the next fetch says. */
-  next(places: Places): Changes {
+  /**
+   * One fetch, of so much as has changed; undefined where the broker says that the session is over: the next one begins another. Rejects as
+   * `send` does. Where that leaves open what the broker has heard it begins anew, too, and ends the old one by that: else a place that was
+   * told of by a fetch that got lost would never be told of again.
+   */
+  async fetch(places: Places, send: (changes: Changes) => Promise<Fetched>): Promise<Fetched | undefined> {
+    const changes = this.#next(places)
+    const epoch = this.#epoch
+    this.#epoch = 0
+    const fetched = await send(changes)
+    if (over.has(fetched.errorCode)) return undefined
+    if (fetched.errorCode !== 0) return fetched
+    this.#id = fetched.session
+    if (fetched.session !== 0) this.#epoch = (epoch % mostEpochs) + 1
+    return fetched
+  }
+
+  #next(places: Places): Changes {
     const before = this.#epoch === 0 ? nothing : this.#places
     const changed = new Map<TopicPartition, bigint>()
     places.forEach((offset, where) => {
@@ -46,16 +61,5 @@ export class FetchSession {
     })
     this.#places = places
     return { session: this.#id, epoch: this.#epoch, changed, gone }
-  }
-
-  /** It was answered in this session; 0: in none. */
-  answered(id: number): void {
-    this.#epoch = id === 0 ? 0 : (this.#epoch % mostEpochs) + 1
-    this.#id = id
-  }
-
-  /** Whether the broker has heard the last one is not known: it begins anew, and ends the old one by that. */
-  lost(): void {
-    this.#epoch = 0
   }
 }

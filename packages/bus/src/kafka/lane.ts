@@ -1,6 +1,6 @@
 import { realClock } from '../clock.ts'
 import { type Fetched, fetchOf } from './fetch.ts'
-import { allOf, FetchSession, isSessionOver } from './fetch-session.ts'
+import { allOf, type Changes, FetchSession } from './fetch-session.ts'
 import type { KafkaReader, Spot } from './reader.ts'
 import { mostOfPartition, type Want } from './want.ts'
 
@@ -123,13 +123,12 @@ export class Lane {
     }
     try {
       const wait = this.kind === 'news' ? newsWithin_ms : 0
-      const changes = this.#session?.next(asked) ?? allOf(asked)
-      const fetched = await connection.send(fetchOf(changes, { wait, most: mostOfFetch, mostOfPartition }))
+      const send = (changes: Changes) => connection.send(fetchOf(changes, { wait, most: mostOfFetch, mostOfPartition }))
+      const fetched = await (this.#session ? this.#session.fetch(asked, send) : send(allOf(asked)))
       this.#giveUp = undefined
-      return await this.#arrived(asked, fetched)
+      return fetched !== undefined && (await this.#arrived(asked, fetched))
     } catch (error) {
       this.#giveUp = undefined
-      this.#session?.lost()
       if (isGivenUp) return false
       // Whatever is still to come on it is for nobody
       broker.connectionPool.abandon(index)
@@ -138,13 +137,8 @@ export class Lane {
   }
 
   /** Whether it has brought something. */
-  async #arrived(asked: Asked, { partitions, errorCode, session }: Fetched): Promise<boolean> {
-    if (this.#session && isSessionOver(errorCode)) {
-      this.#session.lost()
-      return false
-    }
+  async #arrived(asked: Asked, { partitions, errorCode }: Fetched): Promise<boolean> {
     if (errorCode !== 0) throw new Error(`broker ${this.#node} answers a fetch with error ${errorCode}`)
-    this.#session?.answered(session)
     const broughtNothing = partitions.every(({ records }) => records.length === 0)
     for (const fetched of partitions) {
       const spot = this.#reader.spotAt(fetched)
