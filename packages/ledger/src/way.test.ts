@@ -77,3 +77,10 @@ test('a batch that could not be written leaves it, too', async () => {
   await expect(ledger.submit(count('o'))).rejects.toThrow('cannot be written: this cannot be stored')
   expect(said).toEqual(['enters', 'leaves'])
 })
+
+test('what is worth a second lane does not wait until the way is clear', async () => {
+  const never = Promise.withResolvers<void>()
+  clear = () => never.promise
+  await Promise.all(Array.from({ length: 64 }, (_, n) => ledger.submit(count(`o${n}`))))
+  expect(said).toEqual(['enters'])
+})

@@ -74,3 +74,18 @@ test('it does not wait for longer than eight milliseconds, nor at all for what h
   await turns.of(1).way.clear()
   expect(waited).toHaveLength(1)
 })
+
+test('who waited for the same batch goes on in the order of the places', async () => {
+  const turns = new Turns()
+  const said: number[] = []
+  turns.of(0).way.enter()
+  const held = [3, 1, 2].map((place) =>
+    turns
+      .of(place)
+      .way.clear()
+      .then(() => said.push(place)),
+  )
+  turns.of(0).way.leave()
+  await Promise.all(held)
+  expect(said).toEqual([1, 2, 3])
+})
