@@ -28,7 +28,7 @@ const atWork = `
   select pid, substr(application_name, 7) as service from pg_stat_activity
   where datname = current_database() and application_name like 'rondo %' and state <> 'idle' and pid <> pg_backend_pid()
     and application_name = any($1) and query not like '%pg_control_system%'
-  order by query like '%append(%' desc, random() limit 1`
+  order by query ~ 'append(_one)?\\(' desc, random() limit 1`
 /** In one statement: what is looked at first may be over when it is ended. */
 const endedAtWork = `with victim as (${atWork}) select pid, service, pg_terminate_backend(pid) as done from victim`
 

@@ -41,6 +41,21 @@ export const consuming: readonly Mutant[] = [
     test: [`${ledger}/lost-reply.test.ts`, 'another process has written'],
   },
   {
+    name: 'after a lost reply an id is this batch’s where it came to the same',
+    file: `${ledger}/append.ts`,
+    find: ' && isDeepStrictEqual(stored.outcome, JSON.parse(JSON.stringify(outcome)))',
+    replace: '',
+    test: [`${ledger}/lost-reply.test.ts`, 'known by another outcome'],
+  },
+  {
+    name: 'nothing is recorded under an id of which only is asked what became of it',
+    file: `${ledger}/batch.ts`,
+    find: "    if (isQuestion(unit)) return { kind: 'rejected', error: forgotten(unit.id) }\n",
+    replace: '',
+    test: [`${ledger}/lost-reply.test.ts`, 'only what became of an id'],
+    simulated: false,
+  },
+  {
     name: 'what another owner has parked since keeps what follows it',
     file: `${runtime}/consumer-partition.ts`,
     find: 'if (await this.#parts.ledger.isParked(',

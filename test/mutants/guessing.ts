@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0015-by-index.sql'
+const sql = 'packages/ledger/migrations/0016-one.sql'
 const known = `${ledger}/known.int.test.ts`
 const rests = `${ledger}/rests.int.test.ts`
 
@@ -91,7 +91,7 @@ export const guessing: readonly Mutant[] = [
   {
     name: 'SQL: no state was put right since it was known',
     file: sql,
-    find: 'mine.repaired <> before.repaired',
+    find: 'mine.repaired <> before_repaired',
     replace: 'false',
     test: [known, 'where a rebuild has put a state right'],
     simulated: false,
@@ -100,6 +100,14 @@ export const guessing: readonly Mutant[] = [
     name: 'SQL: the time that was guessed is the time',
     file: sql,
     find: "if not (derived->'guess'->>'now' between instant(clock_timestamp() - interval '1 second') and now_at) then",
+    replace: 'if false then',
+    test: [known, 'has the time of the ledger'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: the time that was guessed for what comes alone is the time',
+    file: sql,
+    find: "if not (moment between instant(clock_timestamp() - interval '1 second') and now_at) then",
     replace: 'if false then',
     test: [known, 'has the time of the ledger'],
     simulated: false,

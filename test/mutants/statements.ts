@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0015-by-index.sql'
+const sql = 'packages/ledger/migrations/0016-one.sql'
 const store = `${ledger}/store.int.test.ts`
 const rebuilding = `${ledger}/postgres/rebuild.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
@@ -19,23 +19,31 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: compare and set of the version of a stream that is written alone',
     file: sql,
-    find: 'and version = s_base[1] and fold <= s_fold[1];',
-    replace: 'and fold <= s_fold[1];',
+    find: 'and version = s_base and fold <= s_fold;',
+    replace: 'and fold <= s_fold;',
     test: [concurrency, 'streams that another one has written'],
     simulated: false,
   },
   {
     name: 'SQL: a new stream that is written alone, and is there already, is lost',
     file: sql,
-    find: 'on conflict do nothing;\n      if not found then lost_streams := jsonb_build_array(jsonb_build_array(s_stream[1], s_id[1])); end if;',
+    find: "on conflict do nothing;\n    if not found then lost := jsonb_build_object('streams', jsonb_build_array(jsonb_build_array(s_stream, s_id))); end if;",
     replace: 'on conflict do nothing;',
     test: [concurrency, 'streams that another one begins'],
     simulated: false,
   },
   {
+    name: 'SQL: what is lost alone is told',
+    file: sql,
+    find: 'if coalesce(lost, derived, intake) is not null then',
+    replace: 'if coalesce(derived, intake) is not null then',
+    test: [concurrency, 'streams that another one has written'],
+    simulated: false,
+  },
+  {
     name: 'SQL: a message id that is written alone, and is there already, is lost',
     file: sql,
-    find: 'if not found then lost_messages := jsonb_build_array(m_id[1]); end if;',
+    find: "if not found then lost := coalesce(lost, '{}') || jsonb_build_object('messages', jsonb_build_array(m_id)); end if;",
     replace: '',
     test: [concurrency, 'ids that another one takes'],
     simulated: false,
@@ -43,7 +51,7 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: what stands before an event that is written alone in its partition',
     file: sql,
-    find: 'before.tails[e_partition[1] + 1],',
+    find: 'before.tails[e_partition + 1],',
     replace: 'before.position,',
     test: [concurrency, 'events are placed behind those of others'],
     simulated: false,
@@ -51,15 +59,23 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: the plan that was decided on is the plan',
     file: sql,
-    find: "raise exception 'the partition plan has changed' using errcode = 'RL003';",
-    replace: 'null;',
+    find: 'if cardinality(before.tails) <> cardinality(tails) then',
+    replace: 'if false then',
+    test: [`${ledger}/known.int.test.ts`, 'decided again by the larger'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: the plan that was decided on alone is the plan',
+    file: sql,
+    find: 'if cardinality(before.tails) <> partitions then',
+    replace: 'if false then',
     test: [`${ledger}/known.int.test.ts`, 'decided again by the larger'],
     simulated: false,
   },
   {
     name: 'SQL: a state of a higher fold is not written over alone',
     file: sql,
-    find: ' and fold <= s_fold[1];',
+    find: ' and fold <= s_fold;',
     replace: ';',
     test: [`${ledger}/sequences.int.test.ts`, 'a single write over a state'],
     simulated: false,
@@ -91,8 +107,16 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: nobody writes with a lower fold',
     file: sql,
-    find: "raise exception 'a newer version of this service has taken over' using errcode = 'RL002';",
-    replace: 'null;',
+    find: "if not before.folds @> (derived->'folds') then",
+    replace: 'if false then',
+    test: [store, 'a fold raised while old processes still write'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: nobody writes alone with a lower fold',
+    file: sql,
+    find: 'if not before.folds @> append_one.folds then',
+    replace: 'if false then',
     test: [store, 'a fold raised while old processes still write'],
     simulated: false,
   },
@@ -139,16 +163,24 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: the head row is locked where no event moves it',
     file: sql,
-    find: 'from head for update;\n  elsif',
-    replace: 'from head;\n  elsif',
+    find: 'from head for update;\n  else\n    update head set\n      position = head.position + cardinality(',
+    replace: 'from head;\n  else\n    update head set\n      position = head.position + cardinality(',
+    test: [concurrency, 'records of which nothing follows'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: the head row is locked for what comes alone and no event moves it',
+    file: sql,
+    find: 'from head for update;\n  else\n    update head set\n      position = head.position + 1,',
+    replace: 'from head;\n  else\n    update head set\n      position = head.position + 1,',
     test: [concurrency, 'records of which nothing follows'],
     simulated: false,
   },
   {
     name: 'SQL: a message id that is there already is lost',
     file: sql,
-    find: '      select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n      if lost_streams is null and lost_messages is null then',
-    replace: '      if false then',
+    find: '    select jsonb_agg(message.id) into lost_messages from message where message.id = any(m_id);\n    if lost_streams is null and lost_messages is null then',
+    replace: '    if false then',
     test: [concurrency, 'ids that another one takes'],
     simulated: false,
   },

@@ -45,7 +45,11 @@ export class Callers {
   #forget({ kept }: Restored): void {
     const [ids, causes] = [new Set(kept.map(({ id }) => id)), new Set(kept.map(({ causationId }) => causationId))]
     const isKept = ({ events, messageId }: Acknowledged) => events?.every(({ id }) => ids.has(id)) ?? causes.has(messageId)
-    this.acknowledged.splice(0, Number.POSITIVE_INFINITY, ...this.acknowledged.filter(isKept))
+    // Who left nothing may leave something when it is asked anew
+    const still = this.acknowledged
+      .filter(isKept)
+      .map(({ results, ...one }) => (results && one.events?.length !== 0 ? { ...one, results } : one))
+    this.acknowledged.splice(0, Number.POSITIVE_INFINITY, ...still)
     this.refused.splice(0)
   }
 
@@ -79,7 +83,13 @@ export class Callers {
       // Under an id that was used before, the first stands
       if (answer.code !== 'id_reused' && !this.#isShared(step)) this.refused.push({ messageId, service, code: answer.code })
     } else if (answer)
-      this.acknowledged.push({ messageId, service, ...eventsOf(answer), ...(rule === 'place' ? { claims: [`number ${value}`] } : {}) })
+      this.acknowledged.push({
+        messageId,
+        service,
+        results: versionsOf(answer),
+        ...eventsOf(answer, rule),
+        ...(rule === 'place' ? { claims: [`number ${value}`] } : {}),
+      })
     else this.unknown.push({ messageId, service })
   }
 
@@ -156,13 +166,13 @@ export class Callers {
   }
 }
 
-/** A duplicate is not told its events again. */
-const eventsOf = ({ duplicate, results }: Applied) =>
-  duplicate
-    ? {}
-    : {
-        events: results.flatMap(({ events }) => events.map(({ stream, streamId, version, id }) => ({ stream, streamId, version, id }))),
-      }
+const versionsOf = ({ results }: Applied) => results.map(({ streamId, version }) => ({ streamId, version }))
+
+/** A duplicate is not told its events again; there need not be any where its first may have left nothing. */
+function eventsOf({ duplicate, results }: Applied, rule: Extract<Step, { step: 'ask' }>['rule']): Pick<Acknowledged, 'events'> {
+  if (duplicate) return rule === 'settle' ? { events: [] } : {}
+  return { events: results.flatMap(({ events }) => events.map(({ stream, streamId, version, id }) => ({ stream, streamId, version, id }))) }
+}
 
 function shown(answer: Applied | DomainError | undefined): string {
   if (answer === undefined) return 'nobody has said anything'

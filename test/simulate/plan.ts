@@ -9,7 +9,7 @@ export type Step =
       readonly at: number
       readonly process: number
       readonly id: string
-      readonly rule: 'note' | 'bump' | 'place' | 'schedule' | 'cancel' | 'pair'
+      readonly rule: 'note' | 'bump' | 'place' | 'settle' | 'schedule' | 'cancel' | 'pair'
       readonly order: string
       readonly other: string
       readonly value: string
@@ -97,7 +97,7 @@ function ask(random: Random, index: number, processes: number, span: number): St
     at: random.below(span),
     process: random.below(processes),
     id: `m${index}`,
-    rule: random.pick(['note', 'note', 'bump', 'bump', 'place', 'schedule', 'schedule', 'cancel', 'pair'] as const),
+    rule: random.pick(['note', 'note', 'bump', 'bump', 'place', 'settle', 'settle', 'schedule', 'schedule', 'cancel', 'pair'] as const),
     order: `o${random.below(streams)}`,
     other: `o${random.below(4)}`,
     value: random.chance(0.03) ? 'poison' : random.pick(['red', 'green', 'blue']),

@@ -11,6 +11,7 @@ export const orderFact = facts('rondo.orders.order', {
   noted: text,
   bumped: z.object({ to: z.number() }),
   placed: z.object({ number: z.string() }),
+  settled: z.object({}),
   scheduled: z.object({ due: z.string() }),
   reminded: z.object({ due: z.string() }),
   cancelled: z.object({ dues: z.array(z.string()) }),
@@ -20,13 +21,14 @@ interface Order {
   readonly notes: number
   readonly bumps: number
   readonly number?: string
+  readonly settled?: boolean
   readonly dues: readonly string[]
 }
 
 /** Of the program. The newer one counts double: a state that both have folded is neither's. */
 export type Version = 1 | 2
 
-/** Where a message is asked twice, the second would do something again: only ids, versions and keys keep it from it. */
+/** Where a message is asked twice, the second would come to something else: only ids, versions and keys keep it from it. */
 const orderOf = (version: Version) =>
   stream('order', orderFact, { notes: 0, bumps: 0, dues: [] } as Order)({
     fold: version,
@@ -37,6 +39,8 @@ const orderOf = (version: Version) =>
         if (number !== undefined) refuse('wrong_phase', 'it has a number')
         return [orderFact.placed(input)]
       },
+      // What is left is nothing, and an answer that names another version
+      settle: ({ settled }) => (settled ? [] : [orderFact.settled({})]),
       cancel: ({ dues }) => [orderFact.cancelled({ dues: [...dues] })],
       schedule: (_, { ms }: { ms: number }, { at }) => [orderFact.scheduled({ due: plus(at, ms) })],
     },
@@ -45,6 +49,7 @@ const orderOf = (version: Version) =>
       noted: (state) => ({ ...state, notes: state.notes + version }),
       bumped: (state, { to }) => ({ ...state, bumps: to }),
       placed: (state, { number }) => ({ ...state, number }),
+      settled: (state) => ({ ...state, settled: true }),
       scheduled: (state, { due }) => ({ ...state, dues: [...new Set([...state.dues, due])] }),
       cancelled: (state) => ({ ...state, dues: [] }),
       reminded: (state, { due }) => ({ ...state, dues: state.dues.filter((one) => one !== due) }),
@@ -138,6 +143,8 @@ function messagesOf(
       return [ask(order, id, 'bump')]
     case 'place':
       return [ask(order, id, 'place', { number: value })]
+    case 'settle':
+      return [ask(order, id, 'settle')]
     case 'cancel':
       return [ask(order, id, 'cancel')]
     case 'schedule':

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Envelope } from '@rondo/kernel'
 import type { Projection } from '@rondo/reaction'
 import type { Batch, Outcome, Work } from './batch.ts'
@@ -147,7 +148,11 @@ async function findEvents(store: Store, { events }: Batch): Promise<Written | un
 async function hasMessages(store: Store, { messages }: Batch): Promise<boolean> {
   if (messages.length === 0) return true
   const known = await store.findMessages(messages.map(({ id }) => id))
-  return messages.every(({ id, hash }) => known.get(id)?.hash === hash)
+  // Whoever wrote the same message before may have come to something else, and that is what its caller was told
+  return messages.every(({ id, hash, outcome }) => {
+    const stored = known.get(id)
+    return stored?.hash === hash && isDeepStrictEqual(stored.outcome, JSON.parse(JSON.stringify(outcome)))
+  })
 }
 
 async function hasCheckpoints(store: Store, { checkpoints }: Batch): Promise<boolean> {

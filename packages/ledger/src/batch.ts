@@ -61,6 +61,13 @@ const noOutcome: StoredOutcome = { results: [] }
 const reused = (id: string): DomainError =>
   new DomainError('id_reused', `the id ${id} was used before with another content; the first stands`, { message_id: id })
 
+/** Only what became of its id is asked: nothing is to be recorded under an id that nobody knows. */
+const isQuestion = ({ remember, messages, checkpoint, noted, parked }: Unit): boolean =>
+  remember && messages.length === 0 && !checkpoint && !noted && !parked
+
+const forgotten = (id: string): DomainError =>
+  new DomainError('conflict', `what became of ${id} is not known any more: nothing was done, the same again is safe`, { message_id: id })
+
 export const parkedName = ({ source, partition, key, position }: Omit<Retried, 'eventId' | 'actor' | 'why'>): string =>
   JSON.stringify([source, partition, key, position])
 
@@ -112,6 +119,7 @@ class Drafting {
     if (this.#isBehind(unit)) return { kind: 'duplicate', results: [] }
     const seen = unit.remember ? this.#seen(unit) : undefined
     if (seen) return seen
+    if (isQuestion(unit)) return { kind: 'rejected', error: forgotten(unit.id) }
     if (timer && !this.#isDue(timer)) return { kind: 'duplicate', results: [] }
     const noted = unit.noted && this.#told(unit.noted)
     const decision = decideUnit(unit, this.find, this.loaded, this.rules)

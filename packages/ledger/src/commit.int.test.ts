@@ -6,8 +6,8 @@ import { freshLedger, open, unit } from '../test/fixture.ts'
 import { order, sums } from '../test/order-stream.ts'
 import type { OpenLedger } from './index.ts'
 
-/** The statement's name as it stands in each request to run it: its text is sent once to each connection. */
-const appending = '\0append\0'
+/** The name of the statement for what comes alone, as it stands in each request to run it: its text is sent once to each connection. */
+const appending = '\0append_one\0'
 
 describe('a wire that breaks', () => {
   const engine = needs('postgres18')

@@ -62,6 +62,38 @@ test('a unit of two streams that another process has written at other versions i
   await Promise.all([one.close(), other.close()])
 })
 
+test('a message that is known by another outcome is answered with that, not with what this process took for its own', async () => {
+  const database = new ModelDatabase()
+  const other = await opening(database)
+  const shared = unit([tell(order, 'a', 'placed', { item: 'tea' })])
+  const first = await other.submit(shared)
+  await other.submit(unit([tell(order, 'a', 'count', 1)]))
+  let lost = 0
+  const one = await opening(database, {
+    ...soundWire,
+    async call(what, done) {
+      if (what !== 'append' || lost++ > 0) return done()
+      throw new Cut('the request was lost')
+    },
+  })
+  await one.read.load(order, 'a')
+  await one.submit(unit([tell(order, 'a', 'placed', { item: 'tea' })]))
+  lost = 0
+  // Taken for new, it leaves nothing but its id: "placed" is what the stream knows already
+  expect(await one.submit(shared)).toEqual({ duplicate: true, results: first.results.map((result) => ({ ...result, events: [] })) })
+  expect(lost).toBeGreaterThan(1)
+  await Promise.all([one.close(), other.close()])
+})
+
+test('who asks only what became of an id leaves nothing where nobody knows it', async () => {
+  const one = await opening(new ModelDatabase())
+  const shared = unit([tell(order, 'a', 'placed', { item: 'tea' })])
+  await expect(one.submit({ ...shared, messages: [] })).rejects.toMatchObject({ code: 'conflict' })
+  expect(await one.submit(shared)).toMatchObject({ duplicate: false, results: [{ version: 1 }] })
+  expect(await one.submit({ ...shared, messages: [] })).toMatchObject({ duplicate: true, results: [{ streamId: 'a', version: 1 }] })
+  await one.close()
+})
+
 test.each([
   ['that was left out meanwhile is not said to be applied', false],
   ['whose reply was lost is applied once', true],

@@ -1,5 +1,7 @@
+import { tell } from '@rondo/kernel'
 import { afterAll, describe, expect, test } from 'vitest'
 import { engines, unit } from '../test/fixture.ts'
+import { order } from '../test/order-stream.ts'
 import type { OpenLedger } from './index.ts'
 
 describe.each(engines)('a ledger on $name', (engine) => {
@@ -15,7 +17,7 @@ describe.each(engines)('a ledger on $name', (engine) => {
     const noted = (...ids: readonly string[]) => ids.map((id) => ({ id, hash: `hash of ${id}` }))
     const read = (previous: number, position: number, ids: readonly { id: string; hash: string }[]) =>
       ledger.submit(unit([], { remember: false, checkpoint: at(previous, position), noted: ids }))
-    await ledger.submit(unit([], { id: 'n-1', hash: 'hash of n-1' }))
+    await ledger.submit(unit([tell(order, 'n', 'count', 1)], { id: 'n-1', hash: 'hash of n-1' }))
     expect(await read(0, 4, noted('n-1', 'n-2', 'n-2', 'n-3'))).toEqual({ duplicate: false, results: [], repeated: 2 })
     expect(await read(0, 4, noted('n-1', 'n-2', 'n-2', 'n-3'))).toMatchObject({ duplicate: true })
     const found = await ledger.knownOf(['n-1', 'n-2', 'n-3', 'n-4'])

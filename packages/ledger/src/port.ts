@@ -44,6 +44,7 @@ export interface Unit {
   readonly hash: string
   /** Whether id and hash are kept (asks, intake, timers); facts of another ledger are known by their watermark. */
   readonly remember: boolean
+  /** None, and nothing else that it does: what became of its id is asked; `conflict` where that is not known (any more). */
   readonly messages: readonly Message[]
   readonly cause: Cause
   readonly checkpoint?: Checkpoint

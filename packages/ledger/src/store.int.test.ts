@@ -270,7 +270,8 @@ describe.each(engines)('a newer version on $name', (engine) => {
       new Map([...written].map(([id, all]) => [id, 2 * all.length])),
     )
     await expect(old.submit(unit([tell(order, 'o-1', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(old.submit(unit([tell(order, 'one more', 'count', 1)]))).rejects.toMatchObject({ code: 'unavailable' })
+    const more = ['one more', 'and another'].map((id) => tell(order, id, 'count', 1))
+    for (const messages of [more.slice(1), more]) await expect(old.submit(unit(messages))).rejects.toMatchObject({ code: 'unavailable' })
     await expect(old.read.load(order, 'o-1')).rejects.toMatchObject({ code: 'unavailable' })
     await expect(fresh()).rejects.toMatchObject({ code: 'unavailable' })
     await newer.submit(unit([tell(orderOfFold2, 'o-1', 'count', 1)]))

@@ -141,6 +141,7 @@ export interface Writing {
 }
 export interface KnownMessage {
   readonly hash: string
+  readonly outcome: StoredOutcome
   readonly at: Instant
   readonly duplicates: number
   readonly conflicts: number

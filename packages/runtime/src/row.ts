@@ -20,7 +20,8 @@ type Any = any
 
 /**
  * The message of an ask, as what is stored now makes it. A message that is known by its id may be refused for what it has done itself
- * (the key that it asks for is held: by it): then there is none, and the ledger answers as before.
+ * (the key that it asks for is held: by it): then there is none, and the ledger answers as before, or
+ * that it does not know the message any more.
  */
 async function messagesOf(row: AskRow<Any>, request: unknown, ledger: Ledger, { caller, messageId }: CallContext) {
   try {

@@ -151,7 +151,9 @@ function writing(database: ModelDatabase, ask: Ask, write: Ask): Writing {
       ask('find message', () => {
         const found = ids.flatMap((id) => {
           const one = database.messages.get(id)
-          return one ? [[id, { hash: one.hash, at: one.at, duplicates: one.duplicates, conflicts: one.conflicts }] as const] : []
+          if (!one) return []
+          const { hash, at, duplicates, conflicts } = one
+          return [[id, { hash, outcome: JSON.parse(one.outcome), at, duplicates, conflicts }] as const]
         })
         return new Map(found)
       }),

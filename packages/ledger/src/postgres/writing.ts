@@ -8,22 +8,76 @@ import { arrayText, ints, jsons, texts } from './arrays.ts'
 import { connected, incarnation, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 import { takeAway } from './parking.ts'
 
-const parameters = Array.from({ length: 31 }, (_, n) => `$${n + 1}`).join(', ')
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
-const appendText = `select append(${parameters}) as written, ${incarnation} as incarnation`
-const messagesText = 'select id, hash, at, duplicates, conflicts from message where id = any($1::text[])'
+const messagesText = 'select id, hash, outcome, at, duplicates, conflicts from message where id = any($1::text[])'
 /** The setting is the transaction's, which this statement is all of. */
 const softly = "set_config('synchronous_commit', 'off', true)"
 
+/** A function of the database, as statements that are prepared once. */
+function calling(name: 'append' | 'append_one', parameters: number) {
+  const places = Array.from({ length: parameters }, (_, n) => `$${n + 1}`).join()
+  const text = `select ${name}(${places}) as written, ${incarnation} as incarnation`
+  return { durably: { name, text }, softly: { name: `${name} softly`, text: `${text}, ${softly}` } }
+}
+const appendMany = calling('append', 31)
+const appendOne = calling('append_one', 30)
+
 async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
-  const statement = rows.durable ? { name: 'append', text: appendText } : { name: 'append softly', text: `${appendText}, ${softly}` }
-  const { rows: answers } = await queryable.query<{ written: Written; incarnation: string }>({ ...statement, values: parametersOf(rows) })
-  if (!answers[0]) throw new Error('append gave no row')
+  const { streams = [], events = [], intake } = rows
+  const isOne = streams.length <= 1 && events.length <= 1 && (intake.messages?.length ?? 0) <= 1
+  const statement = (isOne ? appendOne : appendMany)[rows.durable ? 'durably' : 'softly']
+  const values = isOne ? valuesOf(rows) : columnsOf(rows)
+  const { rows: answers } = await queryable.query<{ written: Written; incarnation: string }>({ ...statement, values })
+  if (!answers[0]) throw new Error(`${statement.name} gave no row`)
   const { written, incarnation } = answers[0]
   return written.before ? { ...written, before: { ...written.before, incarnation } } : written
 }
 
-function parametersOf({ streams = [], events = [], derived, intake }: AppendRows): unknown[] {
+/** JSON of those that are there; null: none is. */
+const someOf = (parts: Readonly<Record<string, unknown>>): string | null =>
+  Object.values(parts).some((part) => part !== undefined) ? JSON.stringify(parts) : null
+
+/** What comes alone. */
+function valuesOf({ streams: [stream] = [], events: [event] = [], derived, intake }: AppendRows): unknown[] {
+  const { partitions, folds, guess: { now, ...rests } = {}, ...follows } = derived
+  const { messages: [message] = [], parked: _, ...others } = intake
+  const guess = Object.values(rests).some((part) => part !== undefined) ? rests : undefined
+  return [
+    stream?.stream,
+    stream?.id,
+    stream?.version,
+    stream?.base,
+    stream?.fold,
+    stream && JSON.stringify(stream.state),
+    stream?.phase,
+    stream?.first_at,
+    stream?.last_at,
+    event?.id,
+    event?.version,
+    event?.partition,
+    event?.type,
+    event?.schemaVersion,
+    event && JSON.stringify(event.data),
+    event?.occurredAt,
+    event?.actor,
+    event?.correlationId,
+    event?.causationId,
+    event?.traceparent,
+    event && arrayText(event.loopIds),
+    message?.id,
+    message?.hash,
+    message?.days,
+    message && JSON.stringify(message.outcome),
+    partitions,
+    JSON.stringify(folds),
+    now,
+    someOf({ ...follows, guess }),
+    someOf(others),
+  ]
+}
+
+/** A column for each parameter. */
+function columnsOf({ streams = [], events = [], derived, intake }: AppendRows): unknown[] {
   const { partitions, ...follows } = derived
   const { messages = [], parked: _, ...others } = intake
   const { before, last } = placed(events, partitions)
@@ -58,7 +112,7 @@ function parametersOf({ streams = [], events = [], derived, intake }: AppendRows
     ints(messages.map(({ days }) => days)),
     jsons(messages.map(({ outcome }) => JSON.stringify(outcome))),
     JSON.stringify(follows),
-    Object.values(others).some((kind) => kind !== undefined) ? JSON.stringify(others) : null,
+    someOf(others),
   ]
 }
 

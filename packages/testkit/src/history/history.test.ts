@@ -18,7 +18,13 @@ const record = (eventId: string, key: string, position: number, previous: number
 /** All promises kept: two streams, an intake message, a poison with what follows it, a timer, a restore. */
 const sound: History = {
   acknowledged: [
-    { messageId: 'm1', service: 'orders', events: [{ stream: 'order', streamId: 'a', version: 1, id: 'e1' }], claims: ['number A'] },
+    {
+      messageId: 'm1',
+      service: 'orders',
+      results: [{ streamId: 'a', version: 1 }],
+      events: [{ stream: 'order', streamId: 'a', version: 1, id: 'e1' }],
+      claims: ['number A'],
+    },
     { messageId: 'm2', service: 'orders', events: [{ stream: 'order', streamId: 'b', version: 1, id: 'e2' }], claims: ['number B'] },
     { messageId: 'm3', service: 'orders' },
     { messageId: 'm9', service: 'orders', events: [] },
@@ -131,6 +137,12 @@ const corrupt: readonly (readonly [name: string, promise: number, what: RegExp, 
       ...sound,
       acknowledged: [{ messageId: 'm2', service: 'orders', events: [{ stream: 'order', streamId: 'b', version: 2, id: 'e2' }] }],
     },
+  ],
+  [
+    'an acknowledged message was answered with another version',
+    1,
+    /m1 was answered with version 2, and left order\/a@1/,
+    { ...sound, acknowledged: [{ messageId: 'm1', service: 'orders', results: [{ streamId: 'a', version: 2 }] }] },
   ],
   ['a refused message was recorded', 1, /m7 was refused \(wrong_phase\)/, withLedger([...orders, event(6, 'c', 1, { causationId: 'm7' })])],
   ['an intake message has no effect', 2, /never changed by i1/, withTally({ effects: ['e1', 'e2', 'e3'] })],

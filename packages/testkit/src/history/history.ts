@@ -31,6 +31,8 @@ export interface Acknowledged {
   readonly service: string
   /** What the caller was told was recorded. Empty: nothing had to be. Absent: at least one event caused by the message. */
   readonly events?: readonly EventName[]
+  /** The version of each stream that its caller was told. */
+  readonly results?: readonly { readonly streamId: string; readonly version: number }[]
   /** What at most one message may have got: `order/7@3` (the version it was asked on), `number A`. */
   readonly claims?: readonly string[]
 }

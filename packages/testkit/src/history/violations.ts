@@ -11,6 +11,7 @@ export function violations(history: History): readonly Violation[] {
   return [
     ...Object.entries(history.ledgers).flatMap(([service, events]) => ledgerViolations(service, events)),
     ...acknowledgedViolations(history),
+    ...answerViolations(history),
     ...claimViolations(history),
     ...Object.keys(history.topics).flatMap((topic) => topicViolations(history, topic)),
     ...Object.keys(history.consumers).flatMap((consumer) => consumerViolations(history, consumer)),
@@ -64,6 +65,24 @@ function acknowledgedViolations({ acknowledged, refused = [], ledgers }: History
     if (odd) found.push({ promise: 1, what: `${messageId} was refused (${code}), and ${service} holds ${nameOf(odd)} of it` })
   }
   return found
+}
+
+/** Whoever is told versions is told those that the message has left. */
+function answerViolations({ acknowledged, ledgers }: History): readonly Violation[] {
+  const causes = new Map(Object.entries(ledgers).map(([service, events]) => [service, Map.groupBy(events, (one) => one.causationId)]))
+  return acknowledged.flatMap(({ messageId, service, results }) => {
+    const left = new Map(
+      causes
+        .get(service)
+        ?.get(messageId)
+        ?.map((event) => [event.streamId, event]),
+    )
+    return [...left.values()].flatMap((event): readonly Violation[] => {
+      const told = results?.findLast(({ streamId }) => streamId === event.streamId)
+      if (!results || told?.version === event.version) return []
+      return [{ promise: 1, what: `${messageId} was answered with version ${told?.version}, and left ${nameOf(event)} in ${service}` }]
+    })
+  })
 }
 
 function claimViolations({ acknowledged, holdings = [] }: History): readonly Violation[] {
