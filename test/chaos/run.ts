@@ -120,7 +120,7 @@ function progress(stage: Stage): () => void {
 function called(stage: Stage, edge: Edge, { callers, senders, most, mix, seed }: Settings, name: string) {
   const random: Random = createRandom(seed)
   const broken: Broken[] = []
-  const all = Array.from({ length: callers }, (_, index) =>
+  const all = Array.from({ length: Math.ceil(callers * mix.callers) }, (_, index) =>
     startCaller(`${name}${index}`, {
       edge,
       random: random.fork(`caller ${name}${index}`),
@@ -130,7 +130,7 @@ function called(stage: Stage, edge: Edge, { callers, senders, most, mix, seed }:
       asksOnly: index % 2 === 0,
     }),
   )
-  const many = startSenders(name === '' ? Math.min(senders, mix.senders) : 0, { stage, edge, random: random.fork('senders'), most })
+  const many = startSenders(name === '' ? Math.ceil(senders * mix.senders) : 0, { stage, edge, random: random.fork('senders'), most })
   const quiet = progress(stage)
   return async (): Promise<readonly Broken[]> => {
     await Promise.all([many, ...all].map((caller) => caller.stop()))

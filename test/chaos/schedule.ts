@@ -52,13 +52,25 @@ export interface Mix {
   readonly rarer: number
   /** Messages that are acknowledged between two faults that last. */
   readonly breath: number
-  /** Of those who send many at once, so many at most: what is read takes processor time from those who are to start. */
+  /** The share of those who send one message after the other, and of those who send many at once, that does so: it takes processor time from those who are to start. */
+  readonly callers: number
   readonly senders: number
 }
 
 export const mixes = {
   /** Kills as close together as they still find work under way. */
-  short: { round: 16, burst: 9, kills: 12, every: { backend: 1.2 }, bothDown: 0.15, amidStarts: 0.2, rarer: 2, breath: 20, senders: 4 },
+  short: {
+    round: 16,
+    burst: 9,
+    kills: 12,
+    every: { backend: 1.2 },
+    bothDown: 0.15,
+    amidStarts: 0.2,
+    rarer: 2,
+    breath: 20,
+    callers: 1,
+    senders: 1,
+  },
   /** Services and connections as fast as they are back: what waits to be read is a burst’s end (rest.ts). */
   processes: {
     round: 40,
@@ -69,7 +81,8 @@ export const mixes = {
     amidStarts: 0.2,
     rarer: 2,
     breath: 20,
-    senders: 4,
+    callers: 1,
+    senders: 1,
   },
   /** The server as fast as callers are answered again, and hardly anything that takes processor time from those who are to wait for it. */
   servers: {
@@ -81,7 +94,8 @@ export const mixes = {
     amidStarts: 0.9,
     rarer: 1,
     breath: 8,
-    senders: 4,
+    callers: 1,
+    senders: 1,
   },
   /** Brokers as fast as they are back, which they are sooner where hardly a service is starting. */
   brokers: {
@@ -93,7 +107,8 @@ export const mixes = {
     amidStarts: 0.6,
     rarer: 1,
     breath: 8,
-    senders: 1,
+    callers: 1 / 3,
+    senders: 1 / 4,
   },
   /** Every kind of fault, so far apart that most of the time goes to what is sent and read. */
   messages: {
@@ -105,7 +120,8 @@ export const mixes = {
     amidStarts: 0.2,
     rarer: 1,
     breath: 20,
-    senders: 4,
+    callers: 1,
+    senders: 1,
   },
 } as const satisfies Readonly<Record<string, Mix>>
 
