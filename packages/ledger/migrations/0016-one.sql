@@ -142,7 +142,7 @@ create function append_one(
   m_id text, m_hash text, m_days int, m_outcome jsonb,
   -- What it was decided by: how many partitions, folds by kind of stream, the time; what it rests on further, and what follows from it; null: nothing.
   partitions int, folds jsonb, moment text, derived jsonb, intake jsonb
-) returns jsonb
+) returns json
   language plpgsql
   -- As of append
   set enable_seqscan = off
@@ -208,7 +208,7 @@ begin
     values (before.position + 1, e_id, s_stream, s_id, e_version, e_partition, before.tails[e_partition + 1],
       e_type, e_schema, e_data, e_at, now_at, e_actor, e_correlation, e_causation, e_trace, e_loops);
   end if;
-  return jsonb_build_object('position', before.position, 'recordedAt', now_at, 'before', jsonb_build_object(
+  return json_build_object('position', before.position, 'recordedAt', now_at, 'before', json_build_object(
     'epoch', before.epoch, 'repaired', before.repaired, 'tails', before.tails, 'planned', before.planned, 'marked', before.marked));
 end
 $$;
