@@ -97,18 +97,21 @@ describe.each([15, 18] as const)('two writers on PostgreSQL %i', (major) => {
       expect(await one.read.loadAll(order, own)).toHaveLength(count)
     })
 
-    test('records of which nothing follows move their partitions once', async () => {
-      const source = `still-${count}`
-      const records = (ledger: OpenLedger, previous: number) =>
+    test.each([
+      ['', false],
+      [', each with an id of its own', true],
+    ])('records of which nothing follows move their partitions once%s', async (_, remember) => {
+      const source = `still-${count}-${remember}`
+      const records = (who: string, ledger: OpenLedger, previous: number) =>
         Promise.all(
           name('record').map((id, partition) => {
             const checkpoint = { source, partition, previous, position: previous + 1, nextOffset: BigInt(previous + 1) }
-            return ledger.submit(unit([], { id: `${id}-${previous}`, remember: false, checkpoint }))
+            return ledger.submit(unit([], { id: `${id}-${who}-${previous}-${remember}`, remember, checkpoint }))
           }),
         )
-      await records(one, 0)
+      await records('one', one, 0)
       const held = `select from checkpoint where source = '${source}' and partition = 0 for update`
-      const answers = await heldUp(held, 2, () => Promise.all([records(one, 1), records(two, 1)]))
+      const answers = await heldUp(held, 2, () => Promise.all([records('one', one, 1), records('two', two, 1)]))
       expect(answers.flat().filter(({ duplicate }) => !duplicate)).toHaveLength(count)
     })
 
