@@ -62,6 +62,31 @@ test('a unit of two streams that another process has written at other versions i
   await Promise.all([one.close(), other.close()])
 })
 
+test('facts that another process has written at other versions meanwhile are repetitions', async () => {
+  const database = new ModelDatabase()
+  const other = await opening(database)
+  const fact = (id: string, position: number) =>
+    unit([tell(order, id, 'count', 1)], {
+      remember: false,
+      checkpoint: { source: 'builds', partition: 0, previous: position - 1, position, nextOffset: BigInt(position) },
+    })
+  const facts = [fact('a', 1), fact('b', 2)]
+  let lost = 0
+  const one = await opening(database, {
+    ...soundWire,
+    async call(what, done) {
+      if (what !== 'append' || lost++ > 0) return done()
+      await other.submit(facts[0]!)
+      await other.submit(unit([tell(order, 'b', 'count', 5)]))
+      await other.submit(facts[1]!)
+      throw new Cut('the request was lost')
+    },
+  })
+  const repeated = { duplicate: true, results: [] }
+  expect(await Promise.all(facts.map((next) => one.submit(next)))).toEqual([repeated, repeated])
+  await Promise.all([one.close(), other.close()])
+})
+
 test('a message that is known by another outcome is answered with that, not with what this process took for its own', async () => {
   const database = new ModelDatabase()
   const other = await opening(database)
