@@ -70,6 +70,13 @@ test('a leg in which a promise broke is named by its seed', () => {
   expect(documentOf(all)).toContain('(seeds 5)')
 })
 
+test('a leg that was set aside, as what it found was mended, is told of', () => {
+  const before = { ...nothingYet(5), mended: [{ seed: 4, what: 'an answer was empty' }] }
+  const all = added(before, leg())
+  expect(all).toMatchObject({ legs: 1, brokenSeeds: [], mended: before.mended })
+  expect(documentOf(all)).toContain('broke in the leg of seed 4, which counts for nothing here: an answer was empty; that was mended')
+})
+
 test('the last line counts what was to be shown, and what failed is named before it', () => {
   expect(closingOf(leg({ wanted: 2, missing: ['Redis gone'] }))).toMatch(
     /^failed: each kind of fault was there: not Redis gone\n\d+ passed, 1 failed\n$/,

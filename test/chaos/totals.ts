@@ -39,6 +39,8 @@ export const totals = z.object({
   broken: z.number(),
   /** Seeds of legs in which a promise broke. */
   brokenSeeds: z.array(z.number()),
+  /** Legs in which a promise broke that was mended since. They count for nothing: whoever has mended it writes it here, in the totals from before that leg. */
+  mended: z.array(z.object({ seed: z.number(), what: z.string() })),
   /** What the last one came to. */
   newest: z
     .object({
@@ -70,6 +72,7 @@ export const nothingYet = (seed: number): Totals => ({
   takenBack: 0,
   broken: 0,
   brokenSeeds: [],
+  mended: [],
 })
 
 const kindOf = ({ kind, victim }: Result['kills'][number]): string => (kind === 'service' ? victim.replace(/-\d+$/, '') : kind)
@@ -100,6 +103,7 @@ export function added(before: Totals, leg: Result): Totals {
     restoresRunning: before.restoresRunning + ('leftOut' in leg.restore || !leg.restore.running ? 0 : 1),
     takenBack: before.takenBack + takenBack,
     broken: before.broken + leg.broken.length + leg.left.length + leg.fell.length,
+    mended: before.mended,
     brokenSeeds: kept ? before.brokenSeeds : [...before.brokenSeeds, leg.seed],
     newest: {
       day: new Date().toISOString().slice(0, 10),
@@ -148,13 +152,17 @@ export function documentOf(all: Totals): string {
     const each = kinds[kind].length > 1 ? ` (${kinds[kind].map((victim) => `${victim} ${shown(all.kills[victim] ?? 0)}`).join(', ')})` : ''
     return [`${kind}${each}`, `${shown(killsOf(all.kills, kind))} of ${shown(goals.kills)}`] as const
   })
+  const mended = all.mended.map(
+    ({ seed, what }) =>
+      ` A promise broke in the leg of seed ${seed}, which counts for nothing here: ${what}; that was mended before the legs after it.`,
+  )
   const on = all.newest ? ` on ${all.newest.cores} cores` : ''
   const messages = ['messages acknowledged', `${shown(all.acknowledged)} of ${shown(goals.acknowledged)}`] as const
   return `# Chaos
 
 Written by \`npm run chaos -- --full\` from [chaos.json](chaos.json)${open.length === 0 ? '' : ', from which it goes on with `--resume`'}. Each leg starts two replicas of gateway, operations and requirements, the other services in one more process, three Kafka brokers (three copies, two in sync) and PostgreSQL, calls at the edge, hurts, heals, and compares what callers were told with what ledgers, topics and consumers hold; then puts an older copy of PostgreSQL back, settles it as [the guide](guides/back-up-and-restore.md) says, and compares again. A kill counts only where somebody waited for what was killed.
 
-Legs: ${all.legs}, ${(all.seconds / 3600).toFixed(1)} hours${on} (${(all.faultSeconds / 3600).toFixed(1)} of them under faults)${all.newest ? `, ${all.newest.day}` : ''}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. Older copies put back: ${all.restores} (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}${rateOf(all)}
+Legs: ${all.legs}, ${(all.seconds / 3600).toFixed(1)} hours${on} (${(all.faultSeconds / 3600).toFixed(1)} of them under faults)${all.newest ? `, ${all.newest.day}` : ''}: **${shown(all.acknowledged)} messages acknowledged, ${all.lost} lost, ${all.twice} twice**, ${all.broken} other promises broken${seeds}. Older copies put back: ${all.restores} (${all.restoresRunning} under running processes), with which ${shown(all.takenBack)} acknowledged messages were given up (they are not lost: the operator is told). ${open.length === 0 ? 'All that the full run is to come to is reached.' : `Still to come: ${open.join(', ')}.`}${rateOf(all)}${mended.join('')}
 
 ${table('killed at unacknowledged work', [...reached, messages])}
 ${table('kinds of faults', rowsOf(all.faults))}
