@@ -33,15 +33,16 @@ async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
   return written.before ? { ...written, before: { ...written.before, incarnation } } : written
 }
 
+type Parts = Readonly<Record<string, unknown>>
+const isSome = (parts: Parts): boolean => Object.values(parts).some((part) => part !== undefined)
 /** JSON of those that are there; null: none is. */
-const someOf = (parts: Readonly<Record<string, unknown>>): string | null =>
-  Object.values(parts).some((part) => part !== undefined) ? JSON.stringify(parts) : null
+const someOf = (parts: Parts): string | null => (isSome(parts) ? JSON.stringify(parts) : null)
 
 /** What comes alone. */
 function valuesOf({ streams: [stream] = [], events: [event] = [], derived, intake }: AppendRows): unknown[] {
   const { partitions, folds, guess: { now, ...rests } = {}, ...follows } = derived
   const { messages: [message] = [], parked: _, ...others } = intake
-  const guess = Object.values(rests).some((part) => part !== undefined) ? rests : undefined
+  const guess = isSome(rests) ? rests : undefined
   return [
     stream?.stream,
     stream?.id,

@@ -41,12 +41,14 @@ function ledgerViolations(service: string, events: readonly LedgerEvent[]): read
   return found
 }
 
+/** By service, the events of each message or event that caused them. */
+const causesOf = (ledgers: History['ledgers']) =>
+  new Map(Object.entries(ledgers).map(([service, events]) => [service, Map.groupBy(events, ({ causationId }) => causationId)]))
+
 function acknowledgedViolations({ acknowledged, refused = [], ledgers }: History): readonly Violation[] {
   const found: Violation[] = []
   const byId = new Map(Object.entries(ledgers).map(([service, events]) => [service, new Map(events.map((event) => [event.id, event]))]))
-  const causes = new Map(
-    Object.entries(ledgers).map(([service, events]) => [service, Map.groupBy(events, ({ causationId }) => causationId)]),
-  )
+  const causes = causesOf(ledgers)
   for (const { messageId, service, events } of acknowledged) {
     if (events === undefined && !causes.get(service)?.has(messageId))
       found.push({ promise: 1, what: `${messageId} was acknowledged by ${service}, whose ledger holds nothing of it` })
@@ -69,7 +71,7 @@ function acknowledgedViolations({ acknowledged, refused = [], ledgers }: History
 
 /** Whoever is told versions is told those that the message has left. */
 function answerViolations({ acknowledged, ledgers }: History): readonly Violation[] {
-  const causes = new Map(Object.entries(ledgers).map(([service, events]) => [service, Map.groupBy(events, (one) => one.causationId)]))
+  const causes = causesOf(ledgers)
   return acknowledged.flatMap(({ messageId, service, results }) => {
     const left = new Map(
       causes
