@@ -16,7 +16,7 @@ export interface Child {
 /** A program of this folder as a process of its own; resolves with the first message it sends to us. */
 export async function startChild(file: string, env: Readonly<Record<string, string>>, flags: readonly string[] = []): Promise<Child> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
-    execArgv: ['--conditions=development', ...flags],
+    execArgv: ['--conditions=development', '--v8-pool-size=0', ...flags],
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })

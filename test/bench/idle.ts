@@ -3,7 +3,7 @@ import { kafkaBus } from '@rondo/bus'
 import { type Child, startChild, watchMemory } from './child.ts'
 import { type IntakeClient, intakeClient } from './intake-client.ts'
 import { aimed, atMost, type Figure } from './measure.ts'
-import { memoryFlags } from './process.ts'
+import { v8Flags } from './process.ts'
 import type { Settings } from './rows.ts'
 import { allInOne, type Rondo, type Stage } from './stage.ts'
 
@@ -16,7 +16,7 @@ async function startEmpty(stage: Stage): Promise<Child> {
   const bus = kafkaBus({ brokers: [env.RONDO_KAFKA_BROKERS ?? ''], clientId: 'bench' })
   await bus.ensure([{ name: topic, partitions: 4 }])
   await bus.close()
-  return startChild('empty.ts', { ...env, BENCH_TOPIC: topic }, memoryFlags(allInOne))
+  return startChild('empty.ts', { ...env, BENCH_TOPIC: topic }, v8Flags(allInOne))
 }
 
 const single = (figure: string, unit: string, value: number, control: number, note: string): Figure => ({

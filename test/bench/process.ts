@@ -17,13 +17,14 @@ export interface Process {
   stop(): Promise<void>
 }
 
-const ticksPerSecond = 100
+/** Of the processor times that /proc tells. */
+export const ticksPerSecond = 100
 
 /** What the `start` script of a service, by its main file, gives V8. */
-export function memoryFlags(main: string): readonly string[] {
+export function v8Flags(main: string): readonly string[] {
   const file = join(repositoryRoot(), dirname(main), '..', 'package.json')
   const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: { start: string } }
-  return scripts.start.match(/--(max-semi-space-size|heap-growing-percent)=\d+/g) ?? []
+  return scripts.start.match(/--(v8-pool-size|max-semi-space-size|heap-growing-percent)=\d+/g) ?? []
 }
 
 /** Resident memory in MB and seconds of processor time so far. */
@@ -42,7 +43,7 @@ export async function startProcess(
 ): Promise<Process> {
   const [http = 0, grpc = 0] = ports ?? (await freePorts(2))
   const begin = performance.now()
-  const child = spawn(process.execPath, ['--conditions=development', ...memoryFlags(main), join(repositoryRoot(), main)], {
+  const child = spawn(process.execPath, ['--conditions=development', ...v8Flags(main), join(repositoryRoot(), main)], {
     env: {
       ...process.env,
       ...env,

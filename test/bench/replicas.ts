@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
 import pg from 'pg'
 import { z } from 'zod'
 import { loadAlerts, sendAlerts } from './footprint.ts'
 import { aimed, atMost, type Figure } from './measure.ts'
+import { ticksPerSecond } from './process.ts'
 import { allInOne, type Rondo, type Stage } from './stage.ts'
 
 const counts = [1, 2, 4] as const
@@ -12,17 +14,31 @@ const idleSeconds = 15
 interface Work {
   /** Milliseconds of processor time of all processes of Rondo. */
   readonly cpu: number
+  /** Of all that runs on this machine: PostgreSQL, Kafka and the callers, too. */
+  readonly all: number
+  /** Look-ups are transactions, too. */
   readonly commits: number
+  /** How often PostgreSQL has waited for its log to be on the disk, be it for one commit or for several. */
+  readonly flushes: number
   /** Bytes that PostgreSQL writes ahead. */
   readonly wal: number
 }
 
-/** Commits and bytes written ahead so far. */
-async function databaseWork(client: pg.Client): Promise<{ readonly commits: number; readonly wal: number }> {
-  const { rows } = await client.query<{ commits: string; wal: string }>(
-    `select (select sum(xact_commit) from pg_stat_database) as commits, pg_current_wal_lsn() - '0/0' as wal`,
+/** Seconds of processor time of this machine so far. */
+function machineCpu(): number {
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (/^cpu .*$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[0] ?? '')
+    .split(/\s+/)
+    .map(Number)
+  return (user + nice + system + irq + softirq) / ticksPerSecond
+}
+
+/** So far. */
+async function databaseWork(client: pg.Client): Promise<Pick<Work, 'commits' | 'flushes' | 'wal'>> {
+  const { rows } = await client.query<Record<'commits' | 'flushes' | 'wal', string>>(
+    `select (select sum(xact_commit) from pg_stat_database) as commits,
+      (select sum(fsyncs) from pg_stat_io where object = 'wal') as flushes, pg_current_wal_lsn() - '0/0' as wal`,
   )
-  return { commits: Number(rows[0]?.commits), wal: Number(rows[0]?.wal) }
+  return { commits: Number(rows[0]?.commits), flushes: Number(rows[0]?.flushes), wal: Number(rows[0]?.wal) }
 }
 
 /** As many replicas of all services at once. */
@@ -70,7 +86,7 @@ const cpuOf = (all: readonly Rondo[]) => all.reduce((sum, one) => sum + one.cpu(
 /** What a number of alerts at a time comes to, with these replicas. */
 async function workOf(all: readonly Rondo[], token: string, client: pg.Client, atATime: number): Promise<Work> {
   const edges = all.map(({ http }) => http)
-  const look = async () => ({ at: performance.now(), cpu: cpuOf(all), ...(await databaseWork(client)) })
+  const look = async () => ({ at: performance.now(), cpu: cpuOf(all), all: machineCpu(), ...(await databaseWork(client)) })
   // Each page that is changed first after one is written ahead whole: as often in each of the rounds that are compared
   await client.query('checkpoint')
   const before = await look()
@@ -82,12 +98,20 @@ async function workOf(all: readonly Rondo[], token: string, client: pg.Client, a
   // Leases and heartbeats of all replicas are no alert's work, however long it took
   const spans = (after.at - before.at) / (idle.at - after.at)
   const perAlert = (name: keyof Work) => (after[name] - before[name] - (idle[name] - after[name]) * spans) / loadAlerts
-  return { cpu: perAlert('cpu') * 1000, commits: perAlert('commits'), wal: perAlert('wal') }
+  return {
+    cpu: perAlert('cpu') * 1000,
+    all: perAlert('all') * 1000,
+    commits: perAlert('commits'),
+    flushes: perAlert('flushes'),
+    wal: perAlert('wal'),
+  }
 }
 
 const measures: readonly (readonly [name: string, unit: string, of: (work: Work) => number])[] = [
   ['processor time of Rondo', 'ms', ({ cpu }) => cpu],
+  ['processor time of Rondo, PostgreSQL, Kafka and the callers', 'ms', ({ all }) => all],
   ['commits', 'commits', ({ commits }) => commits],
+  ['waits of PostgreSQL for the disk', 'waits', ({ flushes }) => flushes],
   ['written ahead by PostgreSQL', 'bytes', ({ wal }) => wal],
 ]
 

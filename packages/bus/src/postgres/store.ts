@@ -1,5 +1,7 @@
 import type pg from 'pg'
+import { realClock } from '../clock.ts'
 import { asError, BusError, unavailable } from '../error.ts'
+import { Gathered } from '../gathered.ts'
 import type { Placed, Store } from '../outbox.ts'
 import type { Bounds, Log, StoredHeaders, StoredRecord, TopicSpec } from '../port.ts'
 import { notifyStatement } from './session.ts'
@@ -32,6 +34,25 @@ const readStatement = `
     from (select * from bus.record where topic = $1 and partition = $2 and "offset" >= $3 order by "offset" limit ${readRecords}) r
   ) piece where before < ${readBytes} order by "offset"`
 
+const topicsStatement = 'select name, number, id, partitions, max_bytes as "maxBytes" from bus.topic where name = any($1)'
+
+const boundsStatement = `
+  select t.name, p.partition, p.first, p.next from bus.partition p join bus.topic t on t.number = p.topic where t.name = any($1) order by 1, 2`
+
+const lastStatement = `
+  select n, "offset", key, headers, at from unnest($1::int[], $2::int[], $3::int[]) with ordinality as wanted(topic, partition, most, n)
+  cross join lateral (
+    select "offset", key, headers, at from bus.record r
+    where r.topic = wanted.topic and r.partition = wanted.partition order by "offset" desc limit wanted.most
+  ) newest order by n, "offset"`
+
+/** Of which partition how many of its newest records are wanted. */
+interface Newest {
+  readonly number: number
+  readonly partition: number
+  readonly most: number
+}
+
 const toRecord = (topic: string, partition: number, { offset, key, value, headers, at }: RecordRow): StoredRecord => ({
   topic,
   partition,
@@ -54,6 +75,10 @@ export class PostgresStore implements Store {
   readonly #log: Log
   readonly #known = new Map<string, { readonly at: number; readonly row: Promise<TopicRow> }>()
   readonly #unheard = new Set<string>()
+  // A member that starts asks for all of its partitions at once: each kind is one statement then, and not a connection for each
+  readonly #topics = new Gathered(realClock.turn, (names: readonly string[]) => this.#askTopics(names))
+  readonly #bounds = new Gathered(realClock.turn, (names: readonly string[]) => this.#askBounds(names))
+  readonly #newest = new Gathered(realClock.turn, (wanted: readonly Newest[]) => this.#askNewest(wanted))
   #telling: Promise<void> | undefined
 
   constructor(pool: pg.Pool, log: Log) {
@@ -81,13 +106,9 @@ export class PostgresStore implements Store {
   }
 
   async bounds(name: string): Promise<readonly Bounds[]> {
-    const text =
-      'select p.partition, p.first, p.next from bus.partition p join bus.topic t on t.number = p.topic where t.name = $1 order by 1'
-    const rows = await this.#query<{ partition: number; first: string; next: string }>(`the bounds of ${name} could not be read`, text, [
-      name,
-    ])
-    if (rows.length === 0) throw new BusError('unknown_topic', `there is no topic ${name}`, { topic: name })
-    return rows.map(({ partition, first, next }) => ({ partition, first: BigInt(first), next: BigInt(next) }))
+    const bounds = await this.#bounds.find(name)
+    if (!bounds) throw new BusError('unknown_topic', `there is no topic ${name}`, { topic: name })
+    return bounds
   }
 
   /** Some records from the offset on, at most about four megabytes but at least one. */
@@ -104,16 +125,8 @@ export class PostgresStore implements Store {
     const { number, partitions } = await this.facts(name, true)
     if (partition >= partitions)
       throw new BusError('partition_mismatch', `${name} has no partition ${partition}`, { topic: name, partition })
-    const text = 'select "offset", key, headers, at from bus.record where topic = $1 and partition = $2 order by "offset" desc limit $3'
-    const rows = await this.#query<Omit<RecordRow, 'value'>>(`${name}/${partition} could not be read`, text, [number, partition, most])
-    return rows.toReversed().map(({ offset, key, headers, at }) => ({
-      topic: name,
-      partition,
-      offset: BigInt(offset),
-      key,
-      headers,
-      timestamp: at,
-    }))
+    const rows = (await this.#newest.find({ number, partition, most })) ?? []
+    return rows.map(({ offset, key, headers, at }) => ({ topic: name, partition, offset: BigInt(offset), key, headers, timestamp: at }))
   }
 
   /** Deletes what is past its topic's retention. */
@@ -145,10 +158,38 @@ export class PostgresStore implements Store {
   }
 
   async #askTopic(name: string): Promise<TopicRow> {
-    const text = 'select number, id, partitions, max_bytes as "maxBytes" from bus.topic where name = $1'
-    const [row] = await this.#query<Omit<TopicRow, 'setting'>>(`the topic ${name} could not be read`, text, [name])
+    const row = await this.#topics.find(name)
     if (row === undefined) throw new BusError('unknown_topic', `there is no topic ${name}`, { topic: name })
-    return { ...row, setting: 'max_bytes in bus.topic' }
+    return row
+  }
+
+  async #askTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicRow>> {
+    const what = `the topics ${names.join(', ')} could not be read`
+    const rows = await this.#query<Omit<TopicRow, 'setting'> & { readonly name: string }>(what, topicsStatement, [names])
+    return new Map(rows.map(({ name, ...row }) => [name, { ...row, setting: 'max_bytes in bus.topic' }]))
+  }
+
+  async #askBounds(names: readonly string[]): Promise<ReadonlyMap<string, readonly Bounds[]>> {
+    const what = `the bounds of ${names.join(', ')} could not be read`
+    const rows = await this.#query<{ name: string; partition: number; first: string; next: string }>(what, boundsStatement, [names])
+    const byName = Map.groupBy(rows, ({ name }) => name)
+    return new Map(
+      [...byName].map(([name, all]) => [
+        name,
+        all.map(({ partition, first, next }) => ({ partition, first: BigInt(first), next: BigInt(next) })),
+      ]),
+    )
+  }
+
+  async #askNewest(wanted: readonly Newest[]): Promise<ReadonlyMap<Newest, readonly Omit<RecordRow, 'value'>[]>> {
+    const values = [wanted.map(({ number }) => number), wanted.map(({ partition }) => partition), wanted.map(({ most }) => most)]
+    const rows = await this.#query<Omit<RecordRow, 'value'> & { readonly n: string }>(
+      'the newest records could not be read',
+      lastStatement,
+      values,
+    )
+    const byPlace = Map.groupBy(rows, ({ n }) => Number(n))
+    return new Map(wanted.map((one, index) => [one, byPlace.get(index + 1) ?? []]))
   }
 
   /** Wakes the readers, after the commit and never within it: one statement for all that was appended meanwhile. */

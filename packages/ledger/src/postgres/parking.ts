@@ -1,3 +1,4 @@
+import { Gathered, realClock } from '@rondo/bus'
 import type { Envelope } from '@rondo/kernel'
 import type pg from 'pg'
 import type { ParkedRecord } from '../parking.ts'
@@ -10,15 +11,22 @@ const at = 'instant(clock_timestamp())'
 /** The hash lies in the event's document. */
 type StoredEvent = Envelope & { readonly parkedHash?: string | undefined }
 
+const parkedKeysText = `
+  select source, partition, key, reason, since,
+    (select count(*)::int from parked_record r where (r.source, r.partition, r.key) = (k.source, k.partition, k.key)) as waiting
+  from parked_key k order by since, source, partition, key`
+
+/** Each partition asks when it begins: all of a process at once, which is one statement. */
+const parkedKeysOf = (pool: Queryable) =>
+  new Gathered(realClock.turn, async (asked: readonly 'all'[]) => {
+    const { rows } = await pool.query<ParkedKey>(parkedKeysText)
+    return new Map(asked.map((all) => [all, rows]))
+  })
+
 export function parking({ pool }: Schema): Parking {
+  const parkedKeys = parkedKeysOf(pool)
   return {
-    async parkedKeys() {
-      const { rows } = await pool.query<ParkedKey>(`
-        select source, partition, key, reason, since,
-          (select count(*)::int from parked_record r where (r.source, r.partition, r.key) = (k.source, k.partition, k.key)) as waiting
-        from parked_key k order by since, source, partition, key`)
-      return rows
-    },
+    parkedKeys: async () => (await parkedKeys.find('all')) ?? [],
     async isParked({ source, partition, key }) {
       const { rowCount } = await pool.query(
         "select from parked_key where split_part(source, '#', 1) = split_part($1, '#', 1) and partition = coalesce($2, partition) and key = $3 limit 1",

@@ -1,9 +1,10 @@
+import { Gathered, realClock } from '@rondo/bus'
 import type { ArchiveReader } from '../archive/reader.ts'
 import type { HeadRow, Seen } from '../storage.ts'
 import type { Reading } from '../store.ts'
 import { chainedEvents, loopHistory, streamEvents } from './archived.ts'
-import { texts } from './arrays.ts'
-import { type Schema, sqlOf } from './connection.ts'
+import { ints, texts } from './arrays.ts'
+import { type Queryable, type Schema, sqlOf } from './connection.ts'
 import { page } from './listing.ts'
 
 const findText = 'select find_streams($1, $2, $3, $4) as found'
@@ -15,7 +16,26 @@ interface FindAnswer {
   }
 }
 
+const checkpointText = `
+  select n, position, next_offset as offset from unnest($1::text[], $2::int[]) with ordinality as mine(source, partition, n)
+  join checkpoint using (source, partition)`
+
+interface Chain {
+  readonly source: string
+  readonly partition: number
+}
+
+/** A process that starts asks for all of its partitions at once: one statement, and not a connection for each. */
+const checkpointsOf = (pool: Queryable) =>
+  new Gathered(realClock.turn, async (chains: readonly Chain[]) => {
+    const values = [texts(chains.map(({ source }) => source)), ints(chains.map(({ partition }) => partition))]
+    const { rows } = await pool.query<{ n: string; position: string; offset: string }>(checkpointText, values)
+    const found = new Map(rows.map((row) => [Number(row.n), { position: Number(row.position), nextOffset: BigInt(row.offset) }]))
+    return new Map(chains.map((chain, index) => [chain, found.get(index + 1)]))
+  })
+
 export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
+  const checkpoints = checkpointsOf(pool)
   return {
     async find({ keys, held }) {
       const values = [keys, held.map(({ stream }) => stream), held.map(({ name }) => name), held.map(({ value }) => value)].map(texts)
@@ -46,13 +66,7 @@ export function reading({ pool }: Schema, archive: ArchiveReader): Reading {
       )
       return rows.map(({ traceparent }) => traceparent)
     },
-    async checkpoint(source, partition) {
-      const { rows } = await pool.query<{ position: string; offset: string }>(
-        'select position, next_offset as offset from checkpoint where source = $1 and partition = $2',
-        [source, partition],
-      )
-      return rows[0] && { position: Number(rows[0].position), nextOffset: BigInt(rows[0].offset) }
-    },
+    checkpoint: (source, partition) => checkpoints.find({ source, partition }),
     async checkpoints() {
       const { rows } = await pool.query<{ source: string; partition: number; position: string }>(
         'select source, partition, position from checkpoint',
