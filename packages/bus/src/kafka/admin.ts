@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Admin } from 'kafkajs'
 import { realClock } from '../clock.ts'
 import { BusError, unavailable } from '../error.ts'
+import { Gathered } from '../gathered.ts'
 import type { TopicFacts } from '../outbox.ts'
 import type { Bounds, TopicSpec } from '../port.ts'
 import { type KafkaClient, kafkajs, protocolError } from './client.ts'
@@ -22,7 +23,7 @@ const translated = (what: string, topic: string, error: unknown): BusError =>
 export class KafkaAdmin {
   readonly #client: KafkaClient
   readonly #known = new Map<string, { readonly at: number; readonly facts: Promise<TopicFacts> }>()
-  #asking: { readonly topics: Set<string>; readonly found: ReturnType<typeof fetchBounds> } | undefined
+  readonly #together = new Gathered(realClock.turn, (topics: readonly string[]) => this.#boundsTogether(topics), Number.POSITIVE_INFINITY)
   #connected: Promise<Admin> | undefined
   #cluster: Promise<Cluster> | undefined
 
@@ -52,18 +53,7 @@ export class KafkaAdmin {
 
   /** Who asks in one turn is answered together, nobody by what was asked of the broker before. */
   async bounds(topic: string): Promise<readonly Bounds[]> {
-    this.#asking ??= this.#ask(new Set())
-    this.#asking.topics.add(topic)
-    const { found } = this.#asking
-    return (await found).get(topic) ?? this.#bounds(topic)
-  }
-
-  #ask(topics: Set<string>) {
-    const found = realClock.turn().then(() => {
-      this.#asking = undefined
-      return this.#boundsTogether([...topics])
-    })
-    return { topics, found }
+    return (await this.#together.find(topic)) ?? this.#bounds(topic)
   }
 
   /** None where that fails, whatever for: then each topic is asked for by itself, which tries again and says what is wrong with it. */

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { realClock } from '../clock.ts'
 import { BusError } from '../error.ts'
+import { Gathered } from '../gathered.ts'
 import { Openness } from '../openness.ts'
 import { Outbox } from '../outbox.ts'
-import { type Bounds, type Bus, defaultPace, type Log, type Pace, type StoredHeaders } from '../port.ts'
+import { type Bus, defaultPace, type Log, type Pace } from '../port.ts'
 import { KafkaAdmin } from './admin.ts'
-import { createClient, type KafkaClient, type KafkaConnection } from './client.ts'
+import { createClient, type KafkaConnection } from './client.ts'
 import { KafkaMember } from './consumer.ts'
 import { heartbeat_ms } from './membership.ts'
-import { fetchFrom, fetchTopicId } from './protocol.ts'
+import { Newest } from './newest.ts'
+import { fetchTopicIds } from './protocol.ts'
 import { KafkaReader } from './reader.ts'
 import { KafkaStore } from './store.ts'
 import { Watch } from './watch.ts'
@@ -20,33 +23,13 @@ export interface KafkaBusOptions extends KafkaConnection {
 /** Below the broker's limit of a whole request (100 MB), and small enough to be retried without pain. */
 const requestLimits = { bytes: 8 << 20, records: 5000 }
 
-async function boundsOf(admin: KafkaAdmin, topic: string, partition: number): Promise<Bounds> {
-  const bounds = (await admin.bounds(topic)).find((one) => one.partition === partition)
-  if (bounds === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
-  return bounds
-}
-
-async function lastOf(client: KafkaClient, admin: KafkaAdmin, topic: string, partition: number, most: number) {
-  const bounds = await boundsOf(admin, topic, partition)
-  // Some of the offsets may be markers of transactions: look further and further back
-  for (let back = BigInt(most); ; back *= 4n) {
-    const from = back < bounds.next - bounds.first ? bounds.next - back : bounds.first
-    const found: StoredHeaders[] = []
-    for (let at = from; at < bounds.next; ) {
-      const chunk = await fetchFrom(client, topic, partition, at)
-      for (const { value: _, ...headers } of chunk.records(at)) found.push(headers)
-      if (chunk.next === at) break
-      at = chunk.next
-    }
-    if (found.length >= most || from === bounds.first) return found.slice(-most)
-  }
-}
-
 /** The bus on Kafka 2.8 or newer, through kafkajs. Nothing is connected before it is used. */
 export function kafkaBus({ pace: given, log = () => undefined, ...connection }: KafkaBusOptions): Bus {
   const pace = { ...defaultPace, ...given }
   const client = createClient(connection, log)
   const admin = new KafkaAdmin(client)
+  const newest = new Newest(client, admin)
+  const topicIds = new Gathered(realClock.turn, (topics: readonly string[]) => fetchTopicIds(client, topics))
   const store = new KafkaStore(client, admin, log)
   const outbox = new Outbox(store, requestLimits)
   const open = new Openness()
@@ -65,7 +48,7 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
     },
     async last(topic, partition, most) {
       open.check()
-      return lastOf(client, admin, topic, partition, most)
+      return newest.of(topic, partition, most)
     },
     async bounds(topic) {
       open.check()
@@ -73,7 +56,9 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
     },
     async topicId(topic) {
       open.check()
-      return fetchTopicId(client, topic)
+      const id = await topicIds.find(topic)
+      if (typeof id !== 'string') throw id ?? new BusError('unknown_topic', `there is no topic ${topic}`, { topic })
+      return id
     },
     async consume(options) {
       open.check()

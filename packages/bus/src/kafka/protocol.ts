@@ -1,10 +1,7 @@
 import type { GroupMember, GroupMemberAssignment } from 'kafkajs'
 import { BusError } from '../error.ts'
 import type { Bounds } from '../port.ts'
-import { type Chunk, chunkOf } from './chunk.ts'
 import type { KafkaClient } from './client.ts'
-import { codeName, fetchOf } from './fetch.ts'
-import { allOf } from './fetch-session.ts'
 
 /*
  * Things the client can do but does not offer: fetch records by their offset without a group, be in a group without fetching, ask for a topic's
@@ -98,28 +95,14 @@ export async function openCluster(client: KafkaClient): Promise<Cluster> {
   return cluster
 }
 
-async function withCluster<Result>(client: KafkaClient, work: (cluster: Cluster) => Promise<Result>): Promise<Result> {
+/** Its connections are closed after the work. */
+export async function withCluster<Result>(client: KafkaClient, work: (cluster: Cluster) => Promise<Result>): Promise<Result> {
   const cluster = await openCluster(client)
   try {
     return await work(cluster)
   } finally {
     await cluster.disconnect()
   }
-}
-
-/** What one fetch brings of a partition from the offset on. */
-export function fetchFrom(client: KafkaClient, topic: string, partition: number, offset: bigint): Promise<Chunk> {
-  return withCluster(client, async (cluster) => {
-    await cluster.addTargetTopic(topic)
-    const leader = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader
-    if (leader === undefined) throw new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
-    const { connectionPool } = await cluster.findBroker({ nodeId: leader })
-    const limits = { wait: 100, most: 4 << 20, mostOfPartition: 4 << 20 }
-    const [fetched] = (await connectionPool.send(fetchOf(allOf(new Map([[{ topic, partition }, offset]])), limits))).partitions
-    if (fetched?.errorCode !== 0)
-      throw new BusError('unavailable', `${topic}/${partition} could not be read: ${codeName(fetched?.errorCode)}`, { topic, partition })
-    return chunkOf(fetched, offset)
-  })
 }
 
 /** The ends of all partitions of the topics, as many as there are now: two requests to each broker for all of them. */
@@ -216,16 +199,25 @@ export function decodeTopicId(raw: Buffer): { errorCode: number; id: string } {
 
 const unknownTopic = 3
 
-export async function fetchTopicId(client: KafkaClient, topic: string): Promise<string> {
-  const bytes = encodeMetadataRequest(topic)
-  const request = { ...metadata, encode: async () => ({ buf: bytes, buffer: bytes }) }
+function topicIdOf(topic: string, { errorCode, id }: ReturnType<typeof decodeTopicId>): string | BusError {
+  if (errorCode === 0) return id
+  if (errorCode === unknownTopic) return new BusError('unknown_topic', `there is no topic ${topic}`, { topic })
+  return new BusError('unavailable', `the broker answers error ${errorCode} for the topic ${topic}`, { topic, errorCode })
+}
+
+/** By the topic's name its id, or why there is none. */
+export function fetchTopicIds(client: KafkaClient, topics: readonly string[]): Promise<ReadonlyMap<string, string | BusError>> {
   const response = {
     decode: async (raw: Buffer) => decodeTopicId(raw),
     parse: async (data: ReturnType<typeof decodeTopicId>) => data,
   }
-  const { errorCode, id } = await withCluster(client, ({ brokerPool }) => brokerPool.seedBroker.connectionPool.send({ request, response }))
-  if (errorCode === unknownTopic) throw new BusError('unknown_topic', `there is no topic ${topic}`, { topic })
-  if (errorCode !== 0)
-    throw new BusError('unavailable', `the broker answers error ${errorCode} for the topic ${topic}`, { topic, errorCode })
-  return id
+  return withCluster(client, async ({ brokerPool }) => {
+    const found = new Map<string, string | BusError>()
+    for (const topic of topics) {
+      const bytes = encodeMetadataRequest(topic)
+      const request = { ...metadata, encode: async () => ({ buf: bytes, buffer: bytes }) }
+      found.set(topic, topicIdOf(topic, await brokerPool.seedBroker.connectionPool.send({ request, response })))
+    }
+    return found
+  })
 }
