@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { uniqueName } from './batch.ts'
 import type { Changes } from './derived.ts'
 import type { HeldBy, Sought } from './store.ts'
@@ -15,28 +16,26 @@ const kindOf = (asker: string, { stream, name }: Held): string => `${asker} ${st
 export class Holders {
   readonly #seen = new Trust(true)
   readonly #unseen = new Trust(false)
-  /** By value, the one that was touched last at the end: ids in their order. */
-  readonly #ids = new Map<string, readonly string[]>()
+  /** By value, those that were touched last: ids in their order. */
+  readonly #ids = new LRUCache<string, readonly string[]>({ max: mostValues })
 
   /** Undefined: it is to be looked up. */
   guess(asker: string, held: Held): readonly string[] | undefined {
     const key = uniqueName(held)
     const ids = this.#ids.get(key)
-    if (!(ids ? this.#seen : this.#unseen).has(kindOf(asker, held))) return undefined
-    if (ids) this.#keep(key, ids)
-    return ids ?? none
+    return (ids ? this.#seen : this.#unseen).has(kindOf(asker, held)) ? (ids ?? none) : undefined
   }
 
   /** Whether that is what would be guessed now. */
   isStill({ ids, ...held }: HeldBy): boolean {
-    return same(this.#ids.get(uniqueName(held)) ?? none, ids)
+    return same(this.#ids.peek(uniqueName(held)) ?? none, ids)
   }
 
   /** As a query has found it. */
   found(asker: string, held: Held, found: readonly string[]): void {
     const key = uniqueName(held)
     const ids = found.toSorted()
-    const known = this.#ids.get(key)
+    const known = this.#ids.peek(key)
     ;(known ? this.#seen : this.#unseen).saw(kindOf(asker, held), same(known ?? none, ids))
     this.#keep(key, ids)
   }
@@ -48,14 +47,12 @@ export class Holders {
 
   #change(row: Held, change: (ids: readonly string[]) => readonly string[]): void {
     const key = uniqueName(row)
-    this.#keep(key, change(this.#ids.get(key) ?? none))
+    this.#keep(key, change(this.#ids.peek(key) ?? none))
   }
 
   #keep(key: string, ids: readonly string[]): void {
-    this.#ids.delete(key)
-    if (ids.length > mostIds) return
-    this.#ids.set(key, ids)
-    if (this.#ids.size > mostValues) for (const oldest of this.#ids.keys()) return void this.#ids.delete(oldest)
+    if (ids.length > mostIds) this.#ids.delete(key)
+    else this.#ids.set(key, ids)
   }
 }
 

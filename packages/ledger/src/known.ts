@@ -2,6 +2,7 @@ import type { Clock } from '@rondo/bus'
 import type { Instant } from '@rondo/kernel'
 import { isEmpty } from './append.ts'
 import { type Batch, uniqueName, type Work } from './batch.ts'
+import { Heads } from './heads.ts'
 import { Holders } from './holders.ts'
 import { chainOf, type Loaded } from './load.ts'
 import type { Unit } from './port.ts'
@@ -16,8 +17,6 @@ import { Trust } from './trust.ts'
 const fewUnits = 16
 /** Whoever reads more streams at once is about to write a large batch, or only shows them. */
 const fewRead = 64
-/** Streams that are remembered, and characters of a state that is. */
-const [mostHeads, mostCharacters] = [256, 8_000]
 
 /** Who asks for what: what comes true for one need not for another. */
 export interface Asked extends Sought {
@@ -50,8 +49,7 @@ export class Known {
   readonly #holders = new Holders()
   /** That an id was not written before. */
   readonly #ids = new Trust(true)
-  /** By key, the one that was touched last at the end; undefined: it is not there. */
-  readonly #heads = new Map<string, Head | undefined>()
+  readonly #heads = new Heads()
   readonly #checkpoints = new Map<string, number>()
   #partitions: number | undefined
   /** Reactions that were let guess within this turn of the event loop. */
@@ -139,7 +137,7 @@ export class Known {
       if (fold === undefined || !(this.#heads.has(key) ? this.#reread : this.#unread).has(`${asker} ${stream}`)) return undefined
       if (head) rows.push({ ...head, stream, id })
       read.push({ stream, id, version: head?.version ?? 0, fold })
-      this.#touch(key, head)
+      if (!this.#heads.has(key)) this.#heads.keep(key, undefined)
     }
     // Whoever holds a value is there: it is the state that is not known
     const there = new Set(rows.map(({ stream, id }) => keyOf(stream, id)))
@@ -160,9 +158,9 @@ export class Known {
     for (const [key, row] of there) {
       // What is written meanwhile may be told before what was read before
       const isNewer = row.version >= (this.#heads.get(key)?.version ?? 0)
-      if (isNewer && this.#rules.streams.get(row.stream)?.fold === row.fold) this.#keep(key, { ...row, seen })
+      if (isNewer && this.#rules.streams.get(row.stream)?.fold === row.fold) this.#heads.keep(key, { ...row, seen })
     }
-    for (const key of asked.flatMap(({ keys }) => keys)) if (!there.has(key) && !this.#heads.has(key)) this.#keep(key, undefined)
+    for (const key of asked.flatMap(({ keys }) => keys)) if (!there.has(key) && !this.#heads.has(key)) this.#heads.keep(key, undefined)
   }
 
   /** How things stood when the units were loaded: learns from it how well it would have guessed. */
@@ -179,7 +177,7 @@ export class Known {
         const head = streams.get(key)
         const trust = this.#heads.has(key) ? this.#seen : this.#unseen
         trust.saw(kindOf(message), !refused.has(key) && (head?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
-        this.#heads.delete(key)
+        this.#heads.forget(key)
       }
     }
     if (units.length <= fewUnits) this.#keepLoaded(units, loaded)
@@ -191,7 +189,7 @@ export class Known {
     for (const { stream, id } of units.flatMap(({ messages }) => messages)) {
       const key = keyOf(stream.name, id)
       const head = streams.get(key)
-      if (!refused.has(key)) this.#keep(key, head && { ...head, seen })
+      if (!refused.has(key)) this.#heads.keep(key, head && { ...head, seen })
     }
   }
 
@@ -203,10 +201,10 @@ export class Known {
     const isKept = before !== undefined && works.length <= fewUnits
     for (const { stream, id, version, fold, state, firstAt, lastAt } of streams) {
       const key = keyOf(stream.name, id)
-      if (!isKept) this.#heads.delete(key)
+      if (!isKept) this.#heads.forget(key)
       else {
         const seen = { position: position + events.length, recordedAt, repaired: before.repaired }
-        this.#keep(key, { version, fold, state, phase: null, firstAt, lastAt, seen })
+        this.#heads.keep(key, { version, fold, state, phase: null, firstAt, lastAt, seen })
       }
     }
   }
@@ -219,17 +217,6 @@ export class Known {
   #setCheckpoint(chain: string, position: number | undefined): void {
     if (position === undefined) this.#checkpoints.delete(chain)
     else this.#checkpoints.set(chain, position)
-  }
-
-  #keep(key: string, head: Head | undefined): void {
-    if (head && !isWithin(head.state, mostCharacters)) this.#heads.delete(key)
-    else this.#touch(key, head)
-  }
-
-  #touch(key: string, head: Head | undefined): void {
-    this.#heads.delete(key)
-    this.#heads.set(key, head)
-    if (this.#heads.size > mostHeads) for (const oldest of this.#heads.keys()) return void this.#heads.delete(oldest)
   }
 }
 
@@ -251,18 +238,3 @@ function partsOf(key: string): readonly [stream: string, id: string] {
 }
 
 const idOf = (key: string): string => partsOf(key)[1]
-
-/** Whether it takes at most so many characters, roughly; looks no further than that. */
-function isWithin(value: unknown, most: number): boolean {
-  let left = most
-  const walk = (one: unknown): boolean => {
-    left -= typeof one === 'string' ? one.length : 8
-    if (left < 0 || typeof one !== 'object' || one === null) return left >= 0
-    for (const [name, inner] of Object.entries(one)) {
-      left -= name.length
-      if (!walk(inner)) return false
-    }
-    return true
-  }
-  return walk(value)
-}
