@@ -58,7 +58,7 @@ export const rows: readonly Row[] = [
   { name: 'idle', seconds: 60, figures: idleFigures },
   { name: 'overload', seconds: 50, figures: overloadFigures },
   { name: 'footprint', seconds: 80, figures: footprint },
-  { name: 'replicas', seconds: 150, figures: replicaFigures },
+  { name: 'replicas', seconds: 190, figures: replicaFigures },
   // Last: what the edge takes without the services beside it, they have to read when they start
   { name: 'intake', seconds: 130, figures: (stage, { rounds, goOn }) => intakeFigures(stage, rounds, goOn) },
 ]
