@@ -9,9 +9,9 @@ const rests = `${ledger}/rests.int.test.ts`
 export const guessing: readonly Mutant[] = [
   {
     name: 'what is known is bounded',
-    file: `${ledger}/known.ts`,
-    find: 'if (this.#heads.size > mostHeads) for',
-    replace: 'if (this.#heads.size < 0) for',
+    file: `${ledger}/heads.ts`,
+    find: '{ max: mostHeads }',
+    replace: '{ max: 2 ** 20 }',
     test: [`${ledger}/known.test.ts`, 'only the latest are kept'],
     simulated: false,
   },

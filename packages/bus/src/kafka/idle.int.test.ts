@@ -1,26 +1,9 @@
-import { createHook } from 'node:async_hooks'
-import { eventually, kafka, needs } from '@rondo/testkit'
+import { eventually, kafka, madeDuring, needs } from '@rondo/testkit'
 import { expect, test } from 'vitest'
 import { newTopic } from '../conformance/stage.ts'
 import { kafkaBus } from './bus.ts'
 
 needs('kafka')
-
-/** Timers set while the work goes on, counted by Node itself. */
-async function timersDuring(work: () => Promise<unknown>): Promise<number> {
-  let count = 0
-  const hook = createHook({
-    init(_, type) {
-      if (type === 'Timeout') count += 1
-    },
-  }).enable()
-  try {
-    await work()
-  } finally {
-    hook.disable()
-  }
-  return count
-}
 
 test('an idle client does not spin: it sets timers for its fetches, not one each millisecond', async () => {
   const looks: number[] = []
@@ -42,7 +25,7 @@ test('an idle client does not spin: it sets timers for its fetches, not one each
   })
   await eventually(() => read === 1, { within: 20_000 })
   // Three looks are a second or more of three idle connections: a fetch or none, a heartbeat or none, and the looks themselves.
-  const timers = await timersDuring(() => {
+  const { made: timers } = await madeDuring('Timeout', () => {
     looks.length = 0
     return eventually(() => looks.length >= 3, { within: 20_000, every: 200 })
   })

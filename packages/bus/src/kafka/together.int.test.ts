@@ -1,25 +1,9 @@
-import { createHook } from 'node:async_hooks'
-import { kafka, needs } from '@rondo/testkit'
+import { kafka, madeDuring, needs } from '@rondo/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { newTopic } from '../conformance/stage.ts'
 import { kafkaBus } from './bus.ts'
 
 needs('kafka')
-
-/** Connections that are opened while the work goes on, counted by Node itself. */
-async function connectionsDuring<Result>(work: () => Promise<Result>): Promise<{ readonly result: Result; readonly connections: number }> {
-  let connections = 0
-  const hook = createHook({
-    init(_, type) {
-      if (type === 'TCPCONNECTWRAP') connections += 1
-    },
-  }).enable()
-  try {
-    return { result: await work(), connections }
-  } finally {
-    hook.disable()
-  }
-}
 
 const partitions = Array.from({ length: 24 }, (_, partition) => partition)
 
@@ -35,7 +19,7 @@ test('what is asked of many partitions at once goes over a few connections, howe
       name,
       ['older', 'newer'].map((key) => ({ key: `${key} ${partition}`, value, headers: {}, partition })),
     )
-  const { result, connections } = await connectionsDuring(() =>
+  const { result, made: connections } = await madeDuring('TCPCONNECTWRAP', () =>
     Promise.all(
       partitions.map(async (partition) => ({
         keys: (await bus.last(name, partition, 2)).map(({ key }) => key),
