@@ -14,9 +14,13 @@ interface Range {
   readonly partition: number | undefined
 }
 
+const noPartition = (topic: string, partition: number): DomainError =>
+  new DomainError('not_found', `partition: ${topic} has no partition ${partition}`, { path: 'partition' })
+
 /** The last event of each wanted partition, where it lies before `from`: it shows whoever is in doubt that nothing is missing behind it. */
-async function tails({ ledger }: RunningService, { from, partition }: Range): Promise<readonly number[]> {
+async function tails({ service, ledger }: RunningService, { from, partition }: Range): Promise<readonly number[]> {
   const all = (await ledger.database.store.standing()).tails
+  if (partition !== undefined && partition >= all.length) throw noPartition(topicOf(service.name), partition)
   return all.filter((position, index) => position > 0 && position < from && (partition === undefined || partition === index))
 }
 
@@ -83,7 +87,7 @@ export async function acceptGap(
       { path: 'topic' },
     )
   const ends = (await bus.bounds(topic)).find((one) => one.partition === partition)
-  if (!ends) throw new DomainError('not_found', `partition: ${topic} has no partition ${partition}`, { path: 'partition' })
+  if (!ends) throw noPartition(topic, partition)
   const source = `${topic}@${await bus.topicId(topic)}`
   const { position: previous, nextOffset: wanted } = (await ledger.checkpoint(source, partition)) ?? { position: 0, nextOffset: 0n }
   if (wanted >= ends.first && wanted <= ends.next)

@@ -195,6 +195,11 @@ describe('an operator', () => {
       code: 'not_found',
       details: { path: 'service' },
     })
+    await expect(ledgerCall('Replay', { service: 'things', from_position: '1', partition: 99 })).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('has no partition 99'),
+      details: { path: 'partition' },
+    })
   })
 
   test('reads what was recorded, from a cursor on', async () => {
