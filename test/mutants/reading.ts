@@ -7,6 +7,30 @@ const wants = `${bus}/kafka/want.test.ts`
 /** From Kafka to those who read it in one process. */
 export const reading: readonly Mutant[] = [
   {
+    name: 'a partition that cannot be read is no matter of those that are asked for with it',
+    file: `${bus}/kafka/newest.ts`,
+    find: 'chunkOf(fetched, offset).catch(asError)',
+    replace: 'chunkOf(fetched, offset)',
+    test: [`${bus}/kafka/newest.test.ts`, 'is an error of its own'],
+    simulated: false,
+  },
+  {
+    name: 'what an answer had no room for is asked for again',
+    file: `${bus}/kafka/newest.ts`,
+    find: 'brought.length > 0 ? brought : read',
+    replace: 'read',
+    test: [`${bus}/kafka/together.int.test.ts`, 'however much there is'],
+    simulated: false,
+  },
+  {
+    name: 'a look-up that hangs holds up nobody who asks later',
+    file: `${bus}/gathered.ts`,
+    find: 'Number.POSITIVE_INFINITY',
+    replace: '1',
+    test: [`${bus}/gathered.test.ts`, 'holds up nobody'],
+    simulated: false,
+  },
+  {
     name: 'a fetch session begins anew where it is not known what the broker has heard',
     file: `${bus}/kafka/fetch-session.ts`,
     find: '    this.#epoch = 0\n',

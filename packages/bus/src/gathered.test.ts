@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Gathered } from './gathered.ts'
+import { Gathered, together } from './gathered.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
@@ -84,4 +84,16 @@ test('where several may be on their way what is asked for during one does not wa
   answers[0]?.resolve(new Map())
   answers[2]?.resolve(new Map())
   expect(await Promise.all(all)).toEqual([undefined, 'two', undefined])
+})
+
+test('a look-up that hangs holds up nobody who asks later', async () => {
+  const asked: (readonly number[])[] = []
+  const gathered = together((keys: readonly number[]) => {
+    asked.push(keys)
+    return asked.length === 1 ? new Promise<ReadonlyMap<number, string>>(() => undefined) : Promise.resolve(new Map([[2, 'two']]))
+  })
+  for (const key of [1, 2]) void gathered.find(key)
+  await turn()
+  expect(await gathered.find(2)).toBe('two')
+  expect(asked).toEqual([[1, 2], [2]])
 })

@@ -1,3 +1,5 @@
+import { realClock } from './clock.ts'
+
 /** Keys of one look-up, at most. */
 const most = 5_000
 
@@ -69,3 +71,7 @@ export class Gathered<Key, Value> {
     this.#gather()
   }
 }
+
+/** What is asked for in one turn goes together, and waits for none of those before it: one that hangs holds up nobody who asks later. */
+export const together = <Key, Value>(lookUp: (keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>): Gathered<Key, Value> =>
+  new Gathered(realClock.turn, lookUp, Number.POSITIVE_INFINITY)

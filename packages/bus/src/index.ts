@@ -1,6 +1,6 @@
 export { type Clock, every, pause, realClock } from './clock.ts'
 export { BusError, type BusErrorCode, OffsetOutOfRange, type Range } from './error.ts'
-export { Gathered } from './gathered.ts'
+export { Gathered, together } from './gathered.ts'
 export { type KafkaBusOptions, kafkaBus } from './kafka/bus.ts'
 export { bytesOf } from './outbox.ts'
 export { partitionOf } from './partition.ts'

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Admin } from 'kafkajs'
-import { realClock } from '../clock.ts'
 import { BusError, unavailable } from '../error.ts'
-import { Gathered } from '../gathered.ts'
+import { together } from '../gathered.ts'
 import type { TopicFacts } from '../outbox.ts'
 import type { Bounds, TopicSpec } from '../port.ts'
 import { type KafkaClient, kafkajs, protocolError } from './client.ts'
@@ -23,7 +22,7 @@ const translated = (what: string, topic: string, error: unknown): BusError =>
 export class KafkaAdmin {
   readonly #client: KafkaClient
   readonly #known = new Map<string, { readonly at: number; readonly facts: Promise<TopicFacts> }>()
-  readonly #together = new Gathered(realClock.turn, (topics: readonly string[]) => this.#boundsTogether(topics), Number.POSITIVE_INFINITY)
+  readonly #ends = together((topics: readonly string[]) => this.#boundsTogether(topics))
   #connected: Promise<Admin> | undefined
   #cluster: Promise<Cluster> | undefined
 
@@ -53,7 +52,7 @@ export class KafkaAdmin {
 
   /** Who asks in one turn is answered together, nobody by what was asked of the broker before. */
   async bounds(topic: string): Promise<readonly Bounds[]> {
-    return (await this.#together.find(topic)) ?? this.#bounds(topic)
+    return (await this.#ends.find(topic)) ?? this.#bounds(topic)
   }
 
   /** None where that fails, whatever for: then each topic is asked for by itself, which tries again and says what is wrong with it. */

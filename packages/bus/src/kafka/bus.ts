@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { realClock } from '../clock.ts'
 import { BusError } from '../error.ts'
-import { Gathered } from '../gathered.ts'
+import { together } from '../gathered.ts'
 import { Openness } from '../openness.ts'
 import { Outbox } from '../outbox.ts'
 import { type Bus, defaultPace, type Log, type Pace } from '../port.ts'
@@ -29,7 +28,7 @@ export function kafkaBus({ pace: given, log = () => undefined, ...connection }: 
   const client = createClient(connection, log)
   const admin = new KafkaAdmin(client)
   const newest = new Newest(client, admin)
-  const topicIds = new Gathered(realClock.turn, (topics: readonly string[]) => fetchTopicIds(client, topics))
+  const topicIds = together((topics: readonly string[]) => fetchTopicIds(client, topics))
   const store = new KafkaStore(client, admin, log)
   const outbox = new Outbox(store, requestLimits)
   const open = new Openness()

@@ -1,6 +1,5 @@
-import { realClock } from '../clock.ts'
-import { BusError } from '../error.ts'
-import { Gathered } from '../gathered.ts'
+import { asError, BusError } from '../error.ts'
+import { type Gathered, together } from '../gathered.ts'
 import type { StoredHeaders } from '../port.ts'
 import type { KafkaAdmin } from './admin.ts'
 import { type Chunk, chunkOf, type FetchedPartition } from './chunk.ts'
@@ -14,47 +13,44 @@ interface Place extends TopicPartition {
   readonly offset: bigint
 }
 
-/** By its place what one fetch has brought, or why it has not. */
-type Found = Map<Place, Chunk | BusError>
-
 const limits = { wait: 100, most: 4 << 20, mostOfPartition: 4 << 20 }
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
 
-async function taken(fetched: FetchedPartition | undefined, place: Place): Promise<Chunk | BusError> {
+/** By its place what one fetch has brought, or why that cannot be read: one that cannot is no matter of the others. */
+type Found = Map<Place, Chunk | Error>
+
+async function taken(fetched: FetchedPartition | undefined, place: Place): Promise<Chunk | Error> {
   const { topic, partition, offset } = place
-  if (fetched?.errorCode === 0) return chunkOf(fetched, offset)
-  return new BusError('unavailable', `${nameOf(place)} could not be read: ${codeName(fetched?.errorCode)}`, { topic, partition })
+  if (fetched?.errorCode !== 0)
+    return new BusError('unavailable', `${nameOf(place)} could not be read: ${codeName(fetched?.errorCode)}`, { topic, partition })
+  return chunkOf(fetched, offset).catch(asError)
 }
 
 /** Of one broker. An answer has room for some partitions: those of which it brings nothing are asked for again, until it brings nothing of any. */
-async function fetchAll({ connectionPool }: Broker, places: readonly Place[], found: Found): Promise<void> {
+export async function fetchAll({ connectionPool }: Pick<Broker, 'connectionPool'>, places: readonly Place[], found: Found): Promise<void> {
   for (let left = places; left.length > 0; ) {
     const asked = [...new Map(left.map((place) => [nameOf(place), place])).values()]
     const { partitions } = await connectionPool.send(fetchOf(allOf(new Map(asked.map((place) => [place, place.offset]))), limits))
     const answers = new Map(partitions.map((fetched) => [nameOf(fetched), fetched]))
     const read = await Promise.all(asked.map(async (place) => [place, await taken(answers.get(nameOf(place)), place)] as const))
-    const brought = read.filter(([{ offset }, chunk]) => chunk instanceof BusError || chunk.next > offset)
+    const brought = read.filter(([{ offset }, chunk]) => chunk instanceof Error || chunk.next > offset)
     for (const [place, chunk] of brought.length > 0 ? brought : read) found.set(place, chunk)
     left = left.filter((place) => !found.has(place))
   }
 }
 
-function leaderOf(cluster: Cluster, { topic, partition }: Place): number | undefined {
-  return cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader
-}
+const leaderOf = (cluster: Cluster, { topic, partition }: Place): number | undefined =>
+  cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader
 
-function fetchFrom(client: KafkaClient, places: readonly Place[]): Promise<Found> {
-  return withCluster(client, async (cluster) => {
+const fetchFrom = (client: KafkaClient, places: readonly Place[]): Promise<Found> =>
+  withCluster(client, async (cluster) => {
     await cluster.addMultipleTargetTopics([...new Set(places.map(({ topic }) => topic))])
     const found: Found = new Map()
-    for (const [leader, own] of Map.groupBy(places, (place) => leaderOf(cluster, place))) {
-      if (leader === undefined) for (const place of own) found.set(place, hasNo(place))
-      else await fetchAll(await cluster.findBroker({ nodeId: leader }), own, found)
-    }
+    for (const [leader, own] of Map.groupBy(places, (place) => leaderOf(cluster, place)))
+      if (leader !== undefined) await fetchAll(await cluster.findBroker({ nodeId: leader }), own, found)
     return found
   })
-}
 
 const hasNo = ({ topic, partition }: TopicPartition): BusError =>
   new BusError('partition_mismatch', `${topic} has no partition ${partition}`, { topic, partition })
@@ -62,11 +58,11 @@ const hasNo = ({ topic, partition }: TopicPartition): BusError =>
 /** The newest records of partitions. A process that starts asks for those of all its partitions at once: over one connection, and not one for each. */
 export class Newest {
   readonly #admin: KafkaAdmin
-  readonly #places: Gathered<Place, Chunk | BusError>
+  readonly #places: Gathered<Place, Chunk | Error>
 
   constructor(client: KafkaClient, admin: KafkaAdmin) {
     this.#admin = admin
-    this.#places = new Gathered(realClock.turn, (places: readonly Place[]) => fetchFrom(client, places))
+    this.#places = together((places: readonly Place[]) => fetchFrom(client, places))
   }
 
   async of(topic: string, partition: number, most: number): Promise<readonly StoredHeaders[]> {
@@ -84,7 +80,7 @@ export class Newest {
     const found: StoredHeaders[] = []
     for (let place = begin; place.offset < next; ) {
       const chunk = await this.#places.find(place)
-      if (!chunk || chunk instanceof BusError) throw chunk ?? hasNo(place)
+      if (!chunk || chunk instanceof Error) throw chunk ?? hasNo(place)
       for (const { value: _, ...headers } of chunk.records(place.offset)) found.push(headers)
       if (chunk.next === place.offset) break
       place = { ...place, offset: chunk.next }

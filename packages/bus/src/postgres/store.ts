@@ -1,7 +1,6 @@
 import type pg from 'pg'
-import { realClock } from '../clock.ts'
 import { asError, BusError, unavailable } from '../error.ts'
-import { Gathered } from '../gathered.ts'
+import { together } from '../gathered.ts'
 import type { Placed, Store } from '../outbox.ts'
 import type { Bounds, Log, StoredHeaders, StoredRecord, TopicSpec } from '../port.ts'
 import { notifyStatement } from './session.ts'
@@ -76,9 +75,9 @@ export class PostgresStore implements Store {
   readonly #known = new Map<string, { readonly at: number; readonly row: Promise<TopicRow> }>()
   readonly #unheard = new Set<string>()
   // A member that starts asks for all of its partitions at once: each kind is one statement then, and not a connection for each
-  readonly #topics = new Gathered(realClock.turn, (names: readonly string[]) => this.#askTopics(names))
-  readonly #bounds = new Gathered(realClock.turn, (names: readonly string[]) => this.#askBounds(names))
-  readonly #newest = new Gathered(realClock.turn, (wanted: readonly Newest[]) => this.#askNewest(wanted))
+  readonly #topics = together((names: readonly string[]) => this.#askTopics(names))
+  readonly #bounds = together((names: readonly string[]) => this.#askBounds(names))
+  readonly #newest = together((wanted: readonly Newest[]) => this.#askNewest(wanted))
   #telling: Promise<void> | undefined
 
   constructor(pool: pg.Pool, log: Log) {

@@ -1,4 +1,4 @@
-import { Gathered, realClock } from '@rondo/bus'
+import { together } from '@rondo/bus'
 import type { Envelope } from '@rondo/kernel'
 import type pg from 'pg'
 import type { ParkedRecord } from '../parking.ts'
@@ -18,7 +18,7 @@ const parkedKeysText = `
 
 /** Each partition asks when it begins: all of a process at once, which is one statement. */
 const parkedKeysOf = (pool: Queryable) =>
-  new Gathered(realClock.turn, async (asked: readonly 'all'[]) => {
+  together(async (asked: readonly 'all'[]) => {
     const { rows } = await pool.query<ParkedKey>(parkedKeysText)
     return new Map(asked.map((all) => [all, rows]))
   })

@@ -1,4 +1,4 @@
-import { Gathered, realClock } from '@rondo/bus'
+import { together } from '@rondo/bus'
 import type { ArchiveReader } from '../archive/reader.ts'
 import type { HeadRow, Seen } from '../storage.ts'
 import type { Reading } from '../store.ts'
@@ -27,7 +27,7 @@ interface Chain {
 
 /** A process that starts asks for all of its partitions at once: one statement, and not a connection for each. */
 const checkpointsOf = (pool: Queryable) =>
-  new Gathered(realClock.turn, async (chains: readonly Chain[]) => {
+  together(async (chains: readonly Chain[]) => {
     const values = [texts(chains.map(({ source }) => source)), ints(chains.map(({ partition }) => partition))]
     const { rows } = await pool.query<{ n: string; position: string; offset: string }>(checkpointText, values)
     const found = new Map(rows.map((row) => [Number(row.n), { position: Number(row.position), nextOffset: BigInt(row.offset) }]))
