@@ -16,6 +16,22 @@ export const guessing: readonly Mutant[] = [
     simulated: false,
   },
   {
+    name: 'values of which it is known who holds them are bounded',
+    file: `${ledger}/holders.ts`,
+    find: '{ max: mostValues }',
+    replace: '{ max: 2 ** 20 }',
+    test: [`${ledger}/holders.test.ts`, 'only the latest are kept'],
+    simulated: false,
+  },
+  {
+    name: 'who holds a value is known of few only',
+    file: `${ledger}/holders.ts`,
+    find: 'ids.length > mostIds',
+    replace: 'false',
+    test: [`${ledger}/holders.test.ts`, 'that many hold is not kept'],
+    simulated: false,
+  },
+  {
     name: 'nobody is told a repetition or a gap that was guessed',
     file: `${ledger}/known.ts`,
     find: "batch.outcomes.every(({ kind }) => kind === 'applied')",
