@@ -6,7 +6,7 @@ import { type Chunk, chunkOf, type FetchedPartition } from './chunk.ts'
 import type { KafkaClient } from './client.ts'
 import { codeName, fetchOf, type TopicPartition } from './fetch.ts'
 import { allOf } from './fetch-session.ts'
-import { type Broker, type Cluster, withCluster } from './protocol.ts'
+import { type Cluster, withCluster } from './protocol.ts'
 
 /** From which offset on a partition is read. */
 interface Place extends TopicPartition {
@@ -27,11 +27,14 @@ async function taken(fetched: FetchedPartition | undefined, place: Place): Promi
   return chunkOf(fetched, offset).catch(asError)
 }
 
-/** Of one broker. An answer has room for some partitions: those of which it brings nothing are asked for again, until it brings nothing of any. */
-export async function fetchAll({ connectionPool }: Pick<Broker, 'connectionPool'>, places: readonly Place[], found: Found): Promise<void> {
+/** From which offset on each is fetched, at one broker. */
+type Fetch = (offsets: ReadonlyMap<Place, bigint>) => Promise<{ readonly partitions: readonly FetchedPartition[] }>
+
+/** An answer has room for some partitions: those of which it brings nothing are asked for again, until it brings nothing of any. */
+export async function fetchAll(fetch: Fetch, places: readonly Place[], found: Found): Promise<void> {
   for (let left = places; left.length > 0; ) {
     const asked = [...new Map(left.map((place) => [nameOf(place), place])).values()]
-    const { partitions } = await connectionPool.send(fetchOf(allOf(new Map(asked.map((place) => [place, place.offset]))), limits))
+    const { partitions } = await fetch(new Map(asked.map((place) => [place, place.offset])))
     const answers = new Map(partitions.map((fetched) => [nameOf(fetched), fetched]))
     const read = await Promise.all(asked.map(async (place) => [place, await taken(answers.get(nameOf(place)), place)] as const))
     const brought = read.filter(([{ offset }, chunk]) => chunk instanceof Error || chunk.next > offset)
@@ -48,7 +51,10 @@ const fetchFrom = (client: KafkaClient, places: readonly Place[]): Promise<Found
     await cluster.addMultipleTargetTopics([...new Set(places.map(({ topic }) => topic))])
     const found: Found = new Map()
     for (const [leader, own] of Map.groupBy(places, (place) => leaderOf(cluster, place)))
-      if (leader !== undefined) await fetchAll(await cluster.findBroker({ nodeId: leader }), own, found)
+      if (leader !== undefined) {
+        const { connectionPool } = await cluster.findBroker({ nodeId: leader })
+        await fetchAll((offsets) => connectionPool.send(fetchOf(allOf(offsets), limits)), own, found)
+      }
     return found
   })
 
