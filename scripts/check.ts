@@ -1,5 +1,6 @@
 /**
- * Every check of the tree, one after the other, whatever the ones before came to. Ends with `N passed, N failed`.
+ * Every check of the tree, one after the other, whatever the ones before came to. Says again at the end what those
+ * printed that failed. Ends with `N passed, N failed`.
  *
  *     node scripts/check.ts [name of a check]...
  */
@@ -24,17 +25,26 @@ if (unknown.length > 0) {
 
 const env = { ...process.env, PATH: `node_modules/.bin:${process.env.PATH}` }
 let passed = 0
-const failed: string[] = []
+const failed = new Map<string, string>()
 for (const [name, [command, ...rest]] of Object.entries(CHECKS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
   console.log(`\n── ${name}: ${[command === node ? 'node' : command, ...rest].join(' ')}`)
   const started = Date.now()
-  const { status, error } = spawnSync(command, rest, { stdio: 'inherit', env })
-  if (error) console.error(`${command} could not be started: ${error.message}`)
+  const { status, signal, error, stdout, stderr } = spawnSync(command, rest, { encoding: 'utf8', maxBuffer: 64 << 20, env })
+  const printed = [
+    stdout,
+    stderr,
+    error && `${command} could not be run: ${error.message}\n`,
+    signal && `${command} was ended by ${signal}\n`,
+  ]
+    .filter(Boolean)
+    .join('')
+  process.stdout.write(printed)
   if (status === 0) passed += 1
-  else failed.push(name)
+  else failed.set(name, printed)
   console.log(`── ${name}: ${status === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`)
 }
-if (failed.length > 0) console.log(`\nfailed: ${failed.join(', ')}`)
-console.log(`${passed} passed, ${failed.length} failed`)
-process.exitCode = failed.length > 0 ? 1 : 0
+for (const [name, printed] of failed) console.log(`\n── ${name} FAILED:\n${printed}`)
+if (failed.size > 0) console.log(`failed: ${[...failed.keys()].join(', ')}`)
+console.log(`${passed} passed, ${failed.size} failed`)
+process.exitCode = failed.size > 0 ? 1 : 0

@@ -4,8 +4,9 @@ import { tmpdir, userInfo } from 'node:os'
 import { basename, join } from 'node:path'
 
 /*
- * Each test run has one folder for the data, logs and process ids of the engines that it started. The folder names the process that owns it,
- * so that a later run can end what a crashed one left behind.
+ * Each test run has one folder for the data, logs and process ids of the engines that it started. The process that owns it is a part of its
+ * name (a file in it would be missing for a moment, in which others took it for left behind), so that a later run can end what a crashed one
+ * left.
  */
 
 const runsFolder = (): string => join(tmpdir(), `rondo-testkit-${userInfo().uid}`)
@@ -32,10 +33,9 @@ export function isAlive(pid: number): boolean {
 /** A new folder owned by this process; other system users may pass through it (PostgreSQL does not run as root). */
 export function createRunFolder(parent: string = runsFolder()): string {
   mkdirSync(parent, { recursive: true, mode: 0o755 })
-  const folder = mkdtempSync(join(parent, 'run-'))
+  const folder = mkdtempSync(join(parent, `of-${process.pid}-${beginningOf(process.pid) ?? ''}-`))
   chmodSync(folder, 0o755)
   mkdirSync(join(folder, 'pids'))
-  writeFileSync(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, beginning: beginningOf(process.pid) }))
   return folder
 }
 
@@ -47,13 +47,11 @@ export function forgetPid(folder: string, pid: number): void {
   rmSync(join(folder, 'pids', String(pid)), { force: true })
 }
 
-function ownerLives(folder: string): boolean {
-  try {
-    const { pid, beginning } = JSON.parse(readFileSync(join(folder, 'owner.json'), 'utf8')) as { pid: number; beginning?: string }
-    return isAlive(pid) && (beginning === undefined || beginningOf(pid) === beginning)
-  } catch {
-    return false // a run that died before it had written its name
-  }
+const ownedBy = /^of-(\d+)-(\d*)-/
+
+function ownerLives(name: string): boolean {
+  const [, pid, beginning] = ownedBy.exec(name) ?? []
+  return isAlive(Number(pid)) && (!beginning || beginningOf(Number(pid)) === beginning)
 }
 
 /** Whether the process is one of that folder's: its command line names the folder. */
@@ -73,23 +71,38 @@ function unmountBelow(folder: string): void {
   for (const place of below) spawnSync('umount', ['--lazy', place])
 }
 
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // it ended by itself just now
+  }
+}
+
 /** Ends the processes that a run left, by their recorded ids only, and removes its folder. */
 export function removeRunFolder(folder: string): void {
   for (const entry of existsSync(join(folder, 'pids')) ? readdirSync(join(folder, 'pids')) : []) {
     const pid = Number(entry)
-    if (belongsTo(folder, pid)) process.kill(pid, 'SIGKILL')
+    if (belongsTo(folder, pid)) end(pid)
   }
   unmountBelow(folder)
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 }
 
-/** Removes what runs that no longer live have left; returns their folders. */
+/**
+ * Removes what runs that no longer live have left; returns their folders. One that cannot be removed (somebody else does, a disk is gone) is
+ * told of, and no obstacle to who only wanted a folder of its own.
+ */
 export function removeLeftovers(parent: string = runsFolder()): readonly string[] {
   if (!existsSync(parent)) return []
-  const dead = readdirSync(parent)
-    .filter((name) => name.startsWith('run-'))
-    .map((name) => join(parent, name))
-    .filter((folder) => !ownerLives(folder))
-  for (const folder of dead) removeRunFolder(folder)
-  return dead
+  const dead = readdirSync(parent).filter((name) => ownedBy.test(name) && !ownerLives(name))
+  return dead.flatMap((name) => {
+    try {
+      removeRunFolder(join(parent, name))
+      return [join(parent, name)]
+    } catch (error) {
+      process.stderr.write(`what an earlier run left in ${join(parent, name)} could not be removed: ${String(error)}\n`)
+      return []
+    }
+  })
 }
