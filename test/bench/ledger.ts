@@ -122,7 +122,7 @@ async function bestSize(client: pg.Client): Promise<number> {
 export async function ledgerFigures(url: string, rounds: number, goOn?: () => boolean): Promise<readonly Figure[]> {
   const client = await openControl(url)
   const figures: Figure[] = []
-  for (const callers of [256, 1]) {
+  for (const callers of [1, 256]) {
     const size = callers === 1 ? 1 : await bestSize(client)
     // What those before have left is not written to the disk meanwhile
     await client.query('checkpoint')

@@ -122,7 +122,7 @@ export const guessing: readonly Mutant[] = [
   },
   {
     name: 'SQL: the time that was guessed for what comes alone is the time',
-    file: sql,
+    file: 'packages/ledger/migrations/0017-plain.sql',
     find: "if not (moment between instant(clock_timestamp() - interval '1 second') and now_at) then",
     replace: 'if false then',
     test: [known, 'has the time of the ledger'],

@@ -2,6 +2,8 @@ import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
 const sql = 'packages/ledger/migrations/0016-one.sql'
+/** What comes alone. */
+const alone = 'packages/ledger/migrations/0017-plain.sql'
 const store = `${ledger}/store.int.test.ts`
 const rebuilding = `${ledger}/postgres/rebuild.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
@@ -18,7 +20,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: compare and set of the version of a stream that is written alone',
-    file: sql,
+    file: alone,
     find: 'and version = s_base and fold <= s_fold;',
     replace: 'and fold <= s_fold;',
     test: [concurrency, 'streams that another one has written'],
@@ -26,31 +28,31 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a new stream that is written alone, and is there already, is lost',
-    file: sql,
-    find: "on conflict do nothing;\n    if not found then lost := jsonb_build_object('streams', jsonb_build_array(jsonb_build_array(s_stream, s_id))); end if;",
-    replace: 'on conflict do nothing;',
+    file: `${ledger}/postgres/alone.ts`,
+    find: 'stream_pkey: streams && ',
+    replace: 'stream_pkey: undefined && ',
     test: [concurrency, 'streams that another one begins'],
     simulated: false,
   },
   {
     name: 'SQL: what is lost alone is told',
-    file: sql,
-    find: 'if coalesce(lost, derived, intake) is not null then',
-    replace: 'if coalesce(derived, intake) is not null then',
+    file: alone,
+    find: 'coalesce(lost, derived, intake) is not null then\n    if card',
+    replace: 'coalesce(derived, intake) is not null then\n    if card',
     test: [concurrency, 'streams that another one has written'],
     simulated: false,
   },
   {
     name: 'SQL: a message id that is written alone, and is there already, is lost',
-    file: sql,
-    find: "if not found then lost := coalesce(lost, '{}') || jsonb_build_object('messages', jsonb_build_array(m_id)); end if;",
-    replace: '',
+    file: `${ledger}/postgres/alone.ts`,
+    find: 'message_pkey: messages && ',
+    replace: 'message_pkey: undefined && ',
     test: [concurrency, 'ids that another one takes'],
     simulated: false,
   },
   {
     name: 'SQL: what stands before an event that is written alone in its partition',
-    file: sql,
+    file: alone,
     find: 'before.tails[e_partition + 1],',
     replace: 'before.position,',
     test: [concurrency, 'events are placed behind those of others'],
@@ -66,7 +68,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: the plan that was decided on alone is the plan',
-    file: sql,
+    file: alone,
     find: 'if cardinality(before.tails) <> partitions then',
     replace: 'if false then',
     test: [`${ledger}/known.int.test.ts`, 'decided again by the larger'],
@@ -74,7 +76,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a state of a higher fold is not written over alone',
-    file: sql,
+    file: alone,
     find: ' and fold <= s_fold;',
     replace: ';',
     test: [`${ledger}/sequences.int.test.ts`, 'a single write over a state'],
@@ -114,9 +116,9 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: nobody writes alone with a lower fold',
-    file: sql,
-    find: 'if not before.folds @> append_one.folds then',
-    replace: 'if false then',
+    file: alone,
+    find: 'or not before.folds @> append_alone.folds',
+    replace: '',
     test: [store, 'a fold raised while old processes still write'],
     simulated: false,
   },
@@ -170,7 +172,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: the head row is locked for what comes alone and no event moves it',
-    file: sql,
+    file: alone,
     find: 'from head for update;\n  else\n    update head set\n      position = head.position + 1,',
     replace: 'from head;\n  else\n    update head set\n      position = head.position + 1,',
     test: [concurrency, 'records of which nothing follows'],
@@ -219,8 +221,8 @@ export const statements: readonly Mutant[] = [
   {
     name: 'SQL: a parked record that does not wait any more is lost',
     file: `${ledger}/postgres/parking.ts`,
-    find: '  if (lost)\n',
-    replace: '  if (lost === undefined)\n',
+    find: 'if (lost) throw',
+    replace: 'if (lost === undefined) throw',
     test: [`${ledger}/parking.int.test.ts`, 'what is applied goes with its unit'],
     simulated: false,
   },

@@ -7,7 +7,7 @@ import { order, sums } from '../test/order-stream.ts'
 import type { OpenLedger } from './index.ts'
 
 /** The name of the statement for what comes alone, as it stands in each request to run it: its text is sent once to each connection. */
-const appending = '\0append_one\0'
+const appending = '\0append_alone\0'
 
 describe('a wire that breaks', () => {
   const engine = needs('postgres18')

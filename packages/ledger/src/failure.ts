@@ -1,4 +1,5 @@
 import { DomainError } from '@rondo/kernel'
+import type { Lost } from './store.ts'
 
 /** A rule that threw where it must not, or made what cannot be stored: park the unit; trying again changes nothing. */
 export class Defect extends Error {
@@ -70,6 +71,10 @@ const connection =
 const isConnection = (error: unknown): boolean =>
   error instanceof Error &&
   connection.test(`${stateOf(error)} ${error.message} ${error instanceof AggregateError ? error.errors.map(String) : ''}`)
+
+/** As the database says it. */
+export const lostToAnother = (lost: Lost, cause?: unknown): Error =>
+  Object.assign(new Error('lost to another writer', { cause }), { code: 'RL001', detail: JSON.stringify(lost) })
 
 export const isDown = (error: unknown): boolean => failureOf(error) === 'down'
 

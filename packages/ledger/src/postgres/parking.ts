@@ -1,6 +1,7 @@
 import { together } from '@rondo/bus'
 import type { Envelope } from '@rondo/kernel'
 import type pg from 'pg'
+import { lostToAnother } from '../failure.ts'
 import type { ParkedRecord } from '../parking.ts'
 import type { ParkedKey, Retried } from '../port.ts'
 import type { Lost, Parking, Transaction } from '../store.ts'
@@ -93,8 +94,7 @@ export async function takeAway(client: Queryable, records: readonly Retried[]): 
     values,
   )
   const lost = rows[0]?.lost
-  if (lost)
-    throw Object.assign(new Error('lost to another writer'), { code: 'RL001', detail: JSON.stringify({ parked: lost } satisfies Lost) })
+  if (lost) throw lostToAnother({ parked: lost })
   await client.query(
     `delete from parked_key k using ${retried} where (k.source, k.partition, k.key) = (mine.source, mine.partition, mine.key)
      and not exists (select from parked_record r where (r.source, r.partition, r.key) = (k.source, k.partition, k.key))`,

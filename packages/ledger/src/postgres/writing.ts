@@ -3,9 +3,10 @@ import type pg from 'pg'
 import type { ArchiveReader } from '../archive/reader.ts'
 import type { DraftEvent } from '../decision.ts'
 import type { AppendRows, KnownMessage, LoadedRows, Writing, Written } from '../store.ts'
+import { isAlone, lostAlone, someOf, valuesOf, writtenAlone } from './alone.ts'
 import { streamEvents } from './archived.ts'
 import { arrayText, ints, jsons, texts } from './arrays.ts'
-import { connected, incarnation, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { incarnation, keepingOne, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
 import { takeAway } from './parking.ts'
 
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
@@ -14,67 +15,36 @@ const messagesText = 'select id, hash, outcome, at, duplicates, conflicts from m
 const softly = "set_config('synchronous_commit', 'off', true)"
 
 /** A function of the database, as statements that are prepared once. */
-function calling(name: 'append' | 'append_one', parameters: number) {
+function calling(name: 'append' | 'append_alone', parameters: number) {
   const places = Array.from({ length: parameters }, (_, n) => `$${n + 1}`).join()
   const text = `select ${name}(${places}) as written, ${incarnation} as incarnation`
   return { durably: { name, text }, softly: { name: `${name} softly`, text: `${text}, ${softly}` } }
 }
 const appendMany = calling('append', 31)
-const appendOne = calling('append_one', 30)
+const appendAlone = calling('append_alone', 30)
 
-async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
-  const { streams = [], events = [], intake } = rows
-  const isOne = streams.length <= 1 && events.length <= 1 && (intake.messages?.length ?? 0) <= 1
-  const statement = (isOne ? appendOne : appendMany)[rows.durable ? 'durably' : 'softly']
-  const values = isOne ? valuesOf(rows) : columnsOf(rows)
-  const { rows: answers } = await queryable.query<{ written: Written; incarnation: string }>({ ...statement, values })
-  if (!answers[0]) throw new Error(`${statement.name} gave no row`)
-  const { written, incarnation } = answers[0]
-  return written.before ? { ...written, before: { ...written.before, incarnation } } : written
+interface Answer<T> {
+  readonly written: T
+  readonly incarnation: string
 }
 
-type Parts = Readonly<Record<string, unknown>>
-const isSome = (parts: Parts): boolean => Object.values(parts).some((part) => part !== undefined)
-/** JSON of those that are there; null: none is. */
-const someOf = (parts: Parts): string | null => (isSome(parts) ? JSON.stringify(parts) : null)
+async function ask<T>(queryable: Queryable, { name, text }: { name: string; text: string }, values: unknown[]): Promise<Answer<T>> {
+  const { rows } = await queryable.query<Answer<T>>({ name, text, values })
+  if (!rows[0]) throw new Error(`${name} gave no row`)
+  return rows[0]
+}
 
-/** What comes alone. */
-function valuesOf({ streams: [stream] = [], events: [event] = [], derived, intake }: AppendRows): unknown[] {
-  const { partitions, folds, guess: { now, ...rests } = {}, ...follows } = derived
-  const { messages: [message] = [], parked: _, ...others } = intake
-  const guess = isSome(rests) ? rests : undefined
-  return [
-    stream?.stream,
-    stream?.id,
-    stream?.version,
-    stream?.base,
-    stream?.fold,
-    stream && JSON.stringify(stream.state),
-    stream?.phase,
-    stream?.first_at,
-    stream?.last_at,
-    event?.id,
-    event?.version,
-    event?.partition,
-    event?.type,
-    event?.schemaVersion,
-    event && JSON.stringify(event.data),
-    event?.occurredAt,
-    event?.actor,
-    event?.correlationId,
-    event?.causationId,
-    event?.traceparent,
-    event && arrayText(event.loopIds),
-    message?.id,
-    message?.hash,
-    message?.days,
-    message && JSON.stringify(message.outcome),
-    partitions,
-    JSON.stringify(folds),
-    now,
-    someOf({ ...follows, guess }),
-    someOf(others),
-  ]
+async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
+  const how = rows.durable ? 'durably' : 'softly'
+  if (isAlone(rows)) {
+    try {
+      return writtenAlone(await ask<string>(queryable, appendAlone[how], valuesOf(rows)))
+    } catch (error) {
+      throw lostAlone(rows, error)
+    }
+  }
+  const { written, incarnation } = await ask<Written>(queryable, appendMany[how], columnsOf(rows))
+  return written.before ? { ...written, before: { ...written.before, incarnation } } : written
 }
 
 /** A column for each parameter. */
@@ -133,6 +103,7 @@ async function one<Row extends pg.QueryResultRow>(pool: pg.Pool, text: string, v
 }
 
 export function writing({ pool }: Schema, archive: ArchiveReader): Writing {
+  const onOne = keepingOne(pool)
   return {
     async load({ streams, messages, chains }) {
       const values = [
@@ -149,7 +120,7 @@ export function writing({ pool }: Schema, archive: ArchiveReader): Writing {
     /** One statement is the whole transaction, unless views are to be projected in it, or parked records taken away. */
     append(rows, project) {
       const { parked } = rows.intake
-      if (!project && !parked) return connected(pool, (client) => call(client, rows))
+      if (!project && !parked) return onOne((client) => call(client, rows))
       return transaction(pool, async (client) => {
         const written = await call(client, rows)
         if (parked) await takeAway(client, parked)
