@@ -122,6 +122,7 @@ async function bestSize(client: pg.Client): Promise<number> {
 export async function ledgerFigures(url: string, rounds: number, goOn?: () => boolean): Promise<readonly Figure[]> {
   const client = await openControl(url)
   const figures: Figure[] = []
+  // One first: the tables that 256 fill are vacuumed for minutes, and after a checkpoint each page of theirs is written whole once
   for (const callers of [1, 256]) {
     const size = callers === 1 ? 1 : await bestSize(client)
     // What those before have left is not written to the disk meanwhile

@@ -86,14 +86,11 @@ async function connected<T>(pool: pg.Pool, work: (client: pg.PoolClient, giveUp:
   }
 }
 
-/** Milliseconds that a connection is kept for who comes next. */
-const keptMs = 5
-
 /**
  * As `connected`, for what mostly comes again at once: the connection is kept for a moment, in which whoever was answered brings the next. (To
- * take one from the pool and give it back is a tenth of what a single write takes of the thread.)
+ * take one from the pool and give it back is a tenth of what a single write takes of the thread.) `keptMs`: milliseconds.
  */
-export function keepingOne(pool: pg.Pool): <T>(work: (client: pg.PoolClient) => Promise<T>) => Promise<T> {
+export function keepingOne(pool: pg.Pool, keptMs = 5): <T>(work: (client: pg.PoolClient) => Promise<T>) => Promise<T> {
   let kept: Taken | undefined
   let isWatched = false
   /** Nobody else's from then on; none where it broke meanwhile. */
