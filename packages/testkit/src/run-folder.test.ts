@@ -31,7 +31,7 @@ test('what a dead run left is ended and removed; a living run is left alone', as
   recordPid(dead, orphan.pid, 'engine')
   recordPid(living, working.pid, 'engine')
 
-  expect(removeLeftovers(parent)).toEqual([dead])
+  expect(removeLeftovers({ parent })).toEqual([dead])
   await orphan.ended
   expect(existsSync(dead)).toBe(false)
   expect(isAlive(working.pid)).toBe(true)
@@ -55,13 +55,13 @@ test('a folder is known for its owner’s from its first moment', () => {
   const folder = createRunFolder(parent)
   rmSync(folder, { recursive: true })
   mkdirSync(folder) // nothing is in it yet
-  expect(removeLeftovers(parent)).toEqual([])
+  expect(removeLeftovers({ parent })).toEqual([])
 })
 
 test('a pid that somebody else has got since is no owner', () => {
   const parent = parentFolder()
   const left = renamed(createRunFolder(parent), /^of-(\d+)-\d*/, 'of-$1-7')
-  expect(removeLeftovers(parent)).toEqual([left])
+  expect(removeLeftovers({ parent })).toEqual([left])
 })
 
 test('what cannot be removed is told of, and the rest is removed', () => {
@@ -71,9 +71,17 @@ test('what cannot be removed is told of, and the rest is removed', () => {
   writeFileSync(join(stuck, 'pids'), 'not a folder')
   const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   try {
-    expect(removeLeftovers(parent)).toEqual([other])
+    expect(removeLeftovers({ parent })).toEqual([other])
     expect(told.mock.calls.join()).toContain(`${stuck} could not be removed: `)
   } finally {
     told.mockRestore()
   }
+})
+
+test('what engines have left waits for who starts some', () => {
+  const parent = parentFolder()
+  const [large, small] = [leftBehind(parent), leftBehind(parent)]
+  recordPid(large, 2 ** 22 + 1, 'engine')
+  expect(removeLeftovers({ parent, small: true })).toEqual([small])
+  expect(removeLeftovers({ parent })).toEqual([large])
 })

@@ -89,19 +89,24 @@ export function removeRunFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 }
 
+/** Whether it holds engines' data, which may be gigabytes. */
+const hadEngines = (folder: string): boolean => existsSync(join(folder, 'pids')) && readdirSync(join(folder, 'pids')).length > 0
+
 /**
- * Removes what runs that no longer live have left; returns their folders. One that cannot be removed (somebody else does, a disk is gone) is
- * told of, and no obstacle to who only wanted a folder of its own.
+ * Removes what runs that no longer live have left; returns their folders. `small`: leaves those that had engines to who starts some, and
+ * has time. One that cannot be removed (somebody else does, a disk is gone) is told of, and no obstacle to who only wanted a folder.
  */
-export function removeLeftovers(parent: string = runsFolder()): readonly string[] {
+export function removeLeftovers({ parent = runsFolder(), small = false }: { parent?: string; small?: boolean } = {}): readonly string[] {
   if (!existsSync(parent)) return []
   const dead = readdirSync(parent).filter((name) => ownedBy.test(name) && !ownerLives(name))
   return dead.flatMap((name) => {
+    const folder = join(parent, name)
     try {
-      removeRunFolder(join(parent, name))
-      return [join(parent, name)]
+      if (small && hadEngines(folder)) return []
+      removeRunFolder(folder)
+      return [folder]
     } catch (error) {
-      process.stderr.write(`what an earlier run left in ${join(parent, name)} could not be removed: ${String(error)}\n`)
+      process.stderr.write(`what an earlier run left in ${folder} could not be removed: ${String(error)}\n`)
       return []
     }
   })

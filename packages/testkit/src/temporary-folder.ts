@@ -7,7 +7,8 @@ let own: string | undefined
 /** This process's own, removed at its end; what ended in another way (SIGKILL, Ctrl-C) is removed by the next process that asks. */
 function ownFolder(): string {
   if (own !== undefined) return own
-  removeLeftovers()
+  // Within a test's time: gigabytes of engines that were killed are not removed in it
+  removeLeftovers({ small: true })
   const folder = createRunFolder()
   process.once('exit', () => removeRunFolder(folder))
   own = folder
