@@ -110,7 +110,7 @@ export const mixes = {
     callers: 1 / 3,
     senders: 1 / 4,
   },
-  /** Every kind of fault, so far apart that most of the time goes to what is sent and read. */
+  /** Every kind of fault, so far apart that most of the time goes to what is sent and read, and most of that in batches. */
   messages: {
     round: 60,
     burst: 60,
@@ -120,7 +120,7 @@ export const mixes = {
     amidStarts: 0.2,
     rarer: 1,
     breath: 20,
-    callers: 1,
+    callers: 1 / 3,
     senders: 1,
   },
 } as const satisfies Readonly<Record<string, Mix>>
