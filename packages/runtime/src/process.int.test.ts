@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { eventually, freshDatabase, needs, temporaryFolder } from '@rondo/testkit'
 import { afterAll, afterEach, expect, test } from 'vitest'
 
@@ -42,6 +43,18 @@ test('ends by itself at SIGTERM and SIGINT', async () => {
 
 test('does not wait for a collector that is down', async () => {
   expect(await stops({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' }, 'SIGTERM')).toBeLessThan(8000)
+})
+
+test('nothing is traced where nobody takes it', async () => {
+  const code = `import { trace } from '@opentelemetry/api'
+    process.stdout.write(trace.getTracer('any').startSpan('any').spanContext().traceId)`
+  const traceId = async (env: Readonly<Record<string, string>>) => {
+    const args = ['--conditions=development', '--import', path('./register.mjs'), '--input-type=module', '-e', code]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: path('.'), env: { PATH: process.env.PATH, ...env } })
+    return stdout
+  }
+  expect(await traceId({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })).toMatch(/^(?!0+$)[0-9a-f]{32}$/)
+  expect(await traceId({})).toMatch(/^0{32}$/)
 })
 
 test('keeps what it compiled for the next start, however it ends', async () => {

@@ -190,7 +190,7 @@ async function started(
   shutdown: Shutdown,
   { protos = loadProtos() }: Parts,
 ): Promise<Pick<Running, 'addresses' | 'readiness'>> {
-  startMetrics()
+  startMetrics(process.env)
   const metrics = createMetrics()
   shutdown.add('telemetry', stopTelemetry)
   const stopping = new AbortController()

@@ -54,14 +54,14 @@ export interface TelemetryOptions {
 }
 
 /**
- * Traces and metrics of this process; nothing is sent unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+ * Traces and metrics of this process, sent to `OTEL_EXPORTER_OTLP_ENDPOINT`; `register.mjs` does not call it where that is not set.
  * Spans of a service carry its own name also where many services share the process.
  */
 export async function startTelemetry(env: Env, { spanProcessors = [] }: TelemetryOptions = {}): Promise<void> {
   if (running) return
   const otlp = env.OTEL_EXPORTER_OTLP_ENDPOINT ? await import('./otlp.ts') : undefined
   const keeping = [...spanProcessors, ...(otlp && env.OTEL_TRACES_EXPORTER !== 'none' ? [otlp.otlpSpans()] : [])]
-  // Where nobody takes them, spans carry their ids (for the log) and nothing else
+  // Where only metrics are sent, spans carry their ids (for the log) and nothing else
   const sampling = keeping.length > 0 ? {} : { sampler: new AlwaysOffSampler() }
   const processors = [shielding, ...keeping]
   const provider = (name: string) => new TracerProvider({ resource: resource(name, env), spanProcessors: processors, ...sampling })
@@ -85,11 +85,11 @@ export async function startTelemetry(env: Env, { spanProcessors = [] }: Telemetr
   }
 }
 
-/** Measures for `/metrics` where `register.mjs` was not loaded; there are no traces then. */
-export function startMetrics(): void {
+/** Measures for `/metrics` where nothing is sent anywhere; there are no traces then. */
+export function startMetrics(env: Env): void {
   if (running) return
   const prometheus = new PrometheusExporter({ preventServerStart: true })
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [prometheus] }))
+  metrics.setGlobalMeterProvider(new MeterProvider({ resource: resource(processName(env, process.argv[1]), env), readers: [prometheus] }))
   running = {
     tracers: new Map(),
     makeTracer: () => trace.getTracer('rondo'),
