@@ -35,6 +35,14 @@ export const statements: readonly Mutant[] = [
     simulated: false,
   },
   {
+    name: 'a connection that ended while it was kept is not handed out',
+    file: `${ledger}/postgres/connection.ts`,
+    find: 'return own?.isBroken ? undefined : own',
+    replace: 'return own',
+    test: [`${ledger}/postgres/connection.int.test.ts`, 'where it ended meanwhile'],
+    simulated: false,
+  },
+  {
     name: 'SQL: what is lost alone is told',
     file: alone,
     find: 'coalesce(lost, derived, intake) is not null then\n    if card',

@@ -1,6 +1,6 @@
 import { lostToAnother } from '../failure.ts'
 import type { AppendRows, Lost, Written } from '../store.ts'
-import { arrayText } from './arrays.ts'
+import { arrayText, isSome, someOf } from './arrays.ts'
 
 /*
  * What comes alone: one stream, one event of it and one message id at the most, which `append_alone` takes as values.
@@ -8,11 +8,6 @@ import { arrayText } from './arrays.ts'
 
 export const isAlone = ({ streams = [], events = [], intake: { messages = [] } }: AppendRows): boolean =>
   streams.length <= 1 && events.length <= 1 && messages.length <= 1
-
-type Parts = Readonly<Record<string, unknown>>
-const isSome = (parts: Parts): boolean => Object.values(parts).some((part) => part !== undefined)
-/** JSON of those that are there; null: none is. */
-export const someOf = (parts: Parts): string | null => (isSome(parts) ? JSON.stringify(parts) : null)
 
 export function valuesOf({ streams: [stream] = [], events: [event] = [], derived, intake }: AppendRows): unknown[] {
   const { partitions, folds, guess: { now, ...rests } = {}, ...follows } = derived

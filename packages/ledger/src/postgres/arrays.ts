@@ -87,3 +87,8 @@ function varying(type: 'text' | 'jsonb', values: readonly (string | undefined)[]
 /** The text of a `text[]`, for arrays of arrays, which all have to be of one length otherwise. */
 export const arrayText = (values: readonly string[]): string =>
   values.length === 0 ? '{}' : `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
+
+type Parts = Readonly<Record<string, unknown>>
+export const isSome = (parts: Parts): boolean => Object.values(parts).some((part) => part !== undefined)
+/** JSON of those that are there; null: none is. */
+export const someOf = (parts: Parts): string | null => (isSome(parts) ? JSON.stringify(parts) : null)
