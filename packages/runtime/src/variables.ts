@@ -192,7 +192,7 @@ export const variables = {
   otlpEndpoint: variable({
     name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
     type: 'http://… or https://…',
-    fallback: 'none: nothing is sent',
+    fallback: 'none: nothing is traced, nothing sent',
     meaning: 'Where traces and metrics are sent (OTLP over HTTP; the other `OTEL_…` variables of the OpenTelemetry SDK hold too).',
     schema: url('http:', 'https:'),
   }),
