@@ -14,6 +14,14 @@ export const goingBack: readonly Mutant[] = [
     simulated: false,
   },
   {
+    name: 'what was sent is looked for as the ledger stands when it is marked',
+    file: `${ledger}/postgres/relaying.ts`,
+    find: ' for key share)',
+    replace: ')',
+    test: [`${ledger}/witness.int.test.ts`, 'while it was marked what had been sent'],
+    simulated: false,
+  },
+  {
     name: 'more is sent only once what was sent before is marked',
     file: `${ledger}/relay.ts`,
     find: 'await this.#settled()\n    const from',

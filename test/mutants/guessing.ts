@@ -122,8 +122,8 @@ export const guessing: readonly Mutant[] = [
   },
   {
     name: 'SQL: the time that was guessed for what comes alone is the time',
-    file: 'packages/ledger/migrations/0017-plain.sql',
-    find: "if not (moment between instant(clock_timestamp() - interval '1 second') and now_at) then",
+    file: 'packages/ledger/migrations/0018-settings.sql',
+    find: "if not (moment::timestamptz between began - interval '1 second' and began) then",
     replace: 'if false then',
     test: [known, 'has the time of the ledger'],
     simulated: false,

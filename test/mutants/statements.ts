@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.ts'
 const ledger = 'packages/ledger/src'
 const sql = 'packages/ledger/migrations/0016-one.sql'
 /** What comes alone. */
-const alone = 'packages/ledger/migrations/0017-plain.sql'
+const alone = 'packages/ledger/migrations/0018-settings.sql'
 const store = `${ledger}/store.int.test.ts`
 const rebuilding = `${ledger}/postgres/rebuild.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
@@ -120,6 +120,14 @@ export const statements: readonly Mutant[] = [
     find: "if not before.folds @> (derived->'folds') then",
     replace: 'if false then',
     test: [store, 'a fold raised while old processes still write'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: a stream that moves alone is found by its key',
+    file: alone,
+    find: '  -- As of append: plans are kept, and with little in the table reading all of it looks cheap\n  set enable_seqscan = off\n',
+    replace: '',
+    test: [`${ledger}/by-index.int.test.ts`, 'a stream that moves alone is found by its key'],
     simulated: false,
   },
   {

@@ -62,7 +62,11 @@ describe('a relay of an older copy', () => {
   })
 
   /** As an older copy has it, all in one moment: of what came behind the position nothing is known. */
-  async function goBack(ownerUrl: string, position: number, filled: 'anew' | 'as it was' = 'as it was') {
+  async function goBack(
+    ownerUrl: string,
+    position: number,
+    { filled = 'as it was', meanwhile }: { filled?: 'anew' | 'as it was'; meanwhile?: (client: pg.Client) => Promise<void> } = {},
+  ) {
     const client = new pg.Client({ connectionString: ownerUrl, options: '-c search_path=testing' })
     await client.connect()
     await client.query('begin')
@@ -78,6 +82,7 @@ describe('a relay of an older copy', () => {
          from generate_series(0, $2 - 1) n)`,
       [position, partitions],
     )
+    await meanwhile?.(client)
     await client.query('commit')
     await client.end()
   }
@@ -96,7 +101,8 @@ describe('a relay of an older copy', () => {
     expect((await records(bus)).flat().filter(({ headers }) => headers.ce_epoch === '2')).toHaveLength(30)
   })
 
-  test('that runs sends nothing of an older copy that came before it was marked what had been sent', async () => {
+  /** One event was sent by a relay that has not marked it yet. */
+  async function sentAndNotMarked() {
     const { bus, one, two, ownerUrl } = await setUp()
     const { store } = one.database
     const held = Promise.withResolvers<void>()
@@ -113,11 +119,31 @@ describe('a relay of an older copy', () => {
     await eventually(() => running.state.state === 'running', soon)
     await one.submit(unit([tell(order, 'o-1', 'count', 1)]))
     await eventually(() => marking.length === 1, soon)
+    return { bus, one, two, ownerUrl, running, goOn: held.resolve }
+  }
+
+  test('that runs sends nothing of an older copy that came before it was marked what had been sent', async () => {
+    const { bus, one, two, ownerUrl, running, goOn } = await sentAndNotMarked()
     await goBack(ownerUrl, 0)
     // Another event stands where this process sent one, and its next ones follow on that
     await fill(two, 1)
     await fill(one, 30)
-    held.resolve()
+    goOn()
+    await eventually(() => running.state.state === 'restored_backup', soon)
+    expect((await records(bus)).flat()).toHaveLength(1)
+  })
+
+  test('that runs sends nothing of an older copy that came while it was marked what had been sent', async () => {
+    const { bus, one, two, ownerUrl, running, goOn } = await sentAndNotMarked()
+    await goBack(ownerUrl, 0, {
+      async meanwhile(client) {
+        goOn()
+        const waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        await eventually(async () => (await client.query(waiting)).rowCount === 1, soon)
+      },
+    })
+    await fill(two, 1)
+    await fill(one, 30)
     await eventually(() => running.state.state === 'restored_backup', soon)
     expect((await records(bus)).flat()).toHaveLength(1)
   })
@@ -179,7 +205,7 @@ describe('a relay of an older copy', () => {
     await fill(one, 5)
     await tailsReach(bus, one, 5)
     await eventually(async () => (await one.sql<{ position: string }>('select position from relay'))[0]?.position === '5', soon)
-    await goBack(ownerUrl, 2, 'anew')
+    await goBack(ownerUrl, 2, { filled: 'anew' })
     await fill(two, 1)
     await eventually(() => beside.state.state === 'restored_backup', soon)
     expect((await records(bus)).flat()).toHaveLength(5)

@@ -4,11 +4,14 @@ import { incarnation, type Schema } from './connection.ts'
 import { type ChainedRow, chainColumns, envelopeColumns, toChained } from './rows.ts'
 import { channelOf, payloadOf } from './waking.ts'
 
-/** Named, as it follows each batch that is sent, and to plan it takes longer than to do it. */
+/**
+ * Named, as it follows each batch that is sent, and to plan it takes longer than to do it. The event is locked: else, where this waits for who
+ * puts an older copy in the ledger's place, it would be looked for as it was before that.
+ */
 const markText = `
   with softly as materialized (select set_config('synchronous_commit', 'off', true))
   update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
-  from softly where topic = $1 and position >= $5 and exists (select from event where event.position = $3 and event.id = $6)
+  from softly where topic = $1 and position >= $5 and exists (select from event where event.position = $3 and event.id = $6 for key share)
   returning holder is not distinct from $2 as kept, pg_notify($7, $8)`
 
 /** Not named: a plan that was made while there were few events would read all of them when there are many. */

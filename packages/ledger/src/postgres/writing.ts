@@ -1,12 +1,12 @@
 import type { Instant } from '@rondo/kernel'
-import type pg from 'pg'
+import pg from 'pg'
 import type { ArchiveReader } from '../archive/reader.ts'
 import type { DraftEvent } from '../decision.ts'
 import type { AppendRows, KnownMessage, LoadedRows, Writing, Written } from '../store.ts'
 import { isAlone, lostAlone, valuesOf, writtenAlone } from './alone.ts'
 import { streamEvents } from './archived.ts'
 import { arrayText, ints, jsons, someOf, texts } from './arrays.ts'
-import { incarnation, keepingOne, type Queryable, type Schema, sqlOf, transaction } from './connection.ts'
+import { incarnation, keepingOne, type Schema, sqlOf, transaction } from './connection.ts'
 import { takeAway } from './parking.ts'
 
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
@@ -28,22 +28,28 @@ interface Answer<T> {
   readonly incarnation: string
 }
 
-async function ask<T>(queryable: Queryable, { name, text }: { name: string; text: string }, values: unknown[]): Promise<Answer<T>> {
-  const { rows } = await queryable.query<Answer<T>>({ name, text, values })
-  if (!rows[0]) throw new Error(`${name} gave no row`)
-  return rows[0]
+/** As a query that is made here: the client copies a config property by property at each call, which costs as much as putting it together. */
+function ask<T>(client: pg.ClientBase, { name, text }: { name: string; text: string }, values: unknown[]): Promise<Answer<T>> {
+  return new Promise((resolve, reject) => {
+    const callback = (error: Error | null, result?: pg.QueryResult<Answer<T>>) => {
+      const row = result?.rows[0]
+      if (row) resolve(row)
+      else reject(error ?? new Error(`${name} gave no row`))
+    }
+    client.query(Object.assign(new pg.Query(text, values), { name, callback }))
+  })
 }
 
-async function call(queryable: Queryable, rows: AppendRows): Promise<Written> {
+async function call(client: pg.ClientBase, rows: AppendRows): Promise<Written> {
   const how = rows.durable ? 'durably' : 'softly'
   if (isAlone(rows)) {
     try {
-      return writtenAlone(await ask<string>(queryable, appendAlone[how], valuesOf(rows)))
+      return writtenAlone(await ask<string>(client, appendAlone[how], valuesOf(rows)))
     } catch (error) {
       throw lostAlone(rows, error)
     }
   }
-  const { written, incarnation } = await ask<Written>(queryable, appendMany[how], columnsOf(rows))
+  const { written, incarnation } = await ask<Written>(client, appendMany[how], columnsOf(rows))
   return written.before ? { ...written, before: { ...written.before, incarnation } } : written
 }
 
