@@ -61,13 +61,17 @@ export interface Contender {
   readonly run: () => Promise<number>
 }
 
-/** Runs all in turn, round by round, so that a machine that slows down slows all of them; medians. `goOn` is asked before each round but the first. */
+/**
+ * Runs all in turn, round by round, so that a machine that slows down slows all of them; medians. The first round of each is not counted: a
+ * service has run for long when it is waited for. `goOn` is asked before each round that is counted but the first.
+ */
 export async function alternate(
   rounds: number,
   contenders: readonly Contender[],
   goOn: () => boolean = () => true,
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   const measured = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  for (const { run } of contenders) await run()
   for (let round = 0; round < rounds && (round === 0 || goOn()); round++)
     for (const { name, run } of contenders) measured.get(name)?.push(await run())
   return measured

@@ -8,7 +8,7 @@ import { backUp } from './model/backup.ts'
 import { ModelDatabase } from './model/database.ts'
 import { modelStore } from './model/store.ts'
 import { StoreClock } from './store-clock.ts'
-import { Trust } from './trust.ts'
+import { GuessWindow, Trust } from './trust.ts'
 
 test('a state of a lower fold, which an older copy may bring back, is not taken for one of the present', async () => {
   const database = new ModelDatabase()
@@ -76,6 +76,18 @@ test('what came true often enough is trusted until it does not', () => {
   expect([earned.has('order'), earned.has('other')]).toEqual([true, false])
   for (const trust of [given, earned]) trust.saw('order', false)
   expect([given.has('order'), earned.has('order')]).toEqual([false, false])
+})
+
+test('twice as many are guessed together each time about so many came true four times, and the fewest again where one did not', () => {
+  const window = new GuessWindow()
+  const saw = (units: number, times: number) => {
+    for (let n = 0; n < times; n++) window.saw(units, true)
+    return window.size
+  }
+  expect([window.size, saw(8, 9), saw(9, 3), saw(16, 1)]).toEqual([16, 16, 16, 32])
+  expect([saw(16, 9), saw(500, 4), saw(500, 20)]).toEqual([32, 64, 512])
+  window.saw(3, false)
+  expect(window.size).toBe(16)
 })
 
 /** Numbers below `most`, the same ones each time. */
@@ -176,4 +188,21 @@ test('a batch that is written while the millisecond changes was written in one m
   await count('o')
   await count('o')
   expect(loads()).toBe(1)
+})
+
+test('many are decided on guesses together once as many came true, and loaded again where one did not', async () => {
+  const database = new ModelDatabase()
+  const [one, two] = [await counted(undefined, database), await counted(undefined, database)]
+  let made = 0
+  const loadsOf = async (others: readonly string[] = []) => {
+    const before = one.loads()
+    const ids = Array.from({ length: 40 }, () => `many-${made++}`)
+    await Promise.all([...ids, ...others].map((id) => one.place(id)))
+    return one.loads() - before
+  }
+  const loads: number[] = []
+  for (let n = 0; n < 10; n++) loads.push(await loadsOf())
+  expect(loads).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0, 0])
+  await two.place('theirs')
+  expect([await loadsOf(['theirs']), await loadsOf()]).toEqual([1, 1])
 })

@@ -11,10 +11,8 @@ import type { LedgerRules } from './rules.ts'
 import { type Head, type HeadRow, keyOf, type Seen } from './storage.ts'
 import type { FoundRows, HeldBy, ReadRow, Sought, Written } from './store.ts'
 import { StoreClock } from './store-clock.ts'
-import { Trust } from './trust.ts'
+import { GuessWindow, Trust } from './trust.ts'
 
-/** More units than this share a load well enough. */
-const fewUnits = 16
 /** Whoever reads more streams at once is about to write a large batch, or only shows them. */
 const fewRead = 64
 
@@ -49,6 +47,7 @@ export class Known {
   readonly #holders = new Holders()
   /** That an id was not written before. */
   readonly #ids = new Trust(true)
+  readonly #window = new GuessWindow()
   readonly #heads = new Heads()
   readonly #checkpoints = new Map<string, number>()
   #partitions: number | undefined
@@ -63,7 +62,7 @@ export class Known {
 
   /** What the units can be decided on; undefined: they are to be loaded. */
   guess(works: readonly Work[]): Loaded | undefined {
-    if (works.length > fewUnits || this.#partitions === undefined) return undefined
+    if (works.length > this.#window.size || this.#partitions === undefined) return undefined
     const now = works.every(({ unit }) => unit.cause.at !== undefined) ? '' : this.#clock.now()
     if (now === undefined) return undefined
     const streams = new Map<string, Head>()
@@ -112,7 +111,7 @@ export class Known {
   /** Whether a reaction is to guess what it reads: of many that come at once the batch is loaded, and they would only read again. */
   letsGuess(): boolean {
     if (this.#guessing++ === 0) void this.#turn().then(() => this.#begin())
-    return this.#guessing <= fewUnits
+    return this.#guessing <= this.#window.size
   }
 
   #begin(): void {
@@ -163,24 +162,36 @@ export class Known {
     for (const key of asked.flatMap(({ keys }) => keys)) if (!there.has(key) && !this.#heads.has(key)) this.#heads.keep(key, undefined)
   }
 
+  /** Whether so many units, decided on a guess, could be written. */
+  guessed(units: number, isWritten: boolean): void {
+    this.#window.saw(units, isWritten)
+  }
+
   /** How things stood when the units were loaded: learns from it how well it would have guessed. */
   loaded(units: readonly Unit[], loaded: Loaded): void {
     const { now, partitions, streams, refused, messages, checkpoints } = loaded
     this.#partitions = partitions
     this.#clock.told(now)
+    let isTrue = true
+    const saw = (trust: Trust, kind: string, came: boolean) => {
+      isTrue &&= came
+      trust.saw(kind, came)
+    }
     for (const { id, remember, noted, checkpoint, messages: touching } of units) {
-      if (remember) this.#ids.saw('', !messages.has(id))
-      if (noted) this.#ids.saw('', !noted.some((one) => messages.has(one.id)))
+      if (remember) saw(this.#ids, '', !messages.has(id))
+      if (noted) saw(this.#ids, '', !noted.some((one) => messages.has(one.id)))
       if (checkpoint) this.#setCheckpoint(chainOf(checkpoint), checkpoints.get(chainOf(checkpoint)))
       for (const message of firstOfEach(touching)) {
         const key = keyOf(message.stream.name, message.id)
         const head = streams.get(key)
         const trust = this.#heads.has(key) ? this.#seen : this.#unseen
-        trust.saw(kindOf(message), !refused.has(key) && (head?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
+        saw(trust, kindOf(message), !refused.has(key) && (head?.version ?? 0) === (this.#heads.get(key)?.version ?? 0))
         this.#heads.forget(key)
       }
     }
-    if (units.length <= fewUnits) this.#keepLoaded(units, loaded)
+    // What comes otherwise may do so as it was forgotten: nobody has paid for it
+    if (isTrue) this.#window.saw(units.length, true)
+    if (units.length <= this.#window.size) this.#keepLoaded(units, loaded)
   }
 
   /** What is written in large batches is not worth keeping. */
@@ -198,7 +209,7 @@ export class Known {
     if (before) this.#clock.heard(recordedAt)
     for (const { source, partition, position } of checkpoints) this.#setCheckpoint(chainOf({ source, partition }), position)
     this.#holders.wrote(derived)
-    const isKept = before !== undefined && works.length <= fewUnits
+    const isKept = before !== undefined && works.length <= this.#window.size
     for (const { stream, id, version, fold, state, firstAt, lastAt } of streams) {
       const key = keyOf(stream.name, id)
       if (!isKept) this.#heads.forget(key)

@@ -20,3 +20,26 @@ export class Trust {
     this.#times.set(kind, isTrue ? Math.min(most, (this.#times.get(kind) ?? this.#atFirst) + 1) : 0)
   }
 }
+
+/** Units of a batch that is always decided on guesses where there are any: so few hardly share a load. */
+const fewest = 16
+const widest = 512
+
+/**
+ * How many units may be decided on guesses together, as in the window of a congestion control: twice as many each time several batches of
+ * about so many came true; the fewest again where one did not, as all of its units pay for that.
+ */
+export class GuessWindow {
+  #size = fewest
+  #inARow = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** What few units come to says nothing of many. */
+  saw(units: number, isTrue: boolean): void {
+    if (!isTrue) [this.#size, this.#inARow] = [fewest, 0]
+    else if (units * 2 > this.#size && ++this.#inARow >= enough) [this.#size, this.#inARow] = [Math.min(widest, this.#size * 2), 0]
+  }
+}

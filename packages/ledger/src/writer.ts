@@ -146,7 +146,12 @@ export class Writer {
   /** A small batch is decided on what is known or guessed; where that does not hold it is loaded, at once and once. */
   async #process(works: readonly Waiting[]): Promise<void> {
     const guessed = this.#known.guess(works)
-    if (!guessed || !(await this.#writeGuess(works, guessed))) await this.#processLoaded(await this.#readAgain(works))
+    if (guessed) {
+      const isWritten = await this.#writeGuess(works, guessed)
+      this.#known.guessed(works.length, isWritten)
+      if (isWritten) return
+    }
+    await this.#processLoaded(await this.#readAgain(works))
   }
 
   /** Without what rests on anything that was not looked up: the load says nothing of that. */
