@@ -86,7 +86,9 @@ test('twice as many are guessed together each time about so many came true four 
   }
   expect([window.size, saw(8, 9), saw(9, 3), saw(16, 1)]).toEqual([16, 16, 16, 32])
   expect([saw(16, 9), saw(500, 4), saw(500, 20)]).toEqual([32, 64, 512])
-  window.saw(3, false)
+  window.saw(16, false)
+  expect(window.size).toBe(512)
+  window.saw(17, false)
   expect(window.size).toBe(16)
 })
 

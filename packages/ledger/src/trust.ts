@@ -37,9 +37,9 @@ export class GuessWindow {
     return this.#size
   }
 
-  /** What few units come to says nothing of many. */
+  /** What few units come to says nothing of many, and has cost little. */
   saw(units: number, isTrue: boolean): void {
-    if (!isTrue) [this.#size, this.#inARow] = [fewest, 0]
-    else if (units * 2 > this.#size && ++this.#inARow >= enough) [this.#size, this.#inARow] = [Math.min(widest, this.#size * 2), 0]
+    if (!isTrue && units > fewest) [this.#size, this.#inARow] = [fewest, 0]
+    else if (isTrue && units * 2 > this.#size && ++this.#inARow >= enough) [this.#size, this.#inARow] = [Math.min(widest, this.#size * 2), 0]
   }
 }
