@@ -39,7 +39,12 @@ export class GuessWindow {
 
   /** What few units come to says nothing of many, and has cost little. */
   saw(units: number, isTrue: boolean): void {
-    if (!isTrue && units > fewest) [this.#size, this.#inARow] = [fewest, 0]
-    else if (isTrue && units * 2 > this.#size && ++this.#inARow >= enough) [this.#size, this.#inARow] = [Math.min(widest, this.#size * 2), 0]
+    if (!isTrue && units > fewest) this.#set(fewest)
+    else if (isTrue && units * 2 > this.#size && ++this.#inARow >= enough) this.#set(Math.min(widest, this.#size * 2))
+  }
+
+  #set(size: number): void {
+    this.#size = size
+    this.#inARow = 0
   }
 }
