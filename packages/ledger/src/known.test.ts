@@ -156,6 +156,7 @@ async function counted(now?: () => number, database = new ModelDatabase(now)) {
     count: (id: string) => ledger.submit(unit([tell(order, id, 'count', 1)], { cause })),
     place: (id: string) => ledger.submit(unit([tell(order, id, 'placed', { item: id }), tell(order, id, 'count', 1)], { cause })),
     loads: () => requests.filter((what) => what === 'load').length,
+    appends: () => requests.filter((what) => what === 'append').length,
   }
 }
 
@@ -207,4 +208,15 @@ test('many are decided on guesses together once as many came true, and loaded ag
   expect(loads).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0, 0])
   await two.place('theirs')
   expect([await loadsOf(['theirs']), await loadsOf()]).toEqual([1, 1])
+})
+
+test('where one of many never comes as it would have been guessed, they are not guessed', async () => {
+  const database = new ModelDatabase()
+  const [one, two] = [await counted(undefined, database), await counted(undefined, database)]
+  for (let n = 0; n < 20; n++) {
+    await two.place(`theirs-${n}`)
+    const before = one.appends()
+    await Promise.all([`theirs-${n}`, ...Array.from({ length: 39 }, (_, m) => `mine-${n}-${m}`)].map((id) => one.place(id)))
+    expect(one.appends() - before).toBe(1)
+  }
 })
