@@ -2,6 +2,8 @@ import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
 const sql = 'packages/ledger/migrations/0016-one.sql'
+/** What a batch rests on, and what follows from it. */
+const rest = 'packages/ledger/migrations/0019-one-index.sql'
 const known = `${ledger}/known.int.test.ts`
 const rests = `${ledger}/rests.int.test.ts`
 
@@ -90,7 +92,7 @@ export const guessing: readonly Mutant[] = [
   },
   {
     name: 'SQL: streams that a guess looked at are as they were',
-    file: sql,
+    file: rest,
     find: 'where not coalesce(',
     replace: 'where false and not coalesce(',
     test: [known, 'says that there is nothing to do only where'],
@@ -98,7 +100,7 @@ export const guessing: readonly Mutant[] = [
   },
   {
     name: 'SQL: what a guess rests on lies in this very ledger',
-    file: sql,
+    file: rest,
     find: 'and (select event.recorded_at from event where event.position = mine.position) is distinct from mine."recordedAt"',
     replace: 'and false',
     test: [known, 'is nothing after an older copy'],
@@ -106,7 +108,7 @@ export const guessing: readonly Mutant[] = [
   },
   {
     name: 'SQL: no state was put right since it was known',
-    file: sql,
+    file: rest,
     find: 'mine.repaired <> before_repaired',
     replace: 'false',
     test: [known, 'where a rebuild has put a state right'],
@@ -181,7 +183,7 @@ export const guessing: readonly Mutant[] = [
   },
   {
     name: 'SQL: who holds a value that was not looked up',
-    file: sql,
+    file: rest,
     find: "raise exception 'who holds a value was guessed wrongly' using errcode = 'RL001', detail = '{}';",
     replace: 'null;',
     test: [rests, 'a value is held by somebody'],

@@ -4,6 +4,8 @@ const ledger = 'packages/ledger/src'
 const sql = 'packages/ledger/migrations/0016-one.sql'
 /** What comes alone. */
 const alone = 'packages/ledger/migrations/0018-settings.sql'
+/** What a batch rests on, and what follows from it. */
+const rest = 'packages/ledger/migrations/0019-one-index.sql'
 const store = `${ledger}/store.int.test.ts`
 const rebuilding = `${ledger}/postgres/rebuild.int.test.ts`
 const concurrency = `${ledger}/concurrency.int.test.ts`
@@ -100,7 +102,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a due tell that was fired is not fired again',
-    file: sql,
+    file: rest,
     find: " and coalesce(fired_at, '') = '';",
     replace: ';',
     test: [`${ledger}/sequences.int.test.ts`, 'whose message id was cleaned'],
@@ -128,6 +130,22 @@ export const statements: readonly Mutant[] = [
     find: '  -- As of append: plans are kept, and with little in the table reading all of it looks cheap\n  set enable_seqscan = off\n',
     replace: '',
     test: [`${ledger}/by-index.int.test.ts`, 'a stream that moves alone is found by its key'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: of a value’s keys no index leads to more',
+    file: rest,
+    find: "on stream_key ((stream || '/' || id));",
+    replace: 'on stream_key (stream, id);',
+    test: [`${ledger}/by-index.int.test.ts`, 'nothing that is loaded'],
+    simulated: false,
+  },
+  {
+    name: 'SQL: who holds a unique value is looked up for each',
+    file: rest,
+    find: '(mine.stream, mine.name, mine.value) offset 0',
+    replace: '(mine.stream, mine.name, mine.value)',
+    test: [`${ledger}/by-index.int.test.ts`, 'nothing that is loaded'],
     simulated: false,
   },
   {
@@ -212,7 +230,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a checkpoint that has moved is lost',
-    file: sql,
+    file: rest,
     find: 'where mine.previous is distinct from checkpoint.position;',
     replace: 'where false;',
     test: [concurrency, 'records of which nothing follows'],
@@ -220,7 +238,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a checkpoint that is moved alone, and has moved, is lost',
-    file: sql,
+    file: rest,
     find: "and position = (moved->>'previous')::bigint;",
     replace: ';',
     test: [store, 'one record that each decides'],
@@ -228,8 +246,8 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a unique key that another stream holds is lost',
-    file: sql,
-    find: 'where mine.is_unique and held.is_unique and held.id <> mine.id;',
+    file: rest,
+    find: 'where mine.is_unique and theirs.id <> mine.id;',
     replace: 'where false;',
     test: [store, 'a unique key is held once'],
     simulated: false,

@@ -17,6 +17,7 @@ interface Plan {
   readonly 'Relation Name'?: string | undefined
   readonly 'Index Name'?: string | undefined
   readonly 'Index Cond'?: string | undefined
+  readonly Filter?: string | undefined
   readonly Plans?: readonly Plan[] | undefined
 }
 const plan: z.ZodType<Plan> = z.object({
@@ -24,6 +25,7 @@ const plan: z.ZodType<Plan> = z.object({
   'Relation Name': z.string().optional(),
   'Index Name': z.string().optional(),
   'Index Cond': z.string().optional(),
+  Filter: z.string().optional(),
   get Plans() {
     return z.array(plan).optional()
   },
@@ -33,11 +35,21 @@ const explained = z.object({ 'Query Text': z.string(), Plan: plan })
 /** One row, or one for each topic, partition of a topic, plan or epoch: read as a whole. */
 const small = /^(head|relay|plan|checkpoint|archive_file|pg_.*)$/
 
-/** Where it reads rows that no index has led it to. */
+/** What rows are known by: where that is only a filter, the index has led to more than is looked for. */
+const naming = /\b(key|stream|stream_id|id|name|value|tell|due|loop_id)\b/
+
+/** Where it reads rows that no index has led it to, or more of them than it looks for. */
 const unled = (node: Plan): readonly string[] => {
-  const { 'Node Type': type, 'Relation Name': table = '', 'Index Name': index, 'Index Cond': led, Plans: parts = [] } = node
+  const {
+    'Node Type': type,
+    'Relation Name': table = '',
+    'Index Name': index,
+    'Index Cond': led,
+    Filter: left = '',
+    Plans: parts = [],
+  } = node
   const scans = type.endsWith('Scan') && type !== 'Bitmap Heap Scan' && (index !== undefined || table !== '')
-  const here = scans && led === undefined && !small.test(table) ? [`${type} on ${table || index}`] : []
+  const here = scans && (led === undefined || naming.test(left)) && !small.test(table) ? [`${type} on ${table || index}`] : []
   return [...here, ...parts.flatMap(unled)]
 }
 
@@ -57,6 +69,9 @@ async function lived(one: OpenLedger, two: OpenLedger): Promise<void> {
   }
   await Promise.all(Array.from({ length: 40 }, (_, n) => one.submit(place(`many-${n}`, 'jam', `M-${n}`))))
   await Promise.all(Array.from({ length: 40 }, (_, n) => one.submit(unit([tell(order, `many-${n}`, 'count', 1)]))))
+  // Two that write the same at once: what stands in the way of the one is looked up
+  const both = Array.from({ length: 20 }, (_, n) => [one, two].map((ledger) => ledger.submit(place(`both-${n}`, 'rice', `B-${n}`))))
+  await Promise.allSettled(both.flat())
   await one.submit(unit([ask(order, 'o-1', 'close', { reason: 'done' })]))
   const known = { id: 'again', hash: 'again', remember: true, messages: [tell(order, 'o-2', 'count', 1)], cause }
   const at = (previous: number, position: number) => ({ source: 's', partition: 0, previous, position, nextOffset: BigInt(position) })
@@ -111,8 +126,15 @@ async function explaining(
   return { url, plans }
 }
 
+/** No named statement and no function's: planned at each call, for what there is by then. */
+const anew = /^select (id, version )?from stream where stream = \$1 and|^select stream, stream_id, tell, due from timer/
+
 const unledIn = (plans: readonly Explained[]): readonly string[] => [
-  ...new Set(plans.flatMap(({ 'Query Text': text, Plan: root }) => unled(root).map((what) => `${what}: ${text.trim().slice(0, 120)}`))),
+  ...new Set(
+    plans
+      .filter(({ 'Query Text': text }) => !anew.test(text.trim()))
+      .flatMap(({ 'Query Text': text, Plan: root }) => unled(root).map((what) => `${what}: ${text.trim().slice(0, 120)}`)),
+  ),
 ]
 
 describe.each([15, 18] as const)('on PostgreSQL %s', (major) => {
@@ -128,8 +150,11 @@ describe.each([15, 18] as const)('on PostgreSQL %s', (major) => {
     for (const ledger of opened.splice(0)) await ledger.close()
   })
 
-  test('nothing that is loaded, looked up, compared or written is led to by less than an index', async () => {
-    const { url, plans } = await explaining(major)
+  test.each([
+    ['as it was never vacuumed', { vacuumed: false }],
+    ['as it was vacuumed while there was nothing', { vacuumed: true }],
+  ])('nothing that is loaded, looked up, compared or written is led to by less than its index: %s', async (_, how) => {
+    const { url, plans } = await explaining(major, how)
     await lived(await opens(url), await opens(url))
     const texts = plans.map(({ 'Query Text': text }) => text)
     for (const part of [
@@ -140,6 +165,7 @@ describe.each([15, 18] as const)('on PostgreSQL %s', (major) => {
       "'keys_gone'",
       "'timers_gone'",
       "'counted'",
+      'unnest(s_stream, s_id, s_base)',
     ])
       expect(
         texts.some((text) => text.includes(part)),

@@ -79,7 +79,7 @@ async function storedHeads(client: pg.PoolClient, stream: AnyStream, after: stri
   const { rows } = await client.query<Stored>(
     `select s.id, s.version,
        (select coalesce(json_agg(json_build_object('name', k.name, 'value', k.value, 'is_unique', k.is_unique)), '[]')
-          from stream_key k where k.stream = s.stream and k.id = s.id) as keys,
+          from stream_key k where k.stream || '/' || k.id = s.key) as keys,
        (select coalesce(json_agg(json_build_object('tell', t.tell, 'due', t.due)), '[]')
           from timer t where t.stream = s.stream and t.stream_id = s.id) as timers
      from stream s where s.stream = $1 and s.key > $2 order by s.key limit $3`,

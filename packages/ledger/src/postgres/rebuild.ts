@@ -140,7 +140,7 @@ export async function replace(
      from jsonb_to_recordset($3::jsonb) as mine(id text, state jsonb, phase text) where s.key = $1 || '/' || mine.id`,
     [stream.name, stream.fold, JSON.stringify(rows)],
   )
-  await client.query('delete from stream_key where stream = $1 and id = any($2)', [stream.name, [...ids]])
+  await client.query("delete from stream_key where stream || '/' || id = any($1)", [won.map(({ id }) => keyOf(stream.name, id))])
   await client.query(
     `insert into stream_key (stream, name, value, id, is_unique, first_at) select mine.*, s.first_at
      from jsonb_to_recordset($1::jsonb) as mine(stream text, name text, value text, id text, is_unique boolean)
