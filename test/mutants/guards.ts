@@ -151,7 +151,7 @@ const relaying: readonly Mutant[] = [
     name: 'a position is marked as sent after it was sent',
     file: `${ledger}/relay.ts`,
     find: 'await bus.send(',
-    replace: 'this.#marking = this.#markSent(from, last)\n    await bus.send(',
+    replace: 'this.#unmarked = { from, to: last }\n    this.#marking ??= this.#markSent()\n    await bus.send(',
   },
   {
     name: 'others are woken all the same where nothing can be sent',
@@ -226,8 +226,8 @@ const relaying: readonly Mutant[] = [
   {
     name: 'behind what could not be marked nothing is sent as it was written',
     file: `${ledger}/relay.ts`,
-    find: '      this.#giveBack()\n      this.#askAt',
-    replace: '      this.#askAt',
+    find: '      this.#giveBack()\n      this.#unmarked = undefined\n',
+    replace: '      this.#unmarked = undefined\n',
     test: [`${ledger}/relays.test.ts`, 'behind what could not be marked'],
   },
   {

@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0016-one.sql'
+const sql = 'packages/ledger/migrations/0020-behind.sql'
 /** What a batch rests on, and what follows from it. */
 const rest = 'packages/ledger/migrations/0019-one-index.sql'
 const known = `${ledger}/known.int.test.ts`
@@ -124,7 +124,7 @@ export const guessing: readonly Mutant[] = [
   },
   {
     name: 'SQL: the time that was guessed for what comes alone is the time',
-    file: 'packages/ledger/migrations/0018-settings.sql',
+    file: sql,
     find: "if not (moment::timestamptz between began - interval '1 second' and began) then",
     replace: 'if false then',
     test: [known, 'has the time of the ledger'],

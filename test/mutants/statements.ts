@@ -1,9 +1,11 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
-const sql = 'packages/ledger/migrations/0016-one.sql'
+const sql = 'packages/ledger/migrations/0020-behind.sql'
 /** What comes alone. */
-const alone = 'packages/ledger/migrations/0018-settings.sql'
+const alone = sql
+/** Its compare and set. */
+const moved = 'packages/ledger/migrations/0018-settings.sql'
 /** What a batch rests on, and what follows from it. */
 const rest = 'packages/ledger/migrations/0019-one-index.sql'
 const store = `${ledger}/store.int.test.ts`
@@ -22,7 +24,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: compare and set of the version of a stream that is written alone',
-    file: alone,
+    file: moved,
     find: 'and version = s_base and fold <= s_fold;',
     replace: 'and fold <= s_fold;',
     test: [concurrency, 'streams that another one has written'],
@@ -86,7 +88,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a state of a higher fold is not written over alone',
-    file: alone,
+    file: moved,
     find: ' and fold <= s_fold;',
     replace: ';',
     test: [`${ledger}/sequences.int.test.ts`, 'a single write over a state'],
@@ -126,7 +128,7 @@ export const statements: readonly Mutant[] = [
   },
   {
     name: 'SQL: a stream that moves alone is found by its key',
-    file: alone,
+    file: moved,
     find: '  -- As of append: plans are kept, and with little in the table reading all of it looks cheap\n  set enable_seqscan = off\n',
     replace: '',
     test: [`${ledger}/by-index.int.test.ts`, 'a stream that moves alone is found by its key'],

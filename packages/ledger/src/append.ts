@@ -68,7 +68,8 @@ export function freshOf(events: readonly Envelope[], { before }: Written, at: nu
   })
   // The first of a larger plan in their partitions name the ends of the plan before
   if (batch.some(({ previous }) => previous <= before.planned)) return undefined
-  return { at, batch, epoch: before.epoch, incarnation: before.incarnation, marked: before.marked }
+  const { epoch, incarnation, marked, recordedAt } = before
+  return { at, batch, epoch, incarnation, marked, behind: recordedAt ?? undefined }
 }
 
 interface Projecting {

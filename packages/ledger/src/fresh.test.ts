@@ -15,7 +15,7 @@ const event = (position: number): Envelope => ({
   schemaVersion: 1,
   data: {},
   occurredAt: '',
-  recordedAt: '',
+  recordedAt: `at ${position}`,
   actor: 'a',
   correlationId: 'c',
   causationId: 'c',
@@ -26,6 +26,7 @@ const written = (at: number, positions: readonly number[], marked: number, of: P
   ...ledger,
   at,
   marked,
+  behind: event((positions[0] ?? 0) - 1).recordedAt,
   batch: positions.map((position) => ({ event: event(position), previous: position - 1 })),
   ...of,
 })
@@ -67,7 +68,7 @@ test('what was taken behind something that this process has sent goes on', () =>
   fresh.offer(written(1, [4], 3), ledger)
   fresh.beside(300, ledger)
   fresh.offer(written(1, [5], 3), ledger)
-  fresh.sentTo(4)
+  fresh.sentTo(event(4))
   expect(positions(fresh.beside(300, ledger).next)).toEqual([5])
 })
 
@@ -95,7 +96,7 @@ test('behind what another process has sent only what was written when the ledger
   expect(fresh.after(5, 300, ledger)).toBeUndefined()
   fresh.add(written(1, [6], 5))
   expect(positions(fresh.after(5, 300, ledger))).toEqual([6])
-  fresh.sentTo(6)
+  fresh.sentTo(event(6))
   fresh.add(written(1, [7], 5))
   expect(positions(fresh.after(6, 300, ledger))).toEqual([7])
 })
@@ -105,7 +106,7 @@ test('nothing counts that was written before the ledger was asked last, or when 
   fresh.add(written(4, [4], 3))
   expect(fresh.after(3, 300, ledger)).toBeUndefined()
   fresh.known(6, 4)
-  fresh.sentTo(4)
+  fresh.sentTo(event(4))
   fresh.add(written(7, [5], 3))
   expect(fresh.after(4, 300, ledger)).toBeUndefined()
 })
@@ -113,9 +114,35 @@ test('nothing counts that was written before the ledger was asked last, or when 
 test('behind what was sent and could not be marked nothing is sent', () => {
   const fresh = known()
   fresh.offer(written(1, [4], 3), ledger)
-  fresh.sentTo(4)
+  fresh.sentTo(event(4))
   expect(fresh.forget()).toBe(true)
   expect(fresh.offer(written(1, [5], 3), ledger)).toBe(false)
   fresh.add(written(1, [5], 3))
   expect(fresh.after(4, 300, ledger)).toBeUndefined()
+})
+
+test('what was written behind the very event that was sent last goes on there', () => {
+  const fresh = known()
+  expect(fresh.goesOn()).toBe(false)
+  fresh.add(written(1, [5], 3))
+  expect(fresh.goesOn()).toBe(false)
+  fresh.sentTo(event(4))
+  expect(fresh.goesOn()).toBe(true)
+  expect(positions(fresh.after(4, 300, ledger))).toEqual([5])
+  expect(fresh.goesOn()).toBe(false)
+})
+
+test('behind another event at the place of the one that was sent nothing goes on', () => {
+  const fresh = known()
+  fresh.sentTo(event(4))
+  fresh.add(written(1, [5], 3, { behind: 'another time' }))
+  expect(fresh.goesOn()).toBe(false)
+  expect(fresh.after(4, 300, ledger)).toBeUndefined()
+})
+
+test('of what waits nothing is taken that was written behind another event than the one before it', () => {
+  const fresh = known()
+  fresh.add(written(1, [4], 3))
+  fresh.add(written(1, [5], 3, { behind: 'another time' }))
+  expect(positions(fresh.after(3, 300, ledger))).toEqual([4])
 })

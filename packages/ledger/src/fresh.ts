@@ -1,4 +1,4 @@
-import type { Chained, Chaining, Fresh, History } from './store.ts'
+import type { Chained, Chaining, Fresh, History, Sent } from './store.ts'
 
 /** Batches that wait to be sent as they were written; what comes beyond them is read. */
 const mostWaiting = 64
@@ -23,8 +23,8 @@ export class FreshWrites {
   #waiting: Fresh[] = []
   /** Up to where everything was sent, as the ledger has said that it knows, and when it said so; the newest last. */
   #known: { readonly at: number; readonly marked: number }[] = []
-  /** Where the last that this process has sent ends. */
-  #sent: number | undefined
+  /** The last that this process has sent. */
+  #sent: Sent | undefined
   /** Where the last that it was offered, and is going to send beside the holder of the lease, ends. */
   #end: number | undefined
 
@@ -55,8 +55,21 @@ export class FreshWrites {
     this.#known = [...this.#known.slice(-mostWaiting), { at, marked }]
   }
 
-  sentTo(position: number): void {
-    this.#sent = position
+  sentTo(last: Sent): void {
+    this.#sent = last
+  }
+
+  /**
+   * Whether what was written first of what waits was written behind the very event that this process has sent last: in the transaction that
+   * wrote it that was the ledger's last one, so that it need not be looked for before this is sent.
+   */
+  goesOn(): boolean {
+    const first = this.#waiting.toSorted((one, other) => firstOf(one) - firstOf(other))[0]
+    return first !== undefined && this.#isBehindSent(first)
+  }
+
+  #isBehindSent(one: Fresh): boolean {
+    return this.#sent !== undefined && firstOf(one) - 1 === this.#sent.position && one.behind === this.#sent.recordedAt
   }
 
   /** Gives back what waits, and may have been sent in part: whether it was taken when it was offered. */
@@ -103,7 +116,8 @@ export class FreshWrites {
       const known = this.#known.findLast(({ at }) => at <= one.at)
       if (batch.length >= most || !isOf(one, ledger) || !known || one.marked < known.marked) break
       // Behind what others have sent only where the ledger knew of it when this was written
-      const isBehind = batch.length > 0 || from === this.#sent || isNext(one)
+      const last = batch.at(-1)
+      const isBehind = last ? one.behind === last.event.recordedAt : this.#isBehindSent(one) || isNext(one)
       if (isBehind && firstOf(one) === from + batch.length + 1) batch.push(...one.batch)
     }
     return batch.length > 0 ? { ...ledger, batch, marked: from, from } : undefined

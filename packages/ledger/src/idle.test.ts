@@ -123,7 +123,7 @@ test('who sends tells others with its mark, and needs no statement more for it',
   await clock.pass(100)
   calls = []
   await ledger.submit(unit([tell(order, 'a', 'count', 1)]))
-  await clock.pass(40)
+  await clock.pass(110)
   expect(seen).toEqual([1])
   await clock.pass(2_000)
   expect([asked('mark sent'), asked('wake')]).toEqual([1, 0])

@@ -55,7 +55,7 @@ describe('a relay', () => {
     }
     expect(asked).toEqual([])
     expect((await records(bus)).every(unbroken)).toBe(true)
-    expect((await one.sql<{ position: string }>('select position from relay'))[0]?.position).toBe('5')
+    await eventually(async () => (await one.sql<{ position: string }>('select position from relay'))[0]?.position === '5', soon)
   })
 
   test('sends what its process has written while another one has the lease, which learns of it and sends nothing twice', async () => {

@@ -4,7 +4,7 @@ import type { CommitListener, Others, Telling } from './commits.ts'
 import { epochOf } from './epoch.ts'
 import { FreshWrites, isOf } from './fresh.ts'
 import { writeHighWater } from './high-water.ts'
-import type { Chained, Chaining, Fresh, History, Lease, Sent } from './store.ts'
+import type { Chained, Chaining, Fresh, History, Lease, SentRange } from './store.ts'
 import { compare, isShared, RestoredBackup, type Seen, type Witnesses } from './witness.ts'
 
 /** What stands before a record, the same from any relay. */
@@ -50,8 +50,13 @@ const leaseSeconds = 10
 const renewMs = 4_000
 /** How often whoever stands by asks whether it is free, however often it is woken. */
 const askMs = 2_000
-/** So long after it was sent it is marked, when those who wait for it have been served; at once where more is to be sent. */
-const markMs = 30
+/**
+ * So long after the first that is not marked it is marked, when those who wait for it have been served; at once where somebody needs it. Where
+ * other processes write, too, what each can send hangs on it.
+ */
+const markMs = { alone: 100, beside: 30 } as const
+/** So long after others have written they are taken for writing. */
+const besideMs = 10_000
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
@@ -74,9 +79,13 @@ class RelayLoop implements Relay {
   #seen: Seen = { raised: [], marks: [] }
   /** Everything up to here was sent; undefined while another one has the lease. */
   #position: number | undefined
+  /** What was sent and is not marked yet, nor being marked. */
+  #unmarked: SentRange | undefined
   #marking: Promise<void> | undefined
   /** Marks at once. */
   #hurry: () => void = () => undefined
+  /** When another process was last heard to have written. */
+  #othersAt = Number.NEGATIVE_INFINITY
   readonly #fresh = new FreshWrites()
   /** Where the ledger stood when it was looked at last: behind that, another one has taken its place. */
   #head = 0
@@ -113,6 +122,7 @@ class RelayLoop implements Relay {
   }
 
   #grown(position: number, written: Fresh | undefined): void {
+    if (!written) this.#othersAt = this.#options.database.clock.now()
     if (this.#position === undefined) {
       // Who stands by sends nothing of others
       if (!written || !this.#compared || !this.#fresh.offer(written, this.#ledger)) return
@@ -196,10 +206,14 @@ class RelayLoop implements Relay {
 
   async #send(): Promise<boolean> {
     const { database } = this.#options
-    await this.#settled()
+    // What was written behind the last that was sent was so in this very ledger: it need not be marked before
+    const own =
+      this.#position !== undefined && this.#fresh.goesOn() ? this.#fresh.after(this.#position, batchSize, this.#ledger) : undefined
+    if (!own) await this.#settled()
     const from = this.#position
     if (from === undefined || this.#askAt === Number.NEGATIVE_INFINITY) return !this.#stopped
-    const next = this.#fresh.after(from, batchSize, this.#ledger) ?? (await database.store.chainedAfter(from, batchSize, this.#ledger))
+    const next =
+      own ?? this.#fresh.after(from, batchSize, this.#ledger) ?? (await database.store.chainedAfter(from, batchSize, this.#ledger))
     if (!isOf(next, this.#ledger) || next.marked < from) return this.#lookAnew()
     if (next.batch.length === 0) {
       this.#say({ state: 'running', position: from })
@@ -246,26 +260,37 @@ class RelayLoop implements Relay {
     )
     this.#options.database.way?.leave()
     await this.#mark(last.position)
-    this.#fresh.sentTo(last.position)
-    this.#marking = this.#markSent(from, last)
+    this.#fresh.sentTo(last)
+    this.#unmarked = { from: this.#unmarked?.from ?? from, to: last }
+    this.#marking ??= this.#markSent()
     onSent?.({ count: batch.length, last })
     return last.position
   }
 
   /** What was sent before is the ledger's still, and marked; or the lease is to be asked for. */
   async #settled(): Promise<void> {
-    this.#hurry()
-    await this.#marking
+    while (this.#marking) {
+      this.#hurry()
+      await this.#marking
+    }
   }
 
   /** What is not marked may be sent twice, which does no harm. Never rejects. */
-  async #markSent(from: number, to: Sent): Promise<void> {
+  async #markSent(): Promise<void> {
+    await this.#served()
+    const range = this.#unmarked
+    this.#unmarked = undefined
+    if (range) await this.#markRange(range)
+    this.#marking = this.#unmarked ? this.#markSent() : undefined
+  }
+
+  async #markRange(range: SentRange): Promise<void> {
     const { database, topic } = this.#options
+    const { to } = range
     try {
-      await this.#served()
       const asked = database.clock.now()
       const holds = this.#position !== undefined
-      const { marked, kept } = await database.store.markSent(topic, this.#holder, { from, to }, leaseSeconds)
+      const { marked, kept } = await database.store.markSent(topic, this.#holder, range, leaseSeconds)
       if (!marked || (holds && !kept)) throw new Error(marked ? 'another one has the lease' : 'it is not what was sent')
       this.#others.told(to.position)
       this.#fresh.known(database.clock.now(), to.position)
@@ -274,16 +299,17 @@ class RelayLoop implements Relay {
       // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
       database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
       this.#giveBack()
+      this.#unmarked = undefined
       this.#askAt = Number.NEGATIVE_INFINITY
       this.#woken()
     }
-    this.#marking = undefined
   }
 
   /** Resolves after a while, or when more is to be sent. */
   #served(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#options.database.clock.after(markMs, resolve)
+    const { clock } = this.#options.database
+    const cancel = clock.after(clock.now() - this.#othersAt < besideMs ? markMs.beside : markMs.alone, resolve)
     this.#hurry = () => {
       cancel()
       resolve()

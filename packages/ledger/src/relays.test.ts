@@ -172,7 +172,7 @@ test('who stands by, and has heard of what others have sent, sends nothing of an
   const restore = backUp(database)
   await count(holder)
   await count(holder)
-  await clock.pass(40)
+  await clock.pass(110)
   expect(topic.map(positionOf)).toEqual([1, 2, 3])
   // Neither the server nor its tables are others
   const { incarnation } = database
@@ -211,5 +211,53 @@ test('who has the lease sends nothing of one behind what others have sent', asyn
   await count(holder)
   await clock.pass(5_000)
   expect(topic).toHaveLength(1)
+  expect(holder.relay.state.state).toBe('restored_backup')
+})
+
+test('what goes on where it was sent is not marked before, and then in one', async () => {
+  const holder = await started()
+  for (let times = 0; times < 3; times++) {
+    await count(holder)
+    await clock.pass(5)
+  }
+  const marks = () => holder.asked.filter((what) => what === 'mark sent')
+  expect(holder.sent).toEqual([1, 2, 3])
+  expect(marks()).toEqual([])
+  await clock.pass(100)
+  expect(marks()).toHaveLength(1)
+  expect(Math.max(...[...database.relays.values()].map(({ position }) => position))).toBe(3)
+})
+
+test('where others write, too, they are told sooner what was sent', async () => {
+  const [holder, other] = [await started(), await started()]
+  const marked = () => holder.asked.filter((what) => what === 'mark sent').length
+  await count(holder)
+  await clock.pass(50)
+  expect(marked()).toBe(0)
+  await clock.pass(100)
+  expect(marked()).toBe(1)
+  await count(other)
+  await clock.pass(50)
+  await count(holder)
+  await clock.pass(50)
+  expect(marked()).toBe(2)
+})
+
+test('who has sent what is not marked yet sends nothing of an older copy that took the place of its ledger row by row', async () => {
+  const holder = await started()
+  await count(holder)
+  await clock.pass(100)
+  const restore = backUp(database)
+  await count(holder)
+  await clock.pass(5)
+  expect(holder.sent).toEqual([1, 2])
+  const { incarnation } = database
+  Object.defineProperty(database, 'incarnation', { value: incarnation })
+  restore()
+  // What it held then, and what comes behind that
+  await count(holder)
+  await count(holder)
+  await clock.pass(5_000)
+  expect(holder.sent).toEqual([1, 2])
   expect(holder.relay.state.state).toBe('restored_backup')
 })

@@ -107,6 +107,8 @@ export interface Written {
     readonly planned: number
     /** As in `Chaining`. */
     readonly marked: number
+    /** Of the last event before the batch; absent: there is none. */
+    readonly recordedAt?: Instant | null
     readonly incarnation: string
   }
 }
@@ -212,6 +214,8 @@ export interface Standing extends History {
 export interface Fresh extends Chaining {
   /** Milliseconds of the process's clock: when the statement was sent. How the ledger stood was seen after that. */
   readonly at: number
+  /** When the event before it was recorded, as the ledger said in the transaction that wrote this; undefined: there is none. */
+  readonly behind: Instant | undefined
 }
 
 /** What is to be sent, in position order, and how the ledger stood when it was read or written. */
@@ -229,7 +233,12 @@ export interface Lease extends History {
 }
 
 /** An event as it was sent. */
-export type Sent = Pick<Envelope, 'position' | 'id'>
+export type Sent = Pick<Envelope, 'position' | 'id' | 'recordedAt'>
+/** What was sent, behind `from`. */
+export interface SentRange {
+  readonly from: number
+  readonly to: Sent
+}
 
 export interface Relaying {
   standing(): Promise<Standing>
@@ -245,12 +254,7 @@ export interface Relaying {
    * `from` was marked or another event stands at `to`: this is not the ledger that was sent. Does not wait for the disk: what is marked anew
    * after a crash is sent twice. Where it was marked the listeners of other processes are told so, as by `wake`.
    */
-  markSent(
-    topic: string,
-    holder: string,
-    range: { readonly from: number; readonly to: Sent },
-    seconds: number,
-  ): Promise<{ readonly marked: boolean; readonly kept: boolean }>
+  markSent(topic: string, holder: string, range: SentRange, seconds: number): Promise<{ readonly marked: boolean; readonly kept: boolean }>
   leaveLease(topic: string, holder: string): Promise<void>
   /**
    * Begins an epoch above the given one, too. What was recorded up to `shared` lies in both histories and keeps its epoch; what came later is

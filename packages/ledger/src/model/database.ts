@@ -199,9 +199,10 @@ export class ModelDatabase {
     const texts = (intake.messages ?? []).map(({ outcome }) => jsonb(outcome))
     const placed = this.#placed(events, at)
     this.#refuseTwoHolders(derived.keys ?? [])
-    const { position, epoch, repaired, tails } = this.head
+    const { position, epoch, repaired, tails, recordedAt } = this.head
     const marked = Math.max(0, ...[...this.relays.values()].map((relay) => relay.position))
-    const before = { epoch, repaired, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked, incarnation: this.incarnation }
+    const { incarnation } = this
+    const before = { epoch, repaired, tails: [...tails], planned: this.plans[0]?.start ?? -1, marked, recordedAt, incarnation }
     const written = { position, recordedAt: at, before }
     for (const row of stored) {
       const before = this.streams.get(keyOf(row.stream, row.id))

@@ -47,9 +47,9 @@ export function valuesOf({ streams: [stream] = [], events: [event] = [], derived
   ]
 }
 
-/** It is told in a line: position, time, epoch, repaired, planned, marked, tails (as `{1,2}`). */
+/** It is told in a line: position, time, epoch, repaired, planned, marked, tails (as `{1,2}`), the time of the event before. */
 export function writtenAlone({ written, incarnation }: { readonly written: string; readonly incarnation: string }): Written {
-  const [position, recordedAt = '', epoch, repaired, planned, marked, tails = '{}'] = written.split(' ')
+  const [position, recordedAt = '', epoch, repaired, planned, marked, tails = '{}', before] = written.split(' ')
   return {
     position: Number(position),
     recordedAt,
@@ -59,6 +59,7 @@ export function writtenAlone({ written, incarnation }: { readonly written: strin
       planned: Number(planned),
       marked: Number(marked),
       tails: tails.slice(1, -1).split(',').map(Number),
+      recordedAt: before ?? null,
       incarnation,
     },
   }
