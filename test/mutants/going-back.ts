@@ -26,7 +26,7 @@ export const goingBack: readonly Mutant[] = [
     file: `${ledger}/relay.ts`,
     find: 'if (!own) await this.#settled()\n',
     replace: '',
-    test: [`${ledger}/witness.int.test.ts`, 'before it was marked what had been sent'],
+    test: [`${ledger}/relays.test.ts`, 'behind something that is not marked yet'],
   },
   {
     name: 'behind what was sent, and is not marked, goes what was written behind that very event',
@@ -55,7 +55,7 @@ export const goingBack: readonly Mutant[] = [
     file: `${ledger}/fresh.ts`,
     find: ' || !known || one.marked < known.marked) break',
     replace: ') break',
-    test: [`${ledger}/witness.int.test.ts`, 'that others have filled up to where it stands'],
+    test: [`${ledger}/fresh.test.ts`, 'nothing counts that was written before the ledger was asked last'],
   },
   {
     name: 'under a position that was heard of before nothing is sent as it was written',

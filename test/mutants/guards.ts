@@ -200,7 +200,7 @@ const relaying: readonly Mutant[] = [
     file: `${ledger}/fresh.ts`,
     find: 'if (isBehind && firstOf(one) === from + batch.length + 1) batch',
     replace: 'if (isBehind) batch',
-    test: [`${ledger}/relay.int.test.ts`, 'reads what lies between'],
+    test: [`${ledger}/fresh.test.ts`, 'is not taken again, nor what does not go on there'],
   },
   {
     name: 'what a process has written is sent as it was written only under the same epoch',

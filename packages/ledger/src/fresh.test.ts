@@ -146,3 +146,10 @@ test('of what waits nothing is taken that was written behind another event than 
   fresh.add(written(1, [5], 3, { behind: 'another time' }))
   expect(positions(fresh.after(3, 300, ledger))).toEqual([4])
 })
+
+test('what lies before the place that it is asked from is not taken again, nor what does not go on there', () => {
+  const fresh = known()
+  fresh.add(written(1, [4], 3))
+  fresh.add(written(1, [8], 7))
+  expect(fresh.after(5, 300, ledger)).toBeUndefined()
+})

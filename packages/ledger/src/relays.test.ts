@@ -228,6 +228,18 @@ test('what goes on where it was sent is not marked before, and then in one', asy
   expect(Math.max(...[...database.relays.values()].map(({ position }) => position))).toBe(3)
 })
 
+test('what another process has written behind something that is not marked yet is sent when that is marked, and nothing twice', async () => {
+  const [holder, other] = [await started(), await started()]
+  await count(holder)
+  await clock.pass(5)
+  await count(other)
+  await clock.pass(60)
+  expect(topic.map(positionOf)).toEqual([1, 2])
+  expect(holder.sent).toEqual([1, 2])
+  // Not taken for a ledger that went back
+  expect(holder.asked).not.toContain('hold lease')
+})
+
 test('where others write, too, they are told sooner what was sent', async () => {
   const [holder, other] = [await started(), await started()]
   const marked = () => holder.asked.filter((what) => what === 'mark sent').length
