@@ -36,6 +36,14 @@ export const goingBack: readonly Mutant[] = [
     test: [`${ledger}/relays.test.ts`, 'who has sent what is not marked yet'],
   },
   {
+    name: 'once a mark was refused no later one says that all is well',
+    file: `${ledger}/relay.ts`,
+    find: '      this.#unmarked = undefined\n      this.#askAt',
+    replace: '      this.#askAt',
+    test: [`${ledger}/relays.test.ts`, 'once a mark was refused'],
+    simulated: false,
+  },
+  {
     name: 'what waits is sent behind the very event that it was written behind',
     file: `${ledger}/fresh.ts`,
     find: 'last ? one.behind === last.event.recordedAt : ',

@@ -299,6 +299,7 @@ class RelayLoop implements Relay {
       // Another one has the lease, this is not the ledger that was sent, or it does not answer: whoever asks for the lease is told which
       database.log.info({ topic, error: String(error) }, 'what was sent could not be marked; the lease is asked for again')
       this.#giveBack()
+      // No later mark may say that all is well
       this.#unmarked = undefined
       this.#askAt = Number.NEGATIVE_INFINITY
       this.#woken()

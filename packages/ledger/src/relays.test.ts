@@ -240,6 +240,28 @@ test('what another process has written behind something that is not marked yet i
   expect(holder.asked).not.toContain('hold lease')
 })
 
+test('once a mark was refused the lease is asked for, whatever is said of what was sent meanwhile', async () => {
+  const holder = await started()
+  const first = Promise.withResolvers<{ marked: boolean; kept: boolean }>()
+  let marks = 0
+  Object.assign(holder.ledger.database.store, { markSent: async () => (marks++ === 0 ? first.promise : { marked: true, kept: true }) })
+  await count(holder)
+  await clock.pass(110)
+  await count(holder)
+  await clock.pass(5)
+  expect([marks, holder.sent]).toEqual([1, [1, 2]])
+  // It is busy with more when that comes
+  const third = Promise.withResolvers<void>()
+  holder.send = (records) => third.promise.then(() => taken(records))
+  await count(holder)
+  await clock.pass(5)
+  first.resolve({ marked: false, kept: false })
+  await clock.pass(150)
+  third.resolve()
+  await clock.pass(150)
+  expect(holder.asked).toContain('hold lease')
+})
+
 test('where others write, too, they are told sooner what was sent', async () => {
   const [holder, other] = [await started(), await started()]
   const marked = () => holder.asked.filter((what) => what === 'mark sent').length
