@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bus, kafkaBus } from '@rondo/bus'
+import { alerting } from './alerts.ts'
 import { type Child, startChild } from './child.ts'
-import { alerting, edgeAtLoad } from './edge-load.ts'
+import { edgeAtLoad } from './edge-load.ts'
 import { byHand, openControl } from './ledger.ts'
 import { aimed, atMost, convolved, type Figure, percentile } from './measure.ts'
 import { atPace, newMark, type Readings, readingsOf } from './readings.ts'
@@ -9,8 +10,8 @@ import { withReplicas } from './replicas.ts'
 import type { Settings } from './rows.ts'
 import type { Rondo, Stage } from './stage.ts'
 
-/** Milliseconds between two alerts, and between two of what is compared with them: far below what saturates. */
-const paceMs = { alert: 150, bare: 50 } as const
+/** Milliseconds between two alerts, and between two of what is compared with them, so that neither finds colder caches: far below what saturates. */
+const paceMs = 50
 /** So many that a pause of the machine, which meets two or three of them, is not what p99 tells. */
 const perRound = 120
 /** At that pace, before anything is counted: for half a minute what warming up has left is worked off (autovacuum, say), and now and then one takes 50 to 200 ms. */
@@ -47,7 +48,7 @@ async function commits(count: number, commit: () => Promise<unknown>): Promise<n
     const begin = performance.now()
     await commit()
     times.push(performance.now() - begin)
-    await pause(paceMs.bare)
+    await pause(paceMs)
   }
   return times
 }
@@ -77,8 +78,8 @@ async function warmed(control: Control): Promise<void> {
 async function partsOf(count: number, { read, commit, ...ways }: Control): Promise<Parts> {
   const { post, send } = waysOf(ways)
   return {
-    edge: await atPace(count, paceMs.bare, read, post),
-    hop: await atPace(count, paceMs.bare, read, send),
+    edge: await atPace(count, paceMs, read, post),
+    hop: await atPace(count, paceMs, read, send),
     commit: await commits(count, commit),
   }
 }
@@ -123,17 +124,20 @@ async function lowLoad(
   { rounds, goOn }: Pick<Settings, 'rounds' | 'goOn'>,
 ): Promise<{ readonly spans: readonly number[]; readonly figures: readonly Figure[] }> {
   const read = await readingsOf(control.bus, 'rondo.requirements.v1', '"origin"')
-  const alert = await alerting(all, token)
+  const alert = await alerting(
+    all.map(({ http }) => http),
+    token,
+  )
   const spans: number[] = []
   const parts: Parts[] = []
   // Warm all, then measure all in the same minutes, in turn
   await passes(alert)
   await all[0]?.quiet()
   await warmed(control)
-  await atPace(settling, paceMs.alert, read, alert)
+  await atPace(settling, paceMs, read, alert)
   await partsOf(settling, control)
   for (let round = 0; round < rounds && (round === 0 || goOn()); round++) {
-    spans.push(...(await atPace(perRound, paceMs.alert, read, alert)))
+    spans.push(...(await atPace(perRound, paceMs, read, alert)))
     parts.push(await partsOf(perRound, control))
   }
   await read.stop()

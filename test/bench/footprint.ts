@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePorts } from '@rondo/testkit/port'
+import { alerting, sendAlerts } from './alerts.ts'
 import type { Figure } from './measure.ts'
 import { type Process, startProcess } from './process.ts'
 import { quietOf } from './stage.ts'
 
-export const loadAlerts = 2000
+const loadAlerts = 2000
 
 const single = (figure: string, unit: string, value: number, note?: string): Figure => ({
   figure,
@@ -22,36 +22,9 @@ async function idleCpu(all: readonly Process[], seconds: number): Promise<readon
   return all.map((one, index) => ((one.cpu() - (before[index] ?? 0)) / seconds) * 100)
 }
 
-const post = (edge: string, path: string, token: string, body: object) =>
-  fetch(`${edge}/${path}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-
-/** Alerts, each a problem of its own, so many at a time, to the edges in turn; resolves when they were taken. */
-export async function sendAlerts([edge = '', ...others]: readonly string[], token: string, atATime = 50): Promise<void> {
-  const edges = [edge, ...others]
-  const run = randomUUID().slice(0, 8)
-  const service = { service: 'bench', owner: 'team-bench', alert_labels: { service: 'bench' } }
-  const put = await post(edge, 'rondo.operations.v1.Operations/PutService', token, service)
-  if (!put.ok) throw new Error(`the service was not taken: ${await put.text()}`)
-  const alert = async (index: number) => {
-    const mark = `load${run}x${index}`
-    const labels = { alertname: mark, service: 'bench' }
-    const alerts = [{ status: 'firing', labels, startsAt: '2026-11-01T00:00:00Z', fingerprint: mark }]
-    const body = { version: '4', status: 'firing', externalURL: 'http://bench', alerts }
-    const response = await post(edges[index % edges.length] ?? edge, 'v1/webhooks/alertmanager', token, body)
-    if (response.status !== 202) throw new Error(`the edge answered ${response.status}: ${await response.text()}`)
-    await response.arrayBuffer()
-  }
-  for (let done = 0; done < loadAlerts; done += atATime)
-    await Promise.all(Array.from({ length: Math.min(atATime, loadAlerts - done) }, (_, index) => alert(done + index)))
-}
-
 /** Resolves when all that follows from them is done, too. */
 async function load(edge: string, token: string): Promise<void> {
-  await sendAlerts([edge], token)
+  await sendAlerts(await alerting([edge], token), loadAlerts, 50)
   await quietOf(edge, token)()
 }
 

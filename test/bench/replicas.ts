@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '@rondo/testkit/eventually'
 import pg from 'pg'
 import { z } from 'zod'
-import { loadAlerts, sendAlerts } from './footprint.ts'
+import { type Alert, alerting, offerAlerts, sendAlerts } from './alerts.ts'
 import { aimed, atMost, type Figure } from './measure.ts'
 import { ticksPerSecond } from './process.ts'
 import { allInOne, type Rondo, type Stage } from './stage.ts'
@@ -83,21 +83,22 @@ async function done(edges: readonly string[], token: string): Promise<void> {
 
 const cpuOf = (all: readonly Rondo[]) => all.reduce((sum, one) => sum + one.cpu(), 0)
 
-/** What a number of alerts at a time comes to, with these replicas. */
-async function workOf(all: readonly Rondo[], token: string, client: pg.Client, atATime: number): Promise<Work> {
+/** What one of the alerts of this load comes to, with these replicas. */
+async function workOf(all: readonly Rondo[], token: string, client: pg.Client, { offer }: Load): Promise<Work> {
   const edges = all.map(({ http }) => http)
+  const alert = await alerting(edges, token)
   const look = async () => ({ at: performance.now(), cpu: cpuOf(all), all: machineCpu(), ...(await databaseWork(client)) })
   // Each page that is changed first after one is written ahead whole: as often in each of the rounds that are compared
   await client.query('checkpoint')
   const before = await look()
-  await sendAlerts(edges, token, atATime)
+  const alerts = await offer(alert, all.length)
   await done(edges, token)
   const after = await look()
   await pause(idleSeconds * 1000)
   const idle = await look()
   // Leases and heartbeats of all replicas are no alert's work, however long it took
   const spans = (after.at - before.at) / (idle.at - after.at)
-  const perAlert = (name: keyof Work) => (after[name] - before[name] - (idle[name] - after[name]) * spans) / loadAlerts
+  const perAlert = (name: keyof Work) => (after[name] - before[name] - (idle[name] - after[name]) * spans) / alerts
   return {
     cpu: perAlert('cpu') * 1000,
     all: perAlert('all') * 1000,
@@ -115,46 +116,73 @@ const measures: readonly (readonly [name: string, unit: string, of: (work: Work)
   ['written ahead by PostgreSQL', 'bytes', ({ wal }) => wal],
 ]
 
-/** How many alerts are offered at a time to so many replicas. */
+/** What is offered to so many replicas. */
 interface Load {
   readonly name: string
-  readonly atATime: (replicas: number) => number
+  /** Resolves with how many alerts were taken. */
+  readonly offer: (alert: Alert, replicas: number) => Promise<number>
   /** Whether the work must not grow. */
   readonly aim: boolean
 }
 
-/** The first is what replicas are for. With the second each of several has less to gather into a commit, a wake-up and a fetch. */
+/** So that four of them and their engines have room on two cores. */
+const perSecond = 10
+const open = 800
+const atATime = 50
+const closed = 2000
+
+/**
+ * The first is what replicas are for: each has as much to do as one alone, however many there are. With the second, as fast as all of them are
+ * on the same cores, each of several has less to gather into a commit, a wake-up and a fetch.
+ */
 const loads: readonly Load[] = [
-  { name: '25 alerts at a time for each', atATime: (replicas) => 25 * replicas, aim: true },
-  { name: '50 alerts at a time for all', atATime: () => 50, aim: false },
+  {
+    name: `${perSecond} alerts a second for each`,
+    aim: true,
+    async offer(alert, replicas) {
+      const rate = perSecond * replicas
+      const { sent, refused } = await offerAlerts(alert, rate, (open * 1000) / rate)
+      if (refused > 0) throw new Error(`${refused} of ${refused + sent.size} alerts were told "later"`)
+      return sent.size
+    },
+  },
+  {
+    name: `${atATime} alerts at a time for all`,
+    aim: false,
+    async offer(alert) {
+      await sendAlerts(alert, closed, atATime)
+      return closed
+    },
+  },
 ]
 
-/** Of each load, whatever it is called, once. */
-async function worksOf(stage: Stage, client: pg.Client, count: number): Promise<ReadonlyMap<number, Work>> {
+/** Of each load. */
+async function worksOf(stage: Stage, client: pg.Client, count: number): Promise<ReadonlyMap<Load, Work>> {
   const token = await stage.token()
   return withReplicas(stage, count, async (all) => {
     const edges = all.map(({ http }) => http)
-    // Twice: what follows from the first ones is mostly compiling, and more of the broker's than of Rondo's
-    for (const _ of [1, 2]) await sendAlerts(edges, token)
+    const alert = await alerting(edges, token)
+    // So many: what follows from the first ones is mostly compiling, and more of the broker's than of Rondo's
+    await sendAlerts(alert, 2 * closed, atATime)
     await done(edges, token)
-    const works = new Map<number, Work>()
-    for (const atATime of new Set(loads.map((load) => load.atATime(count)))) works.set(atATime, await workOf(all, token, client, atATime))
+    const works = new Map<Load, Work>()
+    for (const load of loads) works.set(load, await workOf(all, token, client, load))
     return works
   })
 }
 
-function figuresOf({ name: load, atATime, aim }: Load, found: ReadonlyMap<number, ReadonlyMap<number, Work>>): readonly Figure[] {
-  const one = found.get(1)?.get(atATime(1))
+function figuresOf(load: Load, found: ReadonlyMap<number, ReadonlyMap<Load, Work>>): readonly Figure[] {
+  const one = found.get(1)?.get(load)
   return [...found].flatMap(([count, works]) => {
-    const work = works.get(atATime(count))
+    const work = works.get(load)
     if (!one || !work) return []
     return measures.map(([name, unit, of]): Figure => {
       const value = of(work)
       const who = `${count} ${count === 1 ? 'replica' : 'replicas'}`
-      const figure = { figure: `work of one alert, ${who}, ${load}: ${name}`, unit, value, spread: [value, value] as const }
+      const figure = { figure: `work of one alert, ${who}, ${load.name}: ${name}`, unit, value, spread: [value, value] as const }
       if (count === 1) return figure
       const compared = { ...figure, control: { name: '1 replica', value: of(one) }, ratio: value / of(one) }
-      return aim ? aimed(compared, atMost(1.2)) : compared
+      return load.aim ? aimed(compared, atMost(1.2)) : compared
     })
   })
 }
@@ -164,7 +192,7 @@ export async function replicaFigures(stage: Stage): Promise<readonly Figure[]> {
   const client = new pg.Client(await stage.postgres())
   await client.connect()
   try {
-    const found = new Map<number, ReadonlyMap<number, Work>>()
+    const found = new Map<number, ReadonlyMap<Load, Work>>()
     for (const count of counts) found.set(count, await worksOf(stage, client, count))
     return loads.flatMap((load) => figuresOf(load, found))
   } finally {
