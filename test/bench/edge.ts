@@ -11,7 +11,7 @@ import type { Settings } from './rows.ts'
 import type { Rondo, Stage } from './stage.ts'
 
 /** Milliseconds between two alerts, and between two of what is compared with them, so that neither finds colder caches: far below what saturates. */
-const paceMs = 50
+const paceMs = 100
 /** So many that a pause of the machine, which meets two or three of them, is not what p99 tells. */
 const perRound = 120
 /** At that pace, before anything is counted: for half a minute what warming up has left is worked off (autovacuum, say), and now and then one takes 50 to 200 ms. */
