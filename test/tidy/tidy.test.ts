@@ -57,6 +57,7 @@ const examples: Record<string, readonly [path: string, text: string]> = {
   'no temporary folder that outlives its process': ['packages/bus/src/bus.test.ts', "mkdtemp(join(tmpdir(), 'bus-'))"],
   'no cast through unknown': ['packages/bus/src/bus.ts', 'const bus = {} as unknown as Bus'],
   'no swallowed errors': ['packages/bus/src/bus.ts', 'try { send() } catch {}'],
+  'no function written where it is assigned to a property': ['packages/bus/src/bus.ts', 'this.#wake = () => resolve(records)'],
 }
 
 test.each(Object.entries(examples))('the rule "%s" bites, and only it', (name, [path, text]) => {
@@ -76,7 +77,7 @@ test('what asks for a reason, a wait or a name is let through', () => {
   expect(
     broken(
       'packages/bus/src/shared-topic.ts',
-      `try { send() } catch { /* the reply was lost */ }\n// it has ended either way\nawait ended.catch(() => undefined)`,
+      `try { send() } catch { /* the reply was lost */ }\n// it has ended either way\nawait ended.catch(() => undefined)\nthis.#wake = wake`,
     ),
   ).toEqual([])
 })

@@ -57,7 +57,8 @@ export class Known {
   constructor(clock: Clock, rules: LedgerRules) {
     this.#rules = rules
     this.#clock = new StoreClock(clock)
-    this.#turn = () => clock.turn()
+    const turn = () => clock.turn()
+    this.#turn = turn
   }
 
   /** What the units can be decided on; undefined: they are to be loaded. */

@@ -80,7 +80,7 @@ export interface Guessing {
   /** The same, looked up: for who has guessed wrongly, and learns of it. */
   readonly again: Read
   /** What the answers so far rest on: of the unit that is made of them. Undefined: all were looked up. */
-  readonly rests: Rests | undefined
+  readonly rests: () => Rests | undefined
 }
 
 export interface ParkedKey {

@@ -73,19 +73,13 @@ export function reads({ store }: Database, known: Known): Reads {
     guessing(asker) {
       const look = lookUp(asker)
       const again = readBy(look)
-      if (!known.letsGuess()) return { read: again, again, rests: undefined }
+      if (!known.letsGuess()) return { read: again, again, rests: () => undefined }
       const resting = new Resting()
       const guessed = readBy(async (one) => {
         const answer = known.answer({ ...one, asker })
         return answer && resting.add(answer.rests) ? answer.rows : look(one)
       })
-      return {
-        read: guessed,
-        again,
-        get rests() {
-          return resting.all
-        },
-      }
+      return { read: guessed, again, rests: () => resting.all }
     },
   }
 }

@@ -60,6 +60,8 @@ const besideMs = 10_000
 const retryFirstMs = 50
 const retryMostMs = 5_000
 
+const nothing = (): void => undefined
+
 /**
  * Sends the ledger's events to its topic in the order of their positions. One for each service holds a lease and answers for all of them; of
  * the others each sends what its own process has written, where it knows that all before it was sent. What two of them send does no harm.
@@ -83,7 +85,7 @@ class RelayLoop implements Relay {
   #unmarked: SentRange | undefined
   #marking: Promise<void> | undefined
   /** Marks at once. */
-  #hurry: () => void = () => undefined
+  #hurry = nothing
   /** When another process was last heard to have written. */
   #othersAt = Number.NEGATIVE_INFINITY
   readonly #fresh = new FreshWrites()
@@ -95,10 +97,10 @@ class RelayLoop implements Relay {
   #compared = false
   #stopped = false
   #awake = false
-  #wake: () => void = () => undefined
+  #wake = nothing
   #running: Promise<void> = Promise.resolve()
-  #unsubscribe: () => void = () => undefined
-  #others: Others = { told: () => undefined, wake: () => undefined }
+  #unsubscribe = nothing
+  #others: Others = { told: nothing, wake: nothing }
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -311,10 +313,11 @@ class RelayLoop implements Relay {
     const { promise, resolve } = Promise.withResolvers<void>()
     const { clock } = this.#options.database
     const cancel = clock.after(clock.now() - this.#othersAt < besideMs ? markMs.beside : markMs.alone, resolve)
-    this.#hurry = () => {
+    const hurry = () => {
       cancel()
       resolve()
     }
+    this.#hurry = hurry
     return promise
   }
 
@@ -357,13 +360,14 @@ class RelayLoop implements Relay {
     if (this.#stopped || (this.#awake && !deaf)) return
     await new Promise<void>((resolve) => {
       const cancel = this.#options.database.clock.after(ms, resolve)
-      this.#wake = () => {
+      const wake = () => {
         if (deaf && !this.#stopped) return
         cancel()
         resolve()
       }
+      this.#wake = wake
     })
-    this.#wake = () => undefined
+    this.#wake = nothing
   }
 
   async #leave(): Promise<void> {

@@ -65,7 +65,7 @@ async function livedThrough(seed: number) {
     const told = async (from: OpenLedger['read']) => [tell(order, log, 'placed', { item: await read(from) })]
     const before = looked
     const messages = await told(guessing.read)
-    const { rests } = guessing
+    const rests = guessing.rests()
     // What was looked up stands as it was then
     const isGuessed = looked === before
     if (isGuessed) seen.guessed++

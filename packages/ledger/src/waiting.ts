@@ -31,8 +31,9 @@ const entryOf = <W extends Work>(unit: W): Entry<W> => ({ unit, touched: touches
  */
 export class WaitingUnits<W extends Work> {
   #entries: Entry<W>[] = []
-  readonly #busy = new Set<string>()
-  readonly #onTheirWay = new Map<W, Entry<W>>()
+  #busy = new Set<string>()
+  /** Weak, and no map: the tables that one has outgrown would hold all units that were ever on their way (ADR 31). */
+  readonly #onTheirWay = new WeakMap<W, Entry<W>>()
 
   get length(): number {
     return this.#entries.length
@@ -98,6 +99,7 @@ export class WaitingUnits<W extends Work> {
       for (const one of this.#onTheirWay.get(unit)?.touched ?? []) this.#busy.delete(one)
       this.#onTheirWay.delete(unit)
     }
+    if (this.#busy.size === 0) this.#busy = new Set()
   }
 
   #occupy(entries: readonly Entry<W>[]): readonly W[] {

@@ -50,7 +50,8 @@ export class ConsumerPartition {
     this.#topic = topic
     this.#partition = partition
     const { metrics, service } = parts
-    this.#count = (outcome, records = 1) => metrics.consumed.add(records, { service: service.name, topic, outcome })
+    const count = (outcome: string, records = 1) => metrics.consumed.add(records, { service: service.name, topic, outcome })
+    this.#count = count
   }
 
   /** Where reading goes on: from the database, every time anew. */

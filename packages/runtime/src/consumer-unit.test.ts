@@ -31,7 +31,7 @@ test('facts of one partition are handed over in their order, also where one read
   }
   const unused = () => Promise.reject(new Error('nothing is read'))
   const read = { load: unused, loadAll: unused, find: unused, list: unused, view: unread }
-  const ledger = { submit, guessing: () => ({ read, again: read, rests: undefined }) }
+  const ledger = { submit, guessing: () => ({ read, again: read, rests: () => undefined }) }
   const inFlight = new InFlight(9)
   const add = (id: string, { base }: typeof slow | typeof quick) =>
     inFlight.add([id], async (turn) => {
@@ -74,7 +74,7 @@ test('a fan-out that was guessed is read anew: its first steps are not compared 
   const rests = { read: [], held: [], seen: [] }
   const told = async (guess: number) => {
     handed.length = 0
-    const ledger = { submit, guessing: () => ({ read: readOf(guess), again: readOf(700), rests }) }
+    const ledger = { submit, guessing: () => ({ read: readOf(guess), again: readOf(700), rests: () => rests }) }
     const event = { ...common, id: 'one', type: quick.base, correlationId: 'one', causationId: 'one' }
     const checkpoint = { source: 's', partition: 0, previous: 0, position: 1, nextOffset: 1n }
     const turn = { ahead: { handed: undefined, settled: Promise.resolve() }, handOver: () => undefined }

@@ -56,7 +56,7 @@ export function submitFact(ledger: Submitting, fact: Fact, turn: Turn): Promise<
   const guessing = ledger.guessing(event.type)
   const again = () => react(interest, event, guessing.again)
   return react(interest, event, guessing.read).then((tells) => {
-    const { rests } = guessing
+    const rests = guessing.rests()
     // Of a fan-out only the last step would compare it
     if (rests && tells.length > mostTells) return again().then((told) => submitTold(ledger, fact, told, turn, { again }))
     return submitTold(ledger, fact, tells, turn, rests ? { again, rests } : { again })

@@ -54,10 +54,4 @@ export function tracedRead(read: Read): Read {
   }
 }
 
-export const tracedGuessing = (guessing: Guessing): Guessing => ({
-  read: tracedRead(guessing.read),
-  again: tracedRead(guessing.again),
-  get rests() {
-    return guessing.rests
-  },
-})
+export const tracedGuessing = ({ read, again, rests }: Guessing): Guessing => ({ read: tracedRead(read), again: tracedRead(again), rests })

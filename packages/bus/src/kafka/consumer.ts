@@ -63,10 +63,11 @@ export class KafkaMember implements Consumer {
       })
     })
     const unbeat = parts.beats.add(() => void this.#current?.beat())
-    this.#unwatch = () => {
+    const unwatchAll = () => {
       unwatch()
       unbeat()
     }
+    this.#unwatch = unwatchAll
   }
 
   get paused(): readonly Paused[] {

@@ -117,10 +117,11 @@ export class Lane {
     const connection = await broker.connectionPool.getConnection(index)
     if (this.#isClosed) return false
     let isGivenUp = false
-    this.#giveUp = () => {
+    const giveUp = () => {
       isGivenUp = true
       broker.connectionPool.abandon(index)
     }
+    this.#giveUp = giveUp
     try {
       const wait = this.kind === 'news' ? newsWithin_ms : 0
       const send = (changes: Changes) => connection.send(fetchOf(changes, { wait, most: mostOfFetch, mostOfPartition }))

@@ -102,7 +102,7 @@ export class Want {
       const bytes = sizeOf(pieces)
       this.#free(bytes, 0)
       const [begin, end] = [pieces[0]?.from ?? this.#next, pieces.at(-1)?.chunk.next ?? this.#next]
-      if (pieces.some(({ chunk, from }) => chunk.holds(from))) await this.sink.deliver(recordsOf(pieces), begin, end)
+      if (pieces.some(({ chunk, from }) => chunk.holds(from))) await this.sink.deliver(new Records(pieces), begin, end)
       else this.sink.skip(end)
       this.#free(0, bytes)
     }
@@ -131,8 +131,15 @@ export class Want {
 
 const sizeOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { chunk }) => sum + chunk.bytes, 0)
 
-const recordsOf = (pieces: readonly Piece[]): Iterable<StoredRecord> => ({
-  *[Symbol.iterator]() {
-    for (const { chunk, from } of pieces) yield* chunk.records(from)
-  },
-})
+/** A class, as a generator function that is made anew for each call holds what it goes through until the old generation is collected (ADR 31). */
+class Records implements Iterable<StoredRecord> {
+  readonly #pieces: readonly Piece[]
+
+  constructor(pieces: readonly Piece[]) {
+    this.#pieces = pieces
+  }
+
+  *[Symbol.iterator](): Generator<StoredRecord, void> {
+    for (const { chunk, from } of this.#pieces) yield* chunk.records(from)
+  }
+}
