@@ -16,8 +16,11 @@ const paceMs = 100
 const perRound = 120
 /** At that pace, before anything is counted: for half a minute what warming up has left is worked off (autovacuum, say), and now and then one takes 50 to 200 ms. */
 const settling = 200
-/** Passes of each way before anything is measured, so many at a time: a service has run for long when it is waited for. */
-const warm = { passes: 1500, atATime: 15 } as const
+/**
+ * Passes of each way before anything is measured, so many at a time: a service has run for long when it is waited for, and so has its broker,
+ * whose compiler is busy for minutes after a start: after 1,500 of them it met half of the slowest alerts.
+ */
+const warm = { passes: 6000, atATime: 15 } as const
 const topic = 'bench.control'
 
 /** What any way of an alert is made of: an edge that answers when all replicas have it, then twice a load and a commit, and another topic. */
