@@ -2,8 +2,9 @@ import type { Attributes } from '@opentelemetry/api'
 import { type Spanned, spanAttributes } from '@rondo/contracts/span-attributes'
 import type { Envelope } from '@rondo/kernel'
 
-/** What spans say of an event. */
-export type SpanEvent = Spanned & Pick<Envelope, 'id' | 'schemaVersion' | 'correlationId' | 'loopIds' | 'traceparent' | 'actor'>
+/** What spans say of each event; of its data only those that are recorded say something. */
+export type SpanHead = Omit<Spanned, 'data'> &
+  Pick<Envelope, 'id' | 'schemaVersion' | 'correlationId' | 'loopIds' | 'traceparent' | 'actor'>
 
 /** The person who acted; machines and unmapped identities are no users. */
 export function userAttributes(actor: string): Attributes {

@@ -4,7 +4,7 @@ import { topicOfFact } from '@rondo/contracts/cloudevents'
 import { stageSpan } from '@rondo/contracts/span-attributes'
 import type { Envelope } from '@rondo/kernel'
 import { isIntake } from './reaction-table.ts'
-import { domainAttributes, loopAttributes, type SpanEvent, userAttributes } from './span-event.ts'
+import { domainAttributes, loopAttributes, type SpanHead, userAttributes } from './span-event.ts'
 import { spanContextOf } from './trace.ts'
 import { handling } from './turn-spans.ts'
 
@@ -20,14 +20,14 @@ export interface Spanning {
 }
 
 /** Backends show links by id only, and not from the other side: the same as attributes that can be searched. */
-function cause({ traceparent }: SpanEvent): { readonly links: Link[]; readonly attributes: Attributes } {
+function cause({ traceparent }: SpanHead): { readonly links: Link[]; readonly attributes: Attributes } {
   const context = spanContextOf(traceparent)
   if (!context) return { links: [], attributes: {} }
   return { links: [{ context }], attributes: { 'rondo.cause.trace_id': context.traceId, 'rondo.cause.span_id': context.spanId } }
 }
 
 /** As the record says it: what comes from outside has no stream. */
-const subjectOf = ({ stream, streamId }: SpanEvent) => (stream === 'intake' ? streamId : `${stream}/${streamId}`)
+const subjectOf = ({ stream, streamId }: SpanHead) => (stream === 'intake' ? streamId : `${stream}/${streamId}`)
 
 /** By the semantic conventions for messaging and for CloudEvents. */
 function attributesOf(
@@ -35,7 +35,7 @@ function attributesOf(
   operation: 'send' | 'process',
   topic: string,
   key: string,
-  event: SpanEvent,
+  event: SpanHead,
 ): Attributes {
   return {
     'messaging.system': system,
@@ -110,7 +110,7 @@ async function ended<Result>(span: Span, work: () => Promise<Result>): Promise<R
 }
 
 /** What spans need of an event, read back from the record. */
-function eventOf({ headers, value }: BusRecord): SpanEvent {
+function headOf({ headers }: BusRecord): SpanHead {
   const [, type = '', version = '0'] = /^(.+)\.v(\d+)$/.exec(headers.ce_type ?? '') ?? []
   const subject = headers.ce_subject ?? ''
   const [stream = '', ...rest] = isIntake(topicOfFact(type)) ? ['intake', subject] : subject.split('/')
@@ -120,9 +120,6 @@ function eventOf({ headers, value }: BusRecord): SpanEvent {
     schemaVersion: Number(version),
     stream,
     streamId: rest.join('/'),
-    get data() {
-      return value === null ? null : JSON.parse(new TextDecoder().decode(value))
-    },
     actor: headers.ce_actor ?? '',
     correlationId: headers.ce_correlationid ?? '',
     loopIds: headers.ce_loopids?.split(' ').map(decodeURIComponent) ?? [],
@@ -130,8 +127,10 @@ function eventOf({ headers, value }: BusRecord): SpanEvent {
   }
 }
 
+const dataOf = ({ value }: BusRecord): unknown => (value === null ? null : JSON.parse(new TextDecoder().decode(value)))
+
 function sendSpan(spanning: Spanning, topic: string, record: BusRecord, place: Place | undefined, startTime: number, error: unknown) {
-  const event = eventOf(record)
+  const event = headOf(record)
   const { links, attributes } = cause(event)
   // Under a call it belongs to the call; the relay has no call and links to where the fact was made.
   const root = trace.getSpan(context.active()) === undefined
@@ -146,7 +145,7 @@ function sendSpan(spanning: Spanning, topic: string, record: BusRecord, place: P
       ...attributes,
     },
   })
-  if (span.isRecording()) span.setAttributes(domainAttributes(event))
+  if (span.isRecording()) span.setAttributes(domainAttributes({ ...event, data: dataOf(record) }))
   if (error !== undefined) failed(span, error)
   span.end()
 }
