@@ -1,4 +1,5 @@
 import { ask } from '@rondo/kernel'
+import { moduleOf, outlived } from '@rondo/testkit/outlived'
 import { expect, test } from 'vitest'
 import { order } from '../test/order-stream.ts'
 import type { Work } from './batch.ts'
@@ -80,4 +81,22 @@ test('half of what comes from no partition, and nothing that what was left waits
   units.release([a])
   expect(units.takeHalf(500)).toEqual([b, c])
   expect(units.take(500)).toEqual([d])
+})
+
+test('what was on its way is not held when it has gone, though a quiet moment came between', () => {
+  const program = `
+    const { WaitingUnits } = await import('${moduleOf('./waiting.ts', import.meta.url)}')
+    const units = new WaitingUnits()
+    const unit = (n) => ({ unit: { id: 'u' + n, remember: true, messages: [], held: new Array(50).fill(n) } })
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    for (let n = 0; n < 10_000; n++) {
+      for (let one = 0; one < 10; one++) units.push(unit(n * 10 + one))
+      const taken = units.take(10)
+      if (n % 8 === 0) await turn()
+      // Quiet for as long as two collections of the young generation take
+      if (n === 500) for (let one = 0; one < 50_000; one++) new Array(20).fill(one)
+      units.release(taken)
+    }`
+  // Of some 75 MB; the names of what is busy alone are 5
+  expect(outlived(program)).toBeLessThan(2_000_000)
 })

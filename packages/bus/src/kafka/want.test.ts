@@ -1,3 +1,4 @@
+import { moduleOf, outlived } from '@rondo/testkit/outlived'
 import { expect, test } from 'vitest'
 import { Chunk } from './chunk.ts'
 import { Want } from './want.ts'
@@ -90,4 +91,35 @@ test('what cannot be had is told when all before it is handled, and nothing more
   expect([want.hasRoom, told]).toEqual([false, []])
   pass()
   await expect.poll(() => told).toEqual(['behind 2'])
+})
+
+test('what was handed over is not held when it was handled', () => {
+  const program = `
+    const { Want } = await import('${moduleOf('./want.ts', import.meta.url)}')
+    class Brought {
+      constructor(n) {
+        Object.assign(this, { from: BigInt(n), next: BigInt(n + 1), bytes: 1, held: new Array(100).fill(n) })
+      }
+      holds() {
+        return true
+      }
+      *records() {
+        yield this.held
+      }
+    }
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    let read = 0
+    const deliver = async (records) => {
+      for (const _ of records) read += 1
+      await turn()
+    }
+    const want = new Want(0n, { deliver }, { bytes: 0 }, () => undefined)
+    for (let n = 0; n < 30_000; n++) {
+      want.take(new Brought(n))
+      await turn()
+    }
+    await turn()
+    if (read !== 30_000) throw new Error(read + ' were read')`
+  // Of some 11 MB
+  expect(outlived(program)).toBeLessThan(2_000_000)
 })
