@@ -86,6 +86,12 @@ export const rules: readonly Rule[] = [
     breaks: lines(/^(?!\s*(const|let)\b).*\.#?\w+ (\?\?)?= (async )?(function\b|(\(.*\)|\w+) =>)/),
     instead: 'name it first: V8 puts one that stands there into the old generation, and all that it holds lives as long (ADR 31)',
   },
+  {
+    name: 'no listener that stays on a signal',
+    of: /^(packages|services)\/[^/]+\/src\/.*(?<!\.test)\.ts$/,
+    breaks: (text) => (/removeEventListener\(/.test(text) ? [] : lines(/\.addEventListener\(/)(text)),
+    instead: 'take it back when the wait is over, as `onAbort` and `unlessAborted` of @rondo/runtime do: a signal keeps what listens to it',
+  },
 ]
 
 /** A licence that Rondo's users could not live with, in whatever spelling it is declared. */

@@ -58,6 +58,7 @@ const examples: Record<string, readonly [path: string, text: string]> = {
   'no cast through unknown': ['packages/bus/src/bus.ts', 'const bus = {} as unknown as Bus'],
   'no swallowed errors': ['packages/bus/src/bus.ts', 'try { send() } catch {}'],
   'no function written where it is assigned to a property': ['packages/bus/src/bus.ts', 'this.#wake = () => resolve(records)'],
+  'no listener that stays on a signal': ['packages/bus/src/bus.ts', "signal.addEventListener('abort', stop, { once: true })"],
 }
 
 test.each(Object.entries(examples))('the rule "%s" bites, and only it', (name, [path, text]) => {

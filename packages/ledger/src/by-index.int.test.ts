@@ -80,6 +80,8 @@ async function lived(one: OpenLedger, two: OpenLedger): Promise<void> {
   await one.submit(known)
   for (const position of [1, 2]) await one.submit(unit([], { remember: false, checkpoint: at(position - 1, position), noted }))
   await one.submit({ ...known, checkpoint: at(2, 3) })
+  // A named statement is planned once for all from its sixth use on
+  for (let n = 0; n < 7; n++) await one.knownOf(['again', 'noted', `never-${n}`])
   await one.fireDue()
   for (let n = 0; n < 3; n++) {
     const guessing = one.guessing(reaction)
@@ -167,6 +169,7 @@ describe.each([15, 18] as const)('on PostgreSQL %s', (major) => {
       "'keys_gone'",
       "'timers_gone'",
       "'counted'",
+      'duplicates, m.conflicts from message m',
       'unnest(s_stream, s_id, s_base)',
     ])
       expect(

@@ -2,6 +2,7 @@ import { Client, type ClientReadableStream, credentials, Metadata, type ServiceE
 import { DomainError } from '@rondo/kernel'
 import { loading } from '@rondo/proto'
 import type protobuf from 'protobufjs'
+import { onAbort } from './abort.ts'
 import { encode, type Method, maxMessageBytes, methodsOf } from './grpc-definition.ts'
 import { fromStatus } from './status.ts'
 
@@ -88,9 +89,13 @@ export function createChannels(
         request,
         metadataOf(options, ownMetadata(service)),
         { deadline },
-        (error, answer) => (error ? reject(fromStatus(error)) : resolve(answer ?? {})),
+        (error, answer) => {
+          forget?.()
+          if (error) reject(fromStatus(error))
+          else resolve(answer ?? {})
+        },
       )
-      options.signal?.addEventListener('abort', () => call.cancel(), { once: true })
+      const forget = options.signal && onAbort(options.signal, () => call.cancel())
       return promise
     },
     async *stream(service, name, request, options = {}) {
@@ -104,15 +109,14 @@ export function createChannels(
         metadataOf(options, ownMetadata(service)),
         deadline,
       )
-      const cancel = () => call.cancel()
-      options.signal?.addEventListener('abort', cancel, { once: true })
+      const forget = options.signal && onAbort(options.signal, () => call.cancel())
       try {
         for await (const answer of call as AsyncIterable<MessageObject>) yield answer
       } catch (error) {
         if (options.signal?.aborted) return
         throw error instanceof Error && 'code' in error ? fromStatus(error as ServiceError) : error
       } finally {
-        options.signal?.removeEventListener('abort', cancel)
+        forget?.()
         call.cancel()
       }
     },

@@ -1,6 +1,7 @@
 import type { Clock, StoredRecord } from '@rondo/bus'
 import { type KnownBy, knownBy } from '@rondo/contracts/cloudevents'
 import type { Checkpoint, Ledger } from '@rondo/ledger'
+import { unlessAborted } from './abort.ts'
 import { isTemporary } from './consumer-failure.ts'
 import { inItsPlace, submitNoted } from './consumer-unit.ts'
 import type { Turn } from './in-flight.ts'
@@ -54,14 +55,8 @@ const restMs = 100
 export const plenty = 200
 
 /** Shorter where the partition is taken away. */
-export async function rest(clock: Pick<Clock, 'after'>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const cancel = clock.after(restMs, resolve)
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  await promise
-  cancel()
-}
+export const rest = (clock: Pick<Clock, 'after'>, signal: AbortSignal): Promise<void> =>
+  unlessAborted(signal, (done) => clock.after(restMs, done))
 
 export interface NotingParts {
   readonly ledger: Ledger

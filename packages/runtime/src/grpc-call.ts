@@ -8,6 +8,7 @@ import type {
 } from '@grpc/grpc-js'
 import { trace } from '@opentelemetry/api'
 import { DomainError } from '@rondo/kernel'
+import { unlessAborted } from './abort.ts'
 import { decode, type Method } from './grpc-definition.ts'
 import type { Host } from './host.ts'
 import type { Metrics } from './metrics.ts'
@@ -98,14 +99,11 @@ const unary =
   }
 
 /** Until the peer has taken what was written, or is gone. */
-async function drained(call: Writable, gone: AbortSignal): Promise<void> {
-  if (gone.aborted) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  call.once('drain', resolve)
-  gone.addEventListener('abort', () => resolve(), { once: true })
-  await promise
-  call.removeListener('drain', resolve)
-}
+const drained = (call: Writable, gone: AbortSignal): Promise<void> =>
+  unlessAborted(gone, (done) => {
+    call.once('drain', done)
+    return () => call.removeListener('drain', done)
+  })
 
 /** Writes no faster than the peer reads. */
 export async function pump(call: Writable, answers: AsyncIterable<unknown>, gone: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import type { handleServerStreamingCall, handleUnaryCall, Metadata, MethodDefinition, ServiceError, UntypedHandleCall } from '@grpc/grpc-js'
 import protobuf from 'protobufjs'
+import { onAbort } from './abort.ts'
 import { serviceNames } from './config.ts'
 import { goneOf, pump } from './grpc-call.ts'
 import { type Method, methodsOf } from './grpc-definition.ts'
@@ -45,12 +46,14 @@ function serverStream(
     const onward = channels
       .client(service)
       .makeServerStreamRequest(path, asIs, asIs, call.request, metadataOf(call.metadata), { deadline: call.getDeadline() })
-    gone.addEventListener('abort', () => onward.cancel(), { once: true })
+    const forget = onAbort(gone, () => onward.cancel())
     try {
       await pump(call, onward, gone)
       call.end()
     } catch (error) {
       call.emit('error', error instanceof Error && 'code' in error ? passOn(error as ServiceError) : error)
+    } finally {
+      forget()
     }
   }
   return forward

@@ -1,3 +1,4 @@
+export { onAbort, unlessAborted } from './abort.ts'
 export { Admission } from './admission.ts'
 export { type CallOptions, type Channels, createChannels, findMethod, type MessageObject } from './channels.ts'
 export { type Config, ConfigError, readConfig, serviceNames, variablesTable } from './config.ts'

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import type { Ledger } from '@rondo/ledger'
 import type { Sql } from '@rondo/reaction'
+import { onAbort } from './abort.ts'
 import { hashOf } from './request.ts'
 import type { AskRow, Caller, StreamRow } from './service.ts'
 import { activeTraceparent } from './trace.ts'
@@ -64,7 +65,7 @@ function waker(ledger: Ledger, signal: AbortSignal) {
     wake()
   }
   const stop = ledger.onCommit(poke)
-  signal.addEventListener('abort', poke, { once: true })
+  const forget = onAbort(signal, poke)
   return {
     async next() {
       if (!woken && !signal.aborted) {
@@ -78,7 +79,7 @@ function waker(ledger: Ledger, signal: AbortSignal) {
     },
     stop() {
       stop()
-      signal.removeEventListener('abort', poke)
+      forget()
     },
   }
 }

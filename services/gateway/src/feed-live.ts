@@ -1,5 +1,5 @@
 import type { SubscribeRequest } from '@rondo/proto/feedback'
-import { cursorOf, type Host } from '@rondo/runtime'
+import { cursorOf, type Host, unlessAborted } from '@rondo/runtime'
 import { call, stream } from './calls.ts'
 import type { Entry, LiveListener, LiveSource } from './feed.ts'
 
@@ -32,13 +32,11 @@ export class Listeners {
   }
 }
 
-async function pause(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, retryMs)
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  await promise
-  clearTimeout(timer)
-}
+const pause = (signal: AbortSignal): Promise<void> =>
+  unlessAborted(signal, (done) => {
+    const timer = setTimeout(done, retryMs)
+    return () => clearTimeout(timer)
+  })
 
 /** One subscription of the feedback service for all subscribers of this process, open while there is any. */
 export function upstream(

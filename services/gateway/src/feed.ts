@@ -1,4 +1,5 @@
 import type { SubscribeRequest, SubscribeResponse } from '@rondo/proto/feedback'
+import { unlessAborted } from '@rondo/runtime'
 
 /** What an entry says of itself; where it stands is its cursor. */
 export type Entry = SubscribeResponse
@@ -25,11 +26,13 @@ export const wants = (
   (kinds.length === 0 || kinds.includes(entry.kind)) &&
   (requirement_id === '' || entry.requirement_id === requirement_id)
 
+const nothing = () => undefined
+
 /** What came live while somebody reads: bounded, each entry once. */
 class Waiting {
   readonly #entries = new Map<string, Entry>()
   #missed = false
-  #wake: () => void = () => undefined
+  #wake: () => void = nothing
 
   add(entry: Entry): void {
     if (this.#entries.size < mostWaiting) this.#entries.set(entry.entry_id, entry)
@@ -51,12 +54,11 @@ class Waiting {
     return taken
   }
   async filled(signal: AbortSignal): Promise<void> {
-    if (this.#entries.size > 0 || this.#missed || signal.aborted) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    signal.addEventListener('abort', this.#wake, { once: true })
-    await promise
-    signal.removeEventListener('abort', this.#wake)
+    if (this.#entries.size > 0 || this.#missed) return
+    await unlessAborted(signal, (done) => {
+      this.#wake = done
+      return nothing
+    })
   }
 }
 

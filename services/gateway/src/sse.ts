@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { DomainError } from '@rondo/kernel'
-import type { Host } from '@rondo/runtime'
+import { type Host, unlessAborted } from '@rondo/runtime'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** Milliseconds between two comments that keep proxies from closing a quiet stream. */
@@ -17,16 +17,11 @@ const oneLine = (text: string) => text.replaceAll(/[\r\n]+/g, ' ')
 const written = ({ id, event, data }: ServerSentEvent): string =>
   `id: ${oneLine(id)}\nevent: ${oneLine(event)}\ndata: ${JSON.stringify(data)}\n\n`
 
-async function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
-  if (gone.aborted) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const done = () => resolve()
-  response.once('drain', done)
-  gone.addEventListener('abort', done, { once: true })
-  await promise
-  response.removeListener('drain', done)
-  gone.removeEventListener('abort', done)
-}
+const drained = (response: ServerResponse, gone: AbortSignal): Promise<void> =>
+  unlessAborted(gone, (done) => {
+    response.once('drain', done)
+    return () => response.removeListener('drain', done)
+  })
 
 /** Writes no faster than the client reads. */
 async function pump(response: ServerResponse, events: AsyncIterable<ServerSentEvent>, gone: AbortSignal): Promise<void> {

@@ -10,7 +10,7 @@ import { incarnation, keepingOne, type Schema, sqlOf, transaction } from './conn
 import { takeAway } from './parking.ts'
 
 const loadText = 'select load_batch($1, $2, $3, $4) as loaded'
-const messagesText = 'select id, hash, outcome, at, duplicates, conflicts from message where id = any($1::text[])'
+const messagesText = 'select * from find_messages($1)'
 /** The setting is the transaction's, which this statement is all of. */
 const softly = "set_config('synchronous_commit', 'off', true)"
 
