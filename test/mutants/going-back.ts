@@ -1,21 +1,22 @@
 import type { Mutant } from './mutant.ts'
 
 const ledger = 'packages/ledger/src'
+const kept = 'packages/ledger/migrations/0021-kept-plans.sql'
 const runtime = 'packages/runtime/src'
 
 /** Where the database goes back under running processes: a restore, a failover to a copy that lags. */
 export const goingBack: readonly Mutant[] = [
   {
     name: 'a position is marked where the very event lies there that was sent',
-    file: `${ledger}/postgres/relaying.ts`,
-    find: 'event.id = $6',
-    replace: '$6::text is not null',
+    file: kept,
+    find: 'event_id = (select event.id',
+    replace: 'event_id is not distinct from (select event_id',
     test: [`${ledger}/witness.int.test.ts`, 'before it was marked what had been sent'],
     simulated: false,
   },
   {
     name: 'what was sent is looked for as the ledger stands when it is marked',
-    file: `${ledger}/postgres/relaying.ts`,
+    file: kept,
     find: ' for key share)',
     replace: ')',
     test: [`${ledger}/witness.int.test.ts`, 'while it was marked what had been sent'],

@@ -81,7 +81,12 @@ async function lived(one: OpenLedger, two: OpenLedger): Promise<void> {
   for (const position of [1, 2]) await one.submit(unit([], { remember: false, checkpoint: at(position - 1, position), noted }))
   await one.submit({ ...known, checkpoint: at(2, 3) })
   // A named statement is planned once for all from its sixth use on
-  for (let n = 0; n < 7; n++) await one.knownOf(['again', 'noted', `never-${n}`])
+  const { store } = one.database
+  await store.holdLease('t', 'h', 10)
+  for (let n = 0; n < 7; n++) {
+    await one.knownOf(['again', 'noted', `never-${n}`])
+    for (const to of await one.events(0, 1)) await store.markSent('t', 'h', { from: 0, to }, 10)
+  }
   await one.fireDue()
   for (let n = 0; n < 3; n++) {
     const guessing = one.guessing(reaction)
@@ -170,6 +175,7 @@ describe.each([15, 18] as const)('on PostgreSQL %s', (major) => {
       "'timers_gone'",
       "'counted'",
       'duplicates, m.conflicts from message m',
+      'for key share',
       'unnest(s_stream, s_id, s_base)',
     ])
       expect(

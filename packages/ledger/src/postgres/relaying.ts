@@ -4,15 +4,8 @@ import { incarnation, type Schema } from './connection.ts'
 import { type ChainedRow, chainColumns, envelopeColumns, toChained } from './rows.ts'
 import { channelOf, payloadOf } from './waking.ts'
 
-/**
- * Named, as it follows each batch that is sent, and to plan it takes longer than to do it. The event is locked: else, where this waits for who
- * puts an older copy in the ledger's place, it would be looked for as it was before that.
- */
-const markText = `
-  with softly as materialized (select set_config('synchronous_commit', 'off', true))
-  update relay set position = greatest(position, $3), held_until = case when holder = $2 then clock_timestamp() + make_interval(secs => $4) else held_until end
-  from softly where topic = $1 and position >= $5 and exists (select from event where event.position = $3 and event.id = $6 for key share)
-  returning holder is not distinct from $2 as kept, pg_notify($7, $8)`
+/** Named, as it follows each batch that is sent. The setting is the transaction's, which this statement is all of. */
+const markText = `select mark_sent($1, $2, $3, $4, $5, $6, $7, $8) as kept, set_config('synchronous_commit', 'off', true)`
 
 /** Not named: a plan that was made while there were few events would read all of them when there are many. */
 const chainedText = `
@@ -61,9 +54,10 @@ export function relaying({ pool, service }: Schema): Relaying {
       return { ...row, sent: row.sent === null ? undefined : Number(row.sent), head: Number(row.head) }
     },
     async markSent(topic, holder, { from, to }, seconds) {
-      const values = [topic, holder, to.position, seconds, from, to.id, channelOf(service), payloadOf(to.position, true)]
-      const { rows } = await pool.query<{ kept: boolean }>({ name: 'mark sent', text: markText, values })
-      return { marked: rows.length > 0, kept: rows[0]?.kept ?? false }
+      const values = [topic, holder, seconds, from, to.position, to.id, channelOf(service), payloadOf(to.position, true)]
+      const { rows } = await pool.query<{ kept: boolean | null }>({ name: 'mark sent', text: markText, values })
+      const kept = rows[0]?.kept ?? null
+      return { marked: kept !== null, kept: kept ?? false }
     },
     async leaveLease(topic, holder) {
       await pool.query('update relay set holder = null where topic = $1 and holder = $2', [topic, holder])
