@@ -18,9 +18,9 @@ const perRound = 120
 const settling = 200
 /**
  * Passes of each way before anything is measured, so many at a time: a service has run for long when it is waited for, and so has its broker,
- * whose compiler is busy for minutes after a start: after 1,500 of them it met half of the slowest alerts.
+ * whose compilers are busy for minutes after a start, and meet the slowest alerts: so there are more, as long as they take this much of a core.
  */
-const warm = { passes: 6000, atATime: 15 } as const
+const warm = { passes: 6000, most: 30_000, atATime: 15, lookAfter: 3000, share: 0.05 } as const
 const topic = 'bench.control'
 
 /** What any way of an alert is made of: an edge that answers when all replicas have it, then twice a load and a commit, and another topic. */
@@ -33,16 +33,25 @@ interface Parts {
 }
 
 interface Control {
+  /** Milliseconds of the broker's compilers so far. */
+  readonly compiling: () => Promise<number>
   readonly bare: Child
   readonly bus: Bus
   readonly read: Readings
   readonly commit: () => Promise<unknown>
 }
 
-/** Resolves when all were sent. */
-async function passes(once: (mark: string) => Promise<unknown>): Promise<void> {
-  for (let done = 0; done < warm.passes; done += warm.atATime)
+/** Resolves when enough were sent. `compiling`: milliseconds of the broker's compilers so far. */
+async function passes(compiling: () => Promise<number>, once: (mark: string) => Promise<unknown>): Promise<void> {
+  let looked = { at: performance.now(), spent: await compiling() }
+  for (let done = 0; done < warm.most; done += warm.atATime) {
+    if (done > 0 && done % warm.lookAfter === 0) {
+      const before = looked
+      looked = { at: performance.now(), spent: await compiling() }
+      if (done >= warm.passes && looked.spent - before.spent < (looked.at - before.at) * warm.share) return
+    }
     await Promise.all(Array.from({ length: warm.atATime }, (_, index) => once(newMark(done + index))))
+  }
 }
 
 async function commits(count: number, commit: () => Promise<unknown>): Promise<number[]> {
@@ -72,8 +81,8 @@ const waysOf = ({ bare, bus }: Pick<Control, 'bare' | 'bus'>) => ({
 
 async function warmed(control: Control): Promise<void> {
   const { post, send } = waysOf(control)
-  await passes(post)
-  await passes(send)
+  await passes(control.compiling, post)
+  await passes(control.compiling, send)
   for (let done = 0; done < warm.passes; done++) await control.commit()
 }
 
@@ -134,7 +143,7 @@ async function lowLoad(
   const spans: number[] = []
   const parts: Parts[] = []
   // Warm all, then measure all in the same minutes, in turn
-  await passes(alert)
+  await passes(control.compiling, alert)
   await all[0]?.quiet()
   await warmed(control)
   await atPace(settling, paceMs, read, alert)
@@ -157,7 +166,13 @@ export async function edgeFigures(stage: Stage, settings: Settings): Promise<rea
   await bus.ensure([{ name: topic, partitions: 4 }])
   const client = await openControl(await stage.postgres())
   const bare = await startChild('bare-edge.ts', { RONDO_KAFKA_BROKERS: brokers, BENCH_TOPIC: topic })
-  const control: Control = { bare, bus, read: await readingsOf(bus, topic), commit: byHand(client, 1) }
+  const control: Control = {
+    compiling: () => stage.compiling(),
+    bare,
+    bus,
+    read: await readingsOf(bus, topic),
+    commit: byHand(client, 1),
+  }
   const token = await stage.token()
   try {
     const one = await withReplicas(stage, 1, async (all) => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { eventually } from '@rondo/testkit/eventually'
 import { freePorts } from '@rondo/testkit/port'
@@ -33,6 +33,17 @@ export function statOf(child: Pick<ChildProcess, 'pid'>): { readonly memory: num
   const [, kB = '0'] = /VmRSS:\s+(\d+)/.exec(status) ?? []
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return { memory: Number(kB) / 1024, cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond }
+}
+
+/** Milliseconds of processor time so far of a process's threads whose names begin so. */
+export function cpuOfThreads(pid: number, name: string): number {
+  const tasks = `/proc/${pid}/task`
+  const ticks = readdirSync(tasks).map((task) => {
+    const [head = '', rest = ''] = readFileSync(join(tasks, task, 'stat'), 'utf8').split(') ')
+    const fields = rest.split(' ')
+    return head.includes(`(${name}`) ? Number(fields[11]) + Number(fields[12]) : 0
+  })
+  return (ticks.reduce((sum, one) => sum + one, 0) * 1000) / ticksPerSecond
 }
 
 /** A service by its main file, ready when it resolves. `ports`: HTTP and gRPC; any free ones unless told. */

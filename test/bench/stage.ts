@@ -7,7 +7,7 @@ import { launchAll } from '@rondo/testkit/launch'
 import { freePorts } from '@rondo/testkit/port'
 import { temporaryFolder } from '@rondo/testkit/temporary-folder'
 import { settled } from '../rig/client.ts'
-import { type Process, startProcess } from './process.ts'
+import { cpuOfThreads, type Process, startProcess } from './process.ts'
 
 export interface Rondo extends Process {
   /** `host:port` */
@@ -23,6 +23,8 @@ export interface Stage {
   postgres(): Promise<string>
   /** `host:port` of a broker. */
   kafka(): Promise<string>
+  /** Milliseconds of processor time that the broker's compilers have taken so far. */
+  compiling(): Promise<number>
   /** A token that may do everything. */
   token(): Promise<string>
   /** Variables for processes of Rondo on these engines. */
@@ -74,11 +76,12 @@ export async function openStage(): Promise<Stage> {
     atEnd(() => server.stop())
     return server.url
   })
-  const kafka = once(async () => {
+  const broker = once(async () => {
     const { engines, end } = await launchAll(['kafka'])
     atEnd(end)
-    return engines.kafka.address
+    return engines.kafka
   })
+  const kafka = async () => (await broker()).address
   const token = once(async () => {
     const made = newToken()
     await addToken(join(folder, 'tokens.json'), made, { actor: 'person:bench', roles: ['admin'] })
@@ -89,6 +92,7 @@ export async function openStage(): Promise<Stage> {
     folder,
     postgres,
     kafka,
+    compiling: async () => cpuOfThreads((await broker()).pid, 'C'),
     token,
     env,
     async withRondo(main, work) {

@@ -13,6 +13,14 @@ test('one JSON object a line, with the level as a word', () => {
   expect(line?.time).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/)
 })
 
+test('no name comes twice in a line', () => {
+  const written: string[] = []
+  const log = createLog('info', { write: (line: string) => written.push(line) }).child({ service: 'builds' })
+  log.info({ service: 'builds', number: 1 }, 'migration applied')
+  expect(written.join('').match(/"service"/g)).toHaveLength(1)
+  expect(JSON.parse(written.join(''))).toMatchObject({ service: 'builds', number: 1, msg: 'migration applied' })
+})
+
 test('secrets and personal fields stay out, however deep', () => {
   const text = JSON.stringify(
     lines((log) => {

@@ -34,6 +34,12 @@ function clean(value: unknown, depth: number): unknown {
   )
 }
 
+/** What a logger says in each of its lines is not said again in one of them: a name that comes twice is no JSON that all take. */
+function unsaid(fields: unknown, bound: Readonly<Record<string, unknown>>): unknown {
+  if (fields === null || typeof fields !== 'object' || fields instanceof Error) return fields
+  return Object.fromEntries(Object.entries(fields).filter(([name, value]) => !(name in bound && bound[name] === value)))
+}
+
 /** JSON lines: level as a word, time in RFC 3339, `trace_id` and `span_id` of the active span, secrets and personal fields hidden. */
 export function createLog(level: string, destination?: DestinationStream): Logger {
   const options = {
@@ -49,7 +55,7 @@ export function createLog(level: string, destination?: DestinationStream): Logge
     hooks: {
       logMethod(this: Logger, args: Parameters<pino.LogFn>, method: pino.LogFn) {
         const [first, ...rest] = args
-        method.apply(this, typeof first === 'string' ? [cleanText(first), ...rest] : args)
+        method.apply(this, [typeof first === 'string' ? cleanText(first) : unsaid(first, this.bindings()), ...rest] as typeof args)
       },
     },
   } satisfies pino.LoggerOptions

@@ -115,8 +115,10 @@ export function kafkaAnswers(brokers: string): Promise<void> {
   })
 }
 
-const memory = ['-Xms64m', '-Xmx256m']
 const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+const brief = ['-Xms64m', '-Xmx256m', ...quick]
+/** As Kafka's own script starts a broker. */
+const usual = ['-Xms1G', '-Xmx1G', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:InitiatingHeapOccupancyPercent=35']
 
 interface Broker {
   readonly node: Node
@@ -153,7 +155,7 @@ async function programOf(runFolder: string, folder: string, { node, nodes, shari
     name: 'kafka',
     runFolder,
     command: java,
-    args: [...memory, ...(lasting ? ['-XX:+UseG1GC'] : quick), ...sharing, '-cp', classPath(folder), 'kafka.Kafka', config],
+    args: [...(lasting ? usual : brief), ...sharing, '-cp', classPath(folder), 'kafka.Kafka', config],
     cwd,
     address: `127.0.0.1:${node.port}`,
     stopSignal: 'SIGTERM',
