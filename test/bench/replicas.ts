@@ -20,7 +20,7 @@ interface Work {
   readonly commits: number
   /** How often PostgreSQL has waited for its log to be on the disk, be it for one commit or for several. */
   readonly flushes: number
-  /** Bytes that PostgreSQL writes ahead. */
+  /** Records that PostgreSQL writes ahead. Not their bytes: after a checkpoint pages go with them whole, the more of them the larger the tables have become. */
   readonly wal: number
 }
 
@@ -36,7 +36,7 @@ function machineCpu(): number {
 async function databaseWork(client: pg.Client): Promise<Pick<Work, 'commits' | 'flushes' | 'wal'>> {
   const { rows } = await client.query<Record<'commits' | 'flushes' | 'wal', string>>(
     `select (select sum(xact_commit) from pg_stat_database) as commits,
-      (select sum(fsyncs) from pg_stat_io where object = 'wal') as flushes, pg_current_wal_lsn() - '0/0' as wal`,
+      (select sum(fsyncs) from pg_stat_io where object = 'wal') as flushes, (select wal_records from pg_stat_wal) as wal`,
   )
   return { commits: Number(rows[0]?.commits), flushes: Number(rows[0]?.flushes), wal: Number(rows[0]?.wal) }
 }
@@ -88,7 +88,7 @@ async function workOf(all: readonly Rondo[], token: string, client: pg.Client, {
   const edges = all.map(({ http }) => http)
   const alert = await alerting(edges, token)
   const look = async () => ({ at: performance.now(), cpu: cpuOf(all), all: machineCpu(), ...(await databaseWork(client)) })
-  // Each page that is changed first after one is written ahead whole: as often in each of the rounds that are compared
+  // What those before have left is not written to the disk meanwhile
   await client.query('checkpoint')
   const before = await look()
   const alerts = await offer(alert, all.length)
@@ -113,7 +113,7 @@ const measures: readonly (readonly [name: string, unit: string, of: (work: Work)
   ['processor time of Rondo, PostgreSQL, Kafka and the callers', 'ms', ({ all }) => all],
   ['commits', 'commits', ({ commits }) => commits],
   ['waits of PostgreSQL for the disk', 'waits', ({ flushes }) => flushes],
-  ['written ahead by PostgreSQL', 'bytes', ({ wal }) => wal],
+  ['records written ahead by PostgreSQL', 'records', ({ wal }) => wal],
 ]
 
 /** What is offered to so many replicas. */
