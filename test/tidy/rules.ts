@@ -89,7 +89,10 @@ export const rules: readonly Rule[] = [
   {
     name: 'no listener that stays on a signal',
     of: /^(packages|services)\/[^/]+\/src\/.*(?<!\.test)\.ts$/,
-    breaks: (text) => (/removeEventListener\(/.test(text) ? [] : lines(/\.addEventListener\(/)(text)),
+    breaks: (text) => [
+      ...(/removeEventListener\(/.test(text) ? [] : lines(/\.addEventListener\(/)(text)),
+      ...lines(/^\s*(void )?onAbort\(/)(text),
+    ],
     instead: 'take it back when the wait is over, as `onAbort` and `unlessAborted` of @rondo/runtime do: a signal keeps what listens to it',
   },
 ]

@@ -67,6 +67,12 @@ test.each(Object.entries(examples))('the rule "%s" bites, and only it', (name, [
   expect(found[0]).toContain(` ${name}: `)
 })
 
+test('what takes a listener back again is not to be dropped', () => {
+  expect(broken('packages/bus/src/bus.ts', 'const forget = onAbort(signal, stop)\nonAbort(signal, stop)')).toEqual([
+    expect.stringMatching(/^packages\/bus\/src\/bus.ts:2 no listener that stays on a signal: /),
+  ])
+})
+
 test('each rule has an example', () => {
   expect(Object.keys(examples)).toEqual(rules.map(({ name }) => name))
 })

@@ -1,4 +1,5 @@
-import { EventEmitter, getEventListeners, once } from 'node:events'
+import { EventEmitter, getEventListeners } from 'node:events'
+import { Metadata } from '@grpc/grpc-js'
 import { expect, test } from 'vitest'
 import { onAbort, unlessAborted } from './abort.ts'
 import { pump } from './grpc-call.ts'
@@ -30,6 +31,15 @@ test('a wait ends by what it waits for or by the signal, and leaves nothing behi
   })
 })
 
+test('who comes when it is aborted already is called at once', () => {
+  let called = 0
+  const count = () => {
+    called += 1
+  }
+  onAbort(AbortSignal.abort(), count)()
+  expect(called).toBe(1)
+})
+
 test('what is taken back is not called', () => {
   const aborting = new AbortController()
   const called: string[] = []
@@ -41,7 +51,7 @@ test('what is taken back is not called', () => {
 
 /** A peer that takes one answer at a time. */
 class Slow extends EventEmitter {
-  readonly metadata = undefined as never
+  readonly metadata = new Metadata()
   readonly cancelled = false
   readonly taken: unknown[] = []
   write(value: unknown): boolean {
@@ -65,16 +75,15 @@ test('a stream that has waited for its peer often keeps no trace of it', async (
 
 test('a stream whose peer is gone waits no more', async () => {
   const call = new Slow()
-  call.write = () => false
   const gone = new AbortController()
-  async function* answers() {
-    yield { n: 1 }
+  call.write = (value) => {
+    call.taken.push(value)
     setImmediate(() => gone.abort())
-    yield { n: 2 }
+    return false
   }
-  const began = once(gone.signal, 'abort')
-  const pumped = pump(call, answers(), gone.signal)
-  setImmediate(() => gone.abort())
-  await Promise.all([began, pumped])
-  expect(call.listenerCount('drain')).toBe(0)
+  async function* answers() {
+    for (let n = 0; n < 3; n++) yield { n }
+  }
+  await pump(call, answers(), gone.signal)
+  expect([call.taken, call.listenerCount('drain')]).toEqual([[{ n: 0 }], 0])
 })

@@ -1,6 +1,10 @@
-/** Calls once it is aborted. The returned function takes that back: a signal keeps its listeners, so one that outlives the wait would gather them. */
+/**
+ * Calls once it is aborted, at once where it is already. The returned function takes that back: a signal keeps its listeners, so one that outlives
+ * the wait would gather them.
+ */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
-  signal.addEventListener('abort', run, { once: true })
+  if (signal.aborted) run()
+  else signal.addEventListener('abort', run, { once: true })
   return () => signal.removeEventListener('abort', run)
 }
 

@@ -12,6 +12,10 @@ export interface CallOptions {
   readonly messageId?: string | undefined
   /** Milliseconds; 30,000 unless told (a stream: none). */
   readonly timeoutMs?: number
+}
+
+export interface StreamOptions extends CallOptions {
+  /** Ends the stream. */
   readonly signal?: AbortSignal
 }
 
@@ -22,7 +26,7 @@ export interface Channels {
   /** `call('requirements', 'rondo.requirements.v1.Requirements/Refine', {…})`. Rejects with the refusal as it was there. */
   call(service: string, method: string, request: MessageObject, options?: CallOptions): Promise<MessageObject>
   /** A server stream; reading it slowly slows the sender. */
-  stream(service: string, method: string, request: MessageObject, options?: CallOptions): AsyncIterable<MessageObject>
+  stream(service: string, method: string, request: MessageObject, options?: StreamOptions): AsyncIterable<MessageObject>
   /** The client of a service, for bytes that pass through. */
   client(service: string): Client
   close(): void
@@ -82,20 +86,15 @@ export function createChannels(
       const method = findMethod(protos, name)
       const { promise, resolve, reject } = Promise.withResolvers<MessageObject>()
       const deadline = Date.now() + (options.timeoutMs ?? defaultTimeoutMs)
-      const call = client(service).makeUnaryRequest(
+      client(service).makeUnaryRequest(
         `/${method.name}`,
         (value: MessageObject) => encode(method.request, value),
         decodeAnswer(method),
         request,
         metadataOf(options, ownMetadata(service)),
         { deadline },
-        (error, answer) => {
-          forget?.()
-          if (error) reject(fromStatus(error))
-          else resolve(answer ?? {})
-        },
+        (error, answer) => (error ? reject(fromStatus(error)) : resolve(answer ?? {})),
       )
-      const forget = options.signal && onAbort(options.signal, () => call.cancel())
       return promise
     },
     async *stream(service, name, request, options = {}) {

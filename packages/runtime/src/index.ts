@@ -1,6 +1,6 @@
 export { onAbort, unlessAborted } from './abort.ts'
 export { Admission } from './admission.ts'
-export { type CallOptions, type Channels, createChannels, findMethod, type MessageObject } from './channels.ts'
+export { type CallOptions, type Channels, createChannels, findMethod, type MessageObject, type StreamOptions } from './channels.ts'
 export { type Config, ConfigError, readConfig, serviceNames, variablesTable } from './config.ts'
 export { type RunningConsumer, startConsumer } from './consumer.ts'
 export { makeSameTables } from './engines.ts'

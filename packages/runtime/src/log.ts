@@ -37,7 +37,7 @@ function clean(value: unknown, depth: number): unknown {
 /** What a logger says in each of its lines is not said again in one of them: a name that comes twice is no JSON that all take. */
 function unsaid(fields: unknown, bound: Readonly<Record<string, unknown>>): unknown {
   if (fields === null || typeof fields !== 'object' || fields instanceof Error) return fields
-  return Object.fromEntries(Object.entries(fields).filter(([name, value]) => !(name in bound && bound[name] === value)))
+  return Object.fromEntries(Object.entries(fields).filter(([name, value]) => bound[name] !== value))
 }
 
 /** JSON lines: level as a word, time in RFC 3339, `trace_id` and `span_id` of the active span, secrets and personal fields hidden. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { DomainError, type Envelope } from '@rondo/kernel'
 import type { Ledger } from '@rondo/ledger'
 import type { Sql } from '@rondo/reaction'
-import { onAbort } from './abort.ts'
+import { unlessAborted } from './abort.ts'
 import { hashOf } from './request.ts'
 import type { AskRow, Caller, StreamRow } from './service.ts'
 import { activeTraceparent } from './trace.ts'
@@ -60,28 +60,20 @@ const lookAgain = 5000
 function waker(ledger: Ledger, signal: AbortSignal) {
   let woken = false
   let wake: () => void = () => undefined
-  const poke = () => {
+  const stop = ledger.onCommit(() => {
     woken = true
     wake()
+  })
+  const next = async () => {
+    if (!woken)
+      await unlessAborted(signal, (done) => {
+        wake = done
+        const timer = setTimeout(done, lookAgain)
+        return () => clearTimeout(timer)
+      })
+    woken = false
   }
-  const stop = ledger.onCommit(poke)
-  const forget = onAbort(signal, poke)
-  return {
-    async next() {
-      if (!woken && !signal.aborted) {
-        const { promise, resolve } = Promise.withResolvers<void>()
-        const timer = setTimeout(resolve, lookAgain)
-        wake = resolve
-        await promise
-        clearTimeout(timer)
-      }
-      woken = false
-    },
-    stop() {
-      stop()
-      forget()
-    },
-  }
+  return { next, stop }
 }
 
 /** Events of these types (none named: all) after a position, then live, until aborted. Reads no further than it is asked for: nothing piles up. */

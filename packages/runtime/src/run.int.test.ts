@@ -241,6 +241,15 @@ describe('a stream', () => {
     await reading
   })
 
+  test('ends at once where nobody waits for it any more when it is opened', async () => {
+    await note('a', 'before')
+    const options = { ...as('reporter'), signal: AbortSignal.abort() }
+    const seen: unknown[] = []
+    for await (const { text } of process.channels.stream('things', 'rondo.things.v1.Things/Watch', { from_start: true }, options))
+      seen.push(text)
+    expect(seen).toEqual([])
+  })
+
   test('waits for a slow reader', async () => {
     await process.channels.call(
       'things',

@@ -1,7 +1,7 @@
 import type { Feedback } from '@rondo/proto/feedback'
 import type { Ledger } from '@rondo/proto/ledger'
 import type { Requirements } from '@rondo/proto/requirements'
-import type { CallOptions, Host } from '@rondo/runtime'
+import type { CallOptions, Host, StreamOptions } from '@rondo/runtime'
 
 /** What the edge itself asks of the services, with its types from the protos. */
 interface Calls {
@@ -31,7 +31,7 @@ export function stream<Name extends keyof Streams>(
   service: string,
   name: Name,
   request: Streams[Name]['request'],
-  options: CallOptions,
+  options: StreamOptions,
 ): AsyncIterable<Streams[Name]['response']> {
   const answers: AsyncIterable<object> = host.channels.stream(service, name, Object.fromEntries(Object.entries(request)), options)
   return answers as AsyncIterable<Streams[Name]['response']>
