@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { eventually } from '@rondo/testkit/eventually'
 import { freePorts } from '@rondo/testkit/port'
@@ -35,15 +35,17 @@ export function statOf(child: Pick<ChildProcess, 'pid'>): { readonly memory: num
   return { memory: Number(kB) / 1024, cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond }
 }
 
-/** Milliseconds of processor time so far of a process's threads whose names begin so. */
-export function cpuOfThreads(pid: number, name: string): number {
+/** Milliseconds of processor time so far of a process's threads of these names, of which Linux keeps 15 characters. */
+export function cpuOfThreads(pid: number, name: RegExp): number {
   const tasks = `/proc/${pid}/task`
-  const ticks = readdirSync(tasks).map((task) => {
-    const [head = '', rest = ''] = readFileSync(join(tasks, task, 'stat'), 'utf8').split(') ')
+  const ticksOf = (task: string) => {
+    const stat = join(tasks, task, 'stat')
+    // A thread may end meanwhile
+    const [head = '', rest = ''] = existsSync(stat) ? readFileSync(stat, 'utf8').split(') ') : []
     const fields = rest.split(' ')
-    return head.includes(`(${name}`) ? Number(fields[11]) + Number(fields[12]) : 0
-  })
-  return (ticks.reduce((sum, one) => sum + one, 0) * 1000) / ticksPerSecond
+    return name.test(head.slice(head.indexOf('(') + 1)) ? Number(fields[11]) + Number(fields[12]) : 0
+  }
+  return (readdirSync(tasks).reduce((sum, task) => sum + ticksOf(task), 0) * 1000) / ticksPerSecond
 }
 
 /** A service by its main file, ready when it resolves. `ports`: HTTP and gRPC; any free ones unless told. */

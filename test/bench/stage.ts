@@ -92,7 +92,7 @@ export async function openStage(): Promise<Stage> {
     folder,
     postgres,
     kafka,
-    compiling: async () => cpuOfThreads((await broker()).pid, 'C'),
+    compiling: async () => cpuOfThreads((await broker()).pid, /^C[12] Compiler/),
     token,
     env,
     async withRondo(main, work) {

@@ -178,7 +178,9 @@ async function startEngines(): Promise<() => Promise<void>> {
 async function all(): Promise<number> {
   const wanted = mutants.filter(({ name, file }) => `${name} ${file}`.includes(values.only))
   if (wanted.length === 0)
-    refuse(`--only ${values.only}: no guard's name or file holds it; there are ${mutants.map(({ name }) => name).join(', ')}`)
+    refuse(
+      `--only ${values.only}: no guard's name or file holds it; test/mutants has all ${mutants.length}, of a "checkpoint", the "epoch", the "relay" and more`,
+    )
   const end = performance.now() + minutes * 60_000
   const results: Result[] = []
   const stop = wanted.some(({ test }) => test && needsEngines(test[0])) ? await startEngines() : undefined
